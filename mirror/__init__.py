@@ -1,0 +1,1 @@
+"""mirror: two ordinary Linux servers as one."""

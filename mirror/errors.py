@@ -1,0 +1,256 @@
+"""Every error an administrator can meet: one class, one sentence, one stable code, one exit code.
+
+A sentence reads `what failed: which: what was observed; what to do (MIR-204)`. It is written once,
+here, as a template; the place that raises gives only the facts. A code is never reused: an error
+that went away leaves its number behind. This file imports nothing of the project.
+
+Codes, by hundreds, each family in its own section below:
+
+    1xx  configuration, packages, command line      5xx  capture, apply, native library
+    2xx  this host: addresses, directories, scripts 6xx  decisions: who may serve, roles, forces
+    3xx  protocols: local, between nodes, security  7xx  lab
+    4xx  control plane, processes, waiting          8xx  web console and API
+"""
+
+import string
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+# Exit codes of every command. `state -lq` is the one exception: it has SafeKit's (0 STOP, 1 WAIT,
+# 2 ALONE or UP, 3 PRIM, 4 SECOND), because scripts in the field compare with those numbers.
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_NOT_REACHABLE = 3
+EXIT_TIMED_OUT = 4
+EXIT_CONFIG_REFUSED = 5
+
+EXIT_CODES: dict[int, str] = {
+    EXIT_OK: "done",
+    EXIT_FAILED: "failed, or refused by the node",
+    EXIT_USAGE: "the command line was not understood",
+    EXIT_NOT_REACHABLE: "the node does not answer: is `mirror node` running?",
+    EXIT_TIMED_OUT: "waited for as long as was asked, in vain",
+    EXIT_CONFIG_REFUSED: "the configuration was refused; nothing was changed",
+}
+
+
+class MirrorError(Exception):
+    """Base of all: a subclass gives `code`, `sentence` (a str.format template), maybe `exit_code`.
+
+    facts: exactly the names used in the template, checked at once so that a wrong call fails in
+    its first test and not while an administrator waits for an explanation. Never a secret.
+    """
+
+    code: str = ""
+    exit_code: int = EXIT_FAILED
+    sentence: ClassVar[str] = ""
+
+    def __init__(self, **facts: object) -> None:
+        expected = fact_names(type(self))
+        assert set(facts) == expected, f"{type(self).__name__}: {set(facts)} is not {expected}"
+        self.facts = facts
+        super().__init__(f"{self.sentence.format(**facts)} ({self.code})")
+
+
+def fact_names(error: type[MirrorError]) -> frozenset[str]:
+    """Names of the facts that the sentence of this class needs."""
+    parts = string.Formatter().parse(error.sentence)
+    return frozenset(name for _, name, _, _ in parts if name)
+
+
+def every_error() -> Iterator[type[MirrorError]]:
+    """All classes with a code that are imported, parents before children."""
+    pending: list[type[MirrorError]] = [MirrorError]
+    while pending:
+        error = pending.pop(0)
+        pending.extend(error.__subclasses__())
+        if error.code:
+            yield error
+
+
+# --- 1xx configuration, packages, command line ---------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One thing wrong in one file. line: 1 is the first, 0 when no line can be named."""
+
+    file: str
+    line: int
+    sentence: str
+
+    def __str__(self) -> str:
+        """Render as `file:line: sentence`, the form editors jump to."""
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.sentence}"
+
+
+class ConfigRefused(MirrorError):
+    """A configuration is wrong; `refusals` holds everything found, never only the first."""
+
+    code = "MIR-101"
+    exit_code = EXIT_CONFIG_REFUSED
+    sentence = "configuration refused: {file}: {count} found; correct and try again:\n{listing}"
+
+    def __init__(self, refusals: Iterable[Refusal]) -> None:
+        self.refusals = tuple(sorted(refusals, key=lambda refusal: (refusal.file, refusal.line)))
+        assert self.refusals
+        super().__init__(
+            file=self.refusals[0].file,
+            count=f"{len(self.refusals)} error" + ("s" if len(self.refusals) > 1 else ""),
+            listing="\n".join(f"  {refusal}" for refusal in self.refusals),
+        )
+
+
+class ModuleUnknown(MirrorError):
+    """No module of this name is installed (or, for the active one, configured)."""
+
+    code = "MIR-102"
+    sentence = "no such module: {module}: {observed}; `module list` shows those installed"
+
+
+class ModuleNameRefused(MirrorError):
+    """The name cannot be used as a module name."""
+
+    code = "MIR-103"
+    sentence = (
+        "module name refused: {module}: {observed};"
+        " use 1 to 32 letters, digits, '-' or '_', beginning with a letter"
+    )
+
+
+class ModuleNotGiven(MirrorError):
+    """A command needs -m and SAFEMODULE is not set."""
+
+    code = "MIR-104"
+    exit_code = EXIT_USAGE
+    sentence = "no module given: {verb}: neither -m nor SAFEMODULE is set; add -m MODULE"
+
+
+class PackageRefused(MirrorError):
+    """A .safe file holds something that may not be unpacked."""
+
+    code = "MIR-105"
+    sentence = "package refused: {file}: {observed}; build it again with `module package`"
+
+
+class ModuleInUse(MirrorError):
+    """The module is configured, so its files may not be taken away or replaced."""
+
+    code = "MIR-106"
+    sentence = "module in use: {module}: {observed}; {remedy}"
+
+
+class ModuleIdRefused(MirrorError):
+    """The wanted module id is taken or out of range."""
+
+    code = "MIR-107"
+    sentence = "module id refused: {module_id}: {observed}; `module listid` shows those taken"
+
+
+class FileNotReadable(MirrorError):
+    """A file named by the administrator cannot be read or written."""
+
+    code = "MIR-108"
+    sentence = "cannot use file: {file}: {observed}; check the path and its rights"
+
+
+class ClusterNotConfigured(MirrorError):
+    """There is no cluster.xml yet."""
+
+    code = "MIR-109"
+    sentence = "no cluster: {file}: no such file; `cluster config FILE` makes one"
+
+
+class UnitRefused(MirrorError):
+    """A duration or a size could not be read."""
+
+    code = "MIR-110"
+    sentence = "{what}: {text!r}: {observed}; {allowed}"
+
+
+class CommandNotYet(MirrorError):
+    """A SafeKit command that this version knows by name only."""
+
+    code = "MIR-111"
+    sentence = "not in this version: {verb}: {observed}; {remedy}"
+
+
+class ScriptRefusedConfig(MirrorError):
+    """A script of the module (config, postconfig, confcheck) said no."""
+
+    code = "MIR-112"
+    exit_code = EXIT_CONFIG_REFUSED
+    sentence = "configuration refused by a script: {script}: {observed}; see {log}"
+
+
+# --- 2xx this host: addresses, directories, scripts ----------------------------------------------
+
+
+class HostProbeFailed(MirrorError):
+    """Something about this host could not be found out."""
+
+    code = "MIR-201"
+    sentence = "cannot inspect this host: {what}: {observed}; {remedy}"
+
+
+# --- 3xx protocols: local, between nodes, security -----------------------------------------------
+
+
+class LocalMessageRefused(MirrorError):
+    """Bytes on a local socket are no message of ours; the stream is closed after it."""
+
+    code = "MIR-301"
+    sentence = "local message refused: {what}: {observed}; both ends must be of one version"
+
+
+class NodeNotReachable(MirrorError):
+    """The control plane of this host does not answer on its socket."""
+
+    code = "MIR-302"
+    exit_code = EXIT_NOT_REACHABLE
+    sentence = (
+        "node not reachable: {socket}: {observed};"
+        " start it with `systemctl start mirror` or `mirror node`"
+    )
+
+
+class LocalCallFailed(MirrorError):
+    """The other end answered with an error: its code, sentence and exit code are kept as they are.
+
+    The sentence already ends with its own code, hence the plain rendering.
+    """
+
+    code = "MIR-303"
+    sentence = "{remote_sentence}"
+
+    def __init__(self, *, remote_code: str, remote_sentence: str, remote_exit_code: int) -> None:
+        super().__init__(remote_sentence=remote_sentence)
+        self.code = remote_code
+        self.exit_code = remote_exit_code
+        self.args = (remote_sentence,)
+
+
+# --- 4xx control plane, processes, waiting -------------------------------------------------------
+
+
+class WaitedInVain(MirrorError):
+    """A state was waited for and did not come in time."""
+
+    code = "MIR-401"
+    exit_code = EXIT_TIMED_OUT
+    sentence = "waited in vain: {module}: {observed}; `state -m {module}` says why"
+
+
+# --- 5xx capture, apply, native library ----------------------------------------------------------
+
+
+# --- 6xx decisions: who may serve, roles, forces -------------------------------------------------
+
+
+# --- 7xx lab -------------------------------------------------------------------------------------
+
+
+# --- 8xx web console and API ---------------------------------------------------------------------
