@@ -1,0 +1,1 @@
+"""The words everything shares: values without behaviour."""
