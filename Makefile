@@ -1,0 +1,69 @@
+# One door for building, checking and trying mirror. `make` alone lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BIN := .venv/bin
+PYTHON := $(BIN)/python
+NATIVE_SOURCES := $(shell find native -name '*.[ch]' -o -name '*.py' -o -name Makefile)
+PYTEST_ARGS ?=
+SEED ?=
+
+.PHONY: help setup native demo test check check-python check-c check-shell fmt bench modules sim soak golden clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/set-up mirror/_native.abi3.so ## system packages, .venv, native extension
+
+.venv/set-up: pyproject.toml setup.py .ci/setup
+	@.ci/setup
+
+# Built by the set-up too; this is for a change in native/ afterwards.
+mirror/_native.abi3.so: $(NATIVE_SOURCES) | .venv/set-up
+	@echo "native: building"
+	@$(PYTHON) native/build_native.py
+
+native: setup ## build the C code again, if it changed
+
+demo: setup ## two hosts on this machine, a module protected on them
+	@$(BIN)/mirror demo
+
+test: setup check ## everything CI runs: check, every test, a short soak
+	@$(BIN)/pytest $(PYTEST_ARGS)
+	@if [ -e tests/soak.py ] || [ -d tests/soak ]; then $(MAKE) --no-print-directory soak; fi
+
+check: setup check-python check-c check-shell ## formats, types, layers, warnings
+
+check-python:
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+check-c:
+	@$(PYTHON) -m tests.tools.check_c
+
+check-shell:
+	@shellcheck --severity=style $$(grep -rlE '^#!/bin/(ba)?sh' .ci modules mirror tests --include='*' -I)
+
+fmt: setup ## rewrite Python and C in the project's format
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format --quiet .
+	@find native tests/native -name '*.[ch]' -print0 | xargs -0 -r $(BIN)/clang-format -i
+
+bench: setup ## measure, on this machine
+	@$(PYTHON) -m bench
+
+modules: setup ## package every directory of modules/ as NAME.safe, into build/modules
+	@$(PYTHON) -m tests.tools.pack_modules
+
+sim: setup ## run the simulator: make sim SEED=123
+	@$(PYTHON) -m tests.simulation $(if $(SEED),--seed $(SEED))
+
+soak: setup ## two minutes of faults on real processes
+	@$(PYTHON) -m tests.soak
+
+golden: setup ## rewrite the generated files and transcripts; read the diff
+	@MIRROR_GOLDEN=write $(BIN)/pytest -m "not lab and not mount" -q tests/contract tests/golden
+
+clean: ## remove what was built; keeps .venv
+	@rm -rf build mirror/_native.abi3.so
