@@ -13,6 +13,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/set-up mirror/_native.abi3.so ## system packages, .venv, native extension
+	@:
 
 .venv/set-up: pyproject.toml setup.py .ci/setup
 	@.ci/setup
@@ -20,9 +21,11 @@ setup: .venv/set-up mirror/_native.abi3.so ## system packages, .venv, native ext
 # Built by the set-up too; this is for a change in native/ afterwards.
 mirror/_native.abi3.so: $(NATIVE_SOURCES) | .venv/set-up
 	@echo "native: building"
-	@$(PYTHON) native/build_native.py
+	@flock .venv/building $(PYTHON) setup.py --quiet build_ext --inplace
+	@touch $@
 
 native: setup ## build the C code again, if it changed
+	@:
 
 demo: setup ## two hosts on this machine, a module protected on them
 	@$(BIN)/mirror demo

@@ -1,17 +1,15 @@
 """Builds `mirror._native`, the one door from Python to C.
 
-setuptools calls this through `cffi_modules` when the package is built; `make native` runs it to
-build again in place. The declarations are read out of mirror_native.h, so that header and Python
-cannot disagree; the C itself is compiled by native/Makefile into an archive that is linked in.
+setuptools calls this through `cffi_modules`, when the package is installed and at `make native`.
+The declarations are read out of mirror_native.h, so that header and Python cannot disagree; the C
+itself is compiled by native/Makefile into an archive that is linked in.
 """
 
 import contextlib
 import fcntl
 import os
 import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,30 +83,13 @@ def make_builder() -> cffi.FFI:
 
 
 def ffibuilder() -> cffi.FFI:
-    """Compile the archive, then hand the description to setuptools."""
-    with build_lock():
-        run_make("library")
-    return make_builder()
+    """Compile the archive, then hand the description to setuptools.
 
-
-def main() -> int:
-    """Build again into the working tree. A process that runs keeps the extension it loaded."""
+    Raises: SystemExit with the compiler's words, which need no traceback around them.
+    """
     with build_lock():
         try:
             run_make("library")
         except RuntimeError as failure:
-            print(failure, file=sys.stderr)  # noqa: T201 - a build tool speaks on the terminal
-            return 1
-        built = Path(make_builder().compile(tmpdir=str(BUILD / "extension")))
-        target = ROOT / "mirror" / built.name
-        if not target.exists() or target.read_bytes() != built.read_bytes():
-            copy = target.with_suffix(".new")
-            shutil.copy2(built, copy)
-            copy.replace(target)
-        else:
-            target.touch()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            raise SystemExit(str(failure)) from None
+    return make_builder()
