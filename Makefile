@@ -43,7 +43,11 @@ check-python:
 	@$(BIN)/lint-imports --no-logo
 
 check-c:
-	@$(PYTHON) -m tests.tools.check_c
+	@unformatted=$$(find native tests/native -name '*.[ch]' | while read -r file; do \
+	    $(BIN)/clang-format --dry-run -Werror "$$file" 2>/dev/null || echo "$$file"; done); \
+	if [ -n "$$unformatted" ]; then \
+	    echo "not in the project's format (make fmt):" $$unformatted >&2; exit 1; fi
+	@$(MAKE) --no-print-directory -C native -j$$(nproc) -k analyze tidy
 
 check-shell:
 	@shellcheck --severity=style $$(grep -rlE '^#!/bin/(ba)?sh' .ci modules mirror tests --include='*' -I)
