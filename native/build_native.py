@@ -34,7 +34,7 @@ def declarations(header: str) -> str:
     Raises: ValueError when the markers are not there exactly once each.
     """
     parts = re.split(r"/\* cffi: (?:begin|end) \*/", header)
-    if len(parts) != 3:  # noqa: PLR2004 - before, between, after
+    if len(parts) != 3:  # before, between, after
         raise ValueError("mirror_native.h: expected one begin and one end marker for cffi")
     return re.sub(r"/\*.*?\*/", "", parts[1], flags=re.DOTALL)
 
@@ -54,7 +54,7 @@ def run_make(*arguments: str) -> str:
     Raises: RuntimeError with the compiler's words, when it fails.
     """
     command = ["make", "--no-print-directory", "-C", str(NATIVE), f"-j{os.cpu_count() or 1}"]
-    done = subprocess.run(  # noqa: S603 - the arguments are ours
+    done = subprocess.run(
         [*command, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
