@@ -16,7 +16,7 @@ setup: .venv/set-up mirror/_native.abi3.so ## system packages, .venv, native ext
 	@:
 
 .venv/set-up: pyproject.toml setup.py .ci/setup
-	@.ci/setup
+	@flock pyproject.toml .ci/setup
 
 # Built by the set-up too; this is for a change in native/ afterwards.
 mirror/_native.abi3.so: $(NATIVE_SOURCES) | .venv/set-up

@@ -1,0 +1,30 @@
+"""What every test may use. The run gets a name and a directory of its own: tests/reaper.py."""
+
+import pytest
+
+from tests.reaper import Run, reap_the_dead
+
+_run_key = pytest.StashKey[Run]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Clean up after killed runs, then put all temporary files under this run's name."""
+    dead = reap_the_dead()
+    run = Run()
+    config.stash[_run_key] = run
+    if config.option.basetemp is None:
+        config.option.basetemp = run.directory
+    if dead:
+        print(f"cleaned up after test runs that did not end: {' '.join(dead)}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind but the directory of the run."""
+    if (run := config.stash.get(_run_key, None)) is not None:
+        run.end()
+
+
+@pytest.fixture(scope="session")
+def run_name(request: pytest.FixtureRequest) -> str:
+    """Name of this run, 8 characters: the start of every namespace, interface, group it makes."""
+    return request.config.stash[_run_key].name
