@@ -1,0 +1,108 @@
+"""What a module's heartbeats are started with, and the port they use on each network."""
+
+import errno
+import ipaddress
+import os
+import socket
+from dataclasses import dataclass, field
+
+from mirror.adapters.heartbeats.packet import PACKET_BYTES_MAX
+from mirror.errors import HeartbeatPortTaken
+
+_IP_FREEBIND = 15  # linux/in.h; the socket module has no name for them
+_IPV6_FREEBIND = 78  # linux/in6.h
+
+
+@dataclass(frozen=True, slots=True)
+class Lan:
+    """One network that both nodes share. Addresses are numeric; pulse_ms < timeout_ms."""
+
+    name: str
+    local_addr: str
+    peer_addr: str
+    pulse_ms: int = 700
+    timeout_ms: int = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatSettings:
+    """Heartbeats of one module on one node. cluster_key: the 32 bytes of cluster.key."""
+
+    module: str
+    node: str
+    peer: str
+    lans: tuple[Lan, ...]
+    port: int
+    cluster_key: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what config has let through by mistake."""
+        assert self.lans
+        assert self.node != self.peer
+        assert len({lan.name for lan in self.lans}) == len(self.lans)
+        assert all(0 < lan.pulse_ms < lan.timeout_ms for lan in self.lans)
+
+
+class LanSocket:
+    """The UDP socket of one network. Opened by whoever starts, then used by the thread alone."""
+
+    def __init__(self, lan: Lan, port: int) -> None:
+        """Bind, also to an address that is not there yet: a network may come up after the node.
+
+        Raises: HeartbeatPortTaken (MIR-321).
+        """
+        self.lan = lan
+        family = (
+            socket.AF_INET6
+            if ipaddress.ip_address(lan.local_addr).version == 6
+            else socket.AF_INET
+        )
+        self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._peer = _numeric(family, lan.peer_addr, port)
+        try:
+            if family == socket.AF_INET6:
+                self._socket.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
+                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            else:
+                self._socket.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+            self._socket.bind(_numeric(family, lan.local_addr, port))
+        except OSError as error:
+            self._socket.close()
+            raise HeartbeatPortTaken(
+                lan=lan.name,
+                address=lan.local_addr,
+                port=port,
+                observed=os.strerror(error.errno or errno.EINVAL),
+            ) from error
+
+    def fileno(self) -> int:
+        """Descriptor to poll."""
+        return self._socket.fileno()
+
+    def send(self, datagram: bytes) -> bool:
+        """Hand a datagram to the kernel. Returns: False when it refused, which cut networks do."""
+        try:
+            self._socket.sendto(datagram, self._peer)
+        except OSError:
+            return False
+        return True
+
+    def receive(self) -> tuple[bytes, str] | None:
+        """One waiting datagram and where it came from; None when none waits."""
+        try:
+            datagram, source = self._socket.recvfrom(PACKET_BYTES_MAX + 1)
+        except OSError:  # would block, or an error of an earlier send: nothing to read either way
+            return None
+        return datagram, str(source[0])
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._socket.close()
+
+
+def _numeric(family: int, address: str, port: int) -> tuple[object, ...]:
+    """Address for the socket calls, with the scope of a link-local one. Asks no name server."""
+    found = socket.getaddrinfo(
+        address, port, family, socket.SOCK_DGRAM, 0, socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    )
+    return found[0][4]

@@ -1,0 +1,39 @@
+"""A node of the heartbeat tests as a process: prints each event as a line, stops on end of input.
+
+Arguments: node, peer, local address, peer address, port, pulse_ms, timeout_ms.
+"""
+
+import asyncio
+import sys
+
+from mirror.adapters.heartbeats import HeartbeatListener, Heartbeats, HeartbeatSettings, Lan
+
+CLUSTER_KEY = b"k" * 32
+
+
+def say(*words: object) -> None:
+    print(*words, flush=True)
+
+
+async def main() -> None:
+    node, peer, local, remote, port, pulse_ms, timeout_ms = sys.argv[1:]
+    lan = Lan("lan", local, remote, int(pulse_ms), int(timeout_ms))
+    settings = HeartbeatSettings("demo", node, peer, (lan,), int(port), CLUSTER_KEY)
+    listener = HeartbeatListener(
+        on_heard=lambda lan, body, incarnation: say(
+            "heard", lan, body.get("n"), incarnation.hex()
+        ),
+        on_silent=lambda lan: say("silent", lan),
+        on_stall=lambda ms: say("stall", ms),
+        on_note=lambda text, fields: say("note", text, fields),
+    )
+    heartbeats = Heartbeats(settings, asyncio.get_running_loop(), listener)
+    heartbeats.set_body({"n": 1})
+    heartbeats.start()
+    try:
+        await asyncio.to_thread(sys.stdin.read)
+    finally:
+        heartbeats.stop()
+
+
+asyncio.run(main())
