@@ -37,7 +37,7 @@ test: setup check ## everything CI runs: check, every test, a short soak
 check: setup check-python check-c check-shell ## formats, types, layers, warnings
 
 check-python:
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff check --quiet --output-format concise .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
