@@ -1,6 +1,6 @@
-/* Connection: one authenticated, encrypted stream of frames to the peer (TLS 1.3, both sides show a
- * certificate of the cluster's CA). One thread uses a connection at a time; mn_connection_shutdown may be
- * called by any. Decides nothing about what is said on it. */
+/* Connection: one authenticated, encrypted stream of frames to the peer (TLS 1.3, both sides show
+ * a certificate of the cluster's CA). One thread uses a connection at a time;
+ * mn_connection_shutdown may be called by any. Decides nothing about what is said on it. */
 #ifndef MN_LINK_CONNECTION_H
 #define MN_LINK_CONNECTION_H
 
@@ -18,19 +18,20 @@ struct mn_ack {
 };
 
 /* Paths of PEM files. Returns 0, -EINVAL (not usable; the sentence in error_out), -errno. */
-int mn_tls_create(const char *ca_path, const char *certificate_path, const char *key_path, char *error_out,
-                  size_t error_size, struct mn_tls **tls_out);
+int mn_tls_create(const char *ca_path, const char *certificate_path, const char *key_path,
+                  char *error_out, size_t error_size, struct mn_tls **tls_out);
 void mn_tls_destroy(struct mn_tls *tls);
 
-/* peer_name: the node name its certificate must bear (SAN DNS). timeout_ms bounds connect and handshake; io_timeout_ms bounds
- * every later send and receive of a request (0: none), as SO_SNDTIMEO/poll. TCP_NODELAY, TCP_USER_TIMEOUT set.
- * Returns 0, -ECONNREFUSED, -ETIMEDOUT, -EPERM (certificate), -errno. */
-int mn_connection_connect(struct mn_tls *tls, const char *address, uint16_t port, const char *local_address,
-                          const char *peer_name, uint32_t timeout_ms, uint32_t io_timeout_ms,
-                          struct mn_connection **connection_out);
+/* peer_name: the node name its certificate must bear (SAN DNS). timeout_ms bounds connect and
+ * handshake; io_timeout_ms bounds every later send and receive of a request (0: none), as
+ * SO_SNDTIMEO/poll. TCP_NODELAY, TCP_USER_TIMEOUT set. Returns 0, -ECONNREFUSED, -ETIMEDOUT,
+ * -EPERM (certificate), -errno. */
+int mn_connection_connect(struct mn_tls *tls, const char *address, uint16_t port,
+                          const char *local_address, const char *peer_name, uint32_t timeout_ms,
+                          uint32_t io_timeout_ms, struct mn_connection **connection_out);
 /* fd: an accepted TCP socket, owned from now on. */
-int mn_connection_accept(struct mn_tls *tls, int fd, const char *peer_name, uint32_t timeout_ms, uint32_t io_timeout_ms,
-                         struct mn_connection **connection_out);
+int mn_connection_accept(struct mn_tls *tls, int fd, const char *peer_name, uint32_t timeout_ms,
+                         uint32_t io_timeout_ms, struct mn_connection **connection_out);
 /* Any thread: blocked calls return -ESHUTDOWN soon; idempotent. */
 void mn_connection_shutdown(struct mn_connection *connection);
 void mn_connection_destroy(struct mn_connection *connection);
@@ -43,11 +44,11 @@ void mn_connection_counters(const struct mn_connection *connection, uint64_t *se
 /* Encode here (room for the frame header is kept), then send. Owned by the connection. */
 struct mn_buffer *mn_connection_begin(struct mn_connection *connection);
 int mn_connection_send(struct mn_connection *connection, uint16_t code);
-/* Blocks for one frame, checked (length, checksum, sequence). *payload_out is the connection's own buffer, valid until the
- * next receive. -ECONNRESET at the end, -ETIMEDOUT, -EBADMSG for a frame that is refused. idle: wait
- * without time limit for the first byte. */
-int mn_connection_receive(struct mn_connection *connection, int idle, uint16_t *code_out, const uint8_t **payload_out,
-                          size_t *size_out);
+/* Blocks for one frame, checked (length, checksum, sequence). *payload_out is the connection's own
+ * buffer, valid until the next receive. -ECONNRESET at the end, -ETIMEDOUT, -EBADMSG for a frame
+ * that is refused. idle: wait without time limit for the first byte. */
+int mn_connection_receive(struct mn_connection *connection, int idle, uint16_t *code_out,
+                          const uint8_t **payload_out, size_t *size_out);
 /* receive, which must be an Ack (or a Refuse: -EPROTO). */
 int mn_connection_receive_ack(struct mn_connection *connection, struct mn_ack *ack_out);
 int mn_connection_send_ack(struct mn_connection *connection, int32_t error, uint64_t result);
