@@ -1,1 +1,1 @@
-"""Configuration files as checked, frozen values: pure, except config/package.py (files of SAFE)."""
+"""Configuration files as checked, frozen values: pure, except package.py (files of SAFE)."""

@@ -98,8 +98,9 @@ def format_size(size_bytes: int) -> str:
     if size_bytes < 1024:
         return f"{size_bytes} B"
     value = float(size_bytes)
-    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+    units = ["PiB", "TiB", "GiB", "MiB", "KiB"]
+    value /= 1024
+    while round(value, 1) >= 1024 and len(units) > 1:
         value /= 1024
-        if round(value, 1) < 1024:
-            break
-    return f"{value:.1f}".removesuffix(".0") + f" {unit}"
+        units.pop()
+    return f"{value:.1f}".removesuffix(".0") + f" {units[-1]}"

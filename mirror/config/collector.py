@@ -1,0 +1,61 @@
+"""Gathers all that is wrong in one file, so that an administrator corrects everything at once."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mirror.errors import ConfigRefused, Refusal
+
+LISTED_MAX = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something accepted that the administrator should know, once. line: 0 when none fits."""
+
+    file: str
+    line: int
+    sentence: str
+
+    def __str__(self) -> str:
+        """Render as a refusal is rendered."""
+        return str(Refusal(self.file, self.line, self.sentence))
+
+
+class Collector:
+    """Refusals and notices of one file, in the order found."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.refusals: list[Refusal] = []
+        self.notices: list[Notice] = []
+
+    def refuse(self, line: int, sentence: str) -> None:
+        """Note what is wrong; the same sentence at the same line is noted once."""
+        refusal = Refusal(self.file, line, sentence)
+        if refusal not in self.refusals:
+            self.refusals.append(refusal)
+
+    def notice(self, line: int, sentence: str) -> None:
+        """Note what is accepted without effect; the same sentence is said once in a file."""
+        if all(notice.sentence != sentence for notice in self.notices):
+            self.notices.append(Notice(self.file, line, sentence))
+
+    def raise_if_refused(self) -> None:
+        """Raise ConfigRefused (MIR-101) with everything found, or do nothing."""
+        if self.refusals:
+            raise ConfigRefused(self.refusals)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Say `; did you mean "nbrei"?`, or nothing when no known name resembles this one."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return f'; did you mean "{by_lower[found[0]]}"?' if found else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """List names for a sentence, cut short when they are many: `allowed: a, b, c`."""
+    ordered = sorted(names)
+    shown = ", ".join(ordered[:LISTED_MAX])
+    return shown + (f" and {len(ordered) - LISTED_MAX} more" if len(ordered) > LISTED_MAX else "")

@@ -1,0 +1,166 @@
+"""What a module asks of this host, checked against facts gathered elsewhere.
+
+Pure: adapters/host_facts.py looks, this decides. Neither is needed to parse a file.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from mirror.config.collector import Collector, listed, nearest
+from mirror.config.models import ModuleConfig, VipInterface, VirtualAddress
+from mirror.config.userconfig import overlaps
+
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryFacts:
+    """A directory as found. real_path: without symbolic links. Lists are absolute paths."""
+
+    exists: bool
+    is_directory: bool
+    real_path: str
+    mounts_beneath: tuple[str, ...] = ()
+    subvolumes_beneath: tuple[str, ...] = ()
+    missing_to_check: tuple[str, ...] = ()
+    filesystem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherModule:
+    """What another configured module of this host already holds."""
+
+    directories: tuple[str, ...]
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """All that check_against_host looks at.
+
+    networks: interface name -> networks of its addresses. resolved: host name -> addresses, empty
+    when the name is unknown. own_paths: SAFE and SAFEVAR, without symbolic links.
+    """
+
+    directories: Mapping[str, DirectoryFacts]
+    networks: Mapping[str, tuple[IpNetwork, ...]]
+    resolved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    others: Mapping[str, OtherModule] = field(default_factory=dict)
+    own_paths: tuple[str, ...] = ()
+
+
+def check_against_host(config: ModuleConfig, facts: HostFacts) -> None:
+    """Raise ConfigRefused (MIR-101) with everything that this host cannot give; else return."""
+    collector = Collector(config.file)
+    for directory in config.directories:
+        _check_directory(config, directory, facts, collector)
+    if config.vip is not None:
+        for interface in config.vip.interfaces:
+            if interface.name is not None and interface.name not in facts.networks:
+                collector.refuse(
+                    0,
+                    f'<interface>: attribute "name": no interface "{interface.name}" on this host'
+                    f"{nearest(interface.name, facts.networks)};"
+                    f" allowed: {listed(facts.networks)}",
+                )
+            for address in interface.addresses:
+                _check_address(config, interface, address, facts, collector)
+    collector.raise_if_refused()
+
+
+def _check_directory(
+    config: ModuleConfig, directory: str, facts: HostFacts, collector: Collector
+) -> None:
+    line = config.lines.get(f"dir {directory}", 0)
+    place = f'<replicated>: attribute "dir": {directory}'
+    found = facts.directories[directory]
+    if not found.exists or not found.is_directory:
+        observed = "is not a directory" if found.exists else "does not exist"
+        collector.refuse(line, f"{place} {observed}; create it on both nodes, or correct the path")
+        return
+    for beneath in found.mounts_beneath:
+        collector.refuse(
+            line,
+            f"{place}: {beneath} is a mount point beneath it, whose files would not be replicated;"
+            f" replicate {beneath} by its own <replicated>, or unmount it",
+        )
+    for beneath in found.subvolumes_beneath:
+        collector.refuse(
+            line,
+            f"{place}: {beneath} is a btrfs subvolume beneath it, which is a filesystem of its"
+            " own; replace it by a plain directory",
+        )
+    for path in found.missing_to_check:
+        collector.refuse(
+            line, f"{place}: {path} of <tocheck> is missing; is the right disk mounted?"
+        )
+    for own in facts.own_paths:
+        if overlaps(found.real_path, own):
+            collector.refuse(line, f"{place} overlaps {own}, which mirror itself needs; move one")
+    _check_shared(line, place, directory, facts, collector)
+    for other, held in _real_paths(config, facts).items():
+        if (
+            other < directory
+            and overlaps(held, found.real_path)
+            and not overlaps(other, directory)
+        ):
+            collector.refuse(
+                line, f"{place} leads through a symbolic link to what {other} holds; keep one"
+            )
+
+
+def _check_shared(
+    line: int, place: str, directory: str, facts: HostFacts, collector: Collector
+) -> None:
+    real = facts.directories[directory].real_path
+    for module, other in facts.others.items():
+        for held in other.directories:
+            if overlaps(directory, held) or overlaps(real, held):
+                collector.refuse(
+                    line,
+                    f"{place} overlaps {held} of module {module}; a directory belongs to one"
+                    " module only",
+                )
+
+
+def _real_paths(config: ModuleConfig, facts: HostFacts) -> dict[str, str]:
+    return {
+        str(PurePosixPath(directory)): facts.directories[directory].real_path
+        for directory in config.directories
+    }
+
+
+def _check_address(
+    config: ModuleConfig,
+    interface: VipInterface,
+    address: VirtualAddress,
+    facts: HostFacts,
+    collector: Collector,
+) -> None:
+    line = config.lines.get(f"addr {address.addr}", 0)
+    place = f'<virtual_addr>: attribute "addr": {address.addr}'
+    for module, other in facts.others.items():
+        if address.addr in other.addresses:
+            collector.refuse(line, f"{place} is held by module {module}; choose another address")
+    literals = facts.resolved.get(address.addr, (address.addr,))
+    if not literals:
+        collector.refuse(
+            line, f"{place} is not known to name resolution; write the address itself"
+        )
+    for literal in literals:
+        ip = ipaddress.ip_address(literal)
+        if ip.is_loopback or ip.is_multicast or ip.is_unspecified:
+            collector.refuse(line, f"{place} cannot be held by a node; choose a unicast address")
+            continue
+        # A forced interface with a netmask says where the address goes, without a network of ours.
+        if interface.name is not None and address.prefix_length is not None:
+            continue
+        wanted = [interface.name] if interface.name is not None else list(facts.networks)
+        known = [network for name in wanted for network in facts.networks.get(name, ())]
+        if not any(ip in network for network in known):
+            networks = listed({str(network) for network in known}) or "none"
+            collector.refuse(
+                line, f"{place} is on no network of this host; networks here: {networks}"
+            )

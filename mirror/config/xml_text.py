@@ -1,0 +1,126 @@
+"""Bytes of a configuration file to an element tree, refusing what XML allows and we do not.
+
+No entities, no network, no DTD beyond a bare `<!DOCTYPE safe>`, bounded size. What people really
+paste is met with a hint: typographic quotes, and macros written before the root element.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from lxml import etree
+
+from mirror.config.collector import Collector
+
+FILE_BYTES_MAX = 1024 * 1024  # the largest real file seen is below 64 KiB
+WRAPPER = b"mirror-document"  # never shown: holds a root and the macros written before it
+
+_BOM = b"\xef\xbb\xbf"
+_DECLARATION = re.compile(rb"<\?xml\s[^>]*\?>")
+_MISC = re.compile(rb"(?:\s+|<!--.*?-->)*", re.DOTALL)
+_DOCTYPE_BARE = re.compile(rb"<!DOCTYPE\s+[A-Za-z_][\w.-]*\s*>")
+_MACRO = re.compile(rb"<macro[\s/>]")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_CURLY = "“”„‟″«»\u2018\u2019\u201a"
+_CURLY_VALUE = re.compile(rf"""=\s*[{_CURLY}]|=\s*"[^"<]*[{_CURLY}][^"]*(?=[\s/>])""")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed file. tops: elements outside all others; lines: the source, to find lines."""
+
+    tops: tuple[etree._Element, ...]
+    lines: tuple[str, ...]
+
+    def attribute_line(self, element: etree._Element, attribute: str) -> int:
+        """Line where the attribute stands; the line of the element when it is not written.
+
+        The parser gives the line where a start tag ends, and tags span many lines in practice.
+        """
+        line: Any = element.sourceline  # the stubs of lxml do not say that it is a number
+        end: int = min(line or 1, len(self.lines))
+        start = end
+        while start > 1 and f"<{element.tag!s}" not in self.lines[start - 1]:
+            start -= 1
+        pattern = re.compile(rf"(?<![\w.-]){re.escape(attribute)}\s*=")
+        for number in range(end, start - 1, -1):
+            if pattern.search(self.lines[number - 1]):
+                return number
+        return start
+
+    def line(self, element: etree._Element) -> int:
+        """Line where the start tag begins."""
+        return self.attribute_line(element, "\0")
+
+
+def parse_xml(text: bytes, collector: Collector) -> Document | None:
+    """Parse, or refuse to the collector and return None."""
+    if len(text) > FILE_BYTES_MAX:
+        collector.refuse(0, f"{len(text)} bytes; at most {FILE_BYTES_MAX} are read")
+        return None
+    if b"\0" in text:
+        collector.refuse(1, "a zero byte stands in the file; save it as UTF-8 text")
+        return None
+    body = _without_doctype(text.removeprefix(_BOM), collector)
+    if body is None:
+        return None
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(body, parser)
+    except etree.XMLSyntaxError as error:
+        _refuse_syntax(text, error, collector)
+        return None
+    tops = tuple(root) if root.tag == WRAPPER.decode() else (root,)
+    return Document(tops, tuple(text.decode("utf-8", "replace").splitlines()))
+
+
+def _without_doctype(text: bytes, collector: Collector) -> bytes | None:
+    """Blank a bare DOCTYPE, refuse any other, wrap a root that macros precede; lines are kept."""
+    declaration = _DECLARATION.match(text)
+    start = declaration.end() if declaration else 0
+    position = _end_of(_MISC, text, start)
+    if text.startswith(b"<!DOCTYPE", position):
+        bare = _DOCTYPE_BARE.match(text, position)
+        if bare is None:
+            line = text.count(b"\n", 0, position) + 1
+            collector.refuse(line, "a DTD is not read; write <!DOCTYPE safe> and nothing more")
+            return None
+        blank = re.sub(rb"[^\n]", b" ", bare[0])
+        text = text[:position] + blank + text[bare.end() :]
+        position = _end_of(_MISC, text, bare.end())
+    if _MACRO.match(text, position):
+        head, rest = text[:start], text[start:]
+        return head + b"<" + WRAPPER + b">" + rest + b"</" + WRAPPER + b">"
+    return text
+
+
+def _end_of(pattern: re.Pattern[bytes], text: bytes, position: int) -> int:
+    matched = pattern.match(text, position)
+    return matched.end() if matched else position
+
+
+def _refuse_syntax(text: bytes, error: etree.XMLSyntaxError, collector: Collector) -> None:
+    """Say where the XML breaks; typographic quotes are named, for the parser's words do not."""
+    source = text.decode("utf-8", "replace")
+    without_comments = _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), source)
+    found_curly = False
+    for number, line in enumerate(without_comments.splitlines(), start=1):
+        if matched := _CURLY_VALUE.search(line):
+            found_curly = True
+            quote = next(character for character in matched[0] if character in _CURLY)
+            collector.refuse(
+                number,
+                f"a typographic quote ({quote}) stands where XML needs a straight one;"
+                f' replace it by " on this line',
+            )
+    if found_curly:
+        return
+    message = re.sub(r", line \d+, column \d+.*", "", error.msg or "unreadable")
+    message = message.replace(f" and {WRAPPER.decode()}", "")
+    collector.refuse(error.lineno or 1, f"not well-formed XML: {message}; correct this line")
