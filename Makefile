@@ -6,8 +6,9 @@ PYTHON := $(BIN)/python
 NATIVE_SOURCES := $(shell find native -name '*.[ch]' -o -name '*.py' -o -name Makefile)
 PYTEST_ARGS ?=
 SEED ?=
+CHECKS := check-ruff check-types check-layers check-c-format check-c check-shell
 
-.PHONY: help setup native demo test check check-python check-c check-shell fmt bench modules sim soak golden clean
+.PHONY: help setup native demo test check $(CHECKS) fmt bench modules sim soak golden clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,23 +35,30 @@ test: setup check ## everything CI runs: check, every test, a short soak
 	@$(BIN)/pytest $(PYTEST_ARGS)
 	@if [ -e tests/soak.py ] || [ -d tests/soak ]; then $(MAKE) --no-print-directory soak; fi
 
-check: setup check-python check-c check-shell ## formats, types, layers, warnings
+check: setup ## formats, types, layers, warnings
+	@$(MAKE) --no-print-directory --keep-going --jobs=$$(nproc) --output-sync=target $(CHECKS)
 
-check-python:
-	@$(BIN)/ruff check --quiet --output-format concise .
-	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
+check-ruff:
+	@$(BIN)/ruff check --quiet --output-format concise . && $(BIN)/ruff format --check --quiet .
 
-check-c:
+check-types:
+	@$(BIN)/mypy --no-error-summary
+
+check-layers:
+	@out=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$out"; exit 1; }
+
+check-c-format:
 	@unformatted=$$(find native tests/native -name '*.[ch]' | while read -r file; do \
 	    $(BIN)/clang-format --dry-run -Werror "$$file" 2>/dev/null || echo "$$file"; done); \
 	if [ -n "$$unformatted" ]; then \
 	    echo "not in the project's format (make fmt):" $$unformatted >&2; exit 1; fi
-	@$(MAKE) --no-print-directory -C native -j$$(nproc) -k analyze tidy
+
+check-c:
+	@$(MAKE) --no-print-directory --keep-going -C native analyze tidy
 
 check-shell:
-	@shellcheck --severity=style $$(grep -rlE '^#!/bin/(ba)?sh' .ci modules mirror tests --include='*' -I)
+	@grep -rnIE -m1 '^#!/bin/(ba)?sh' .ci modules mirror tests | sed -n 's/^\([^:]*\):1:.*/\1/p' | \
+	    xargs shellcheck --external-sources --source-path=SCRIPTDIR
 
 fmt: setup ## rewrite Python and C in the project's format
 	@$(BIN)/ruff check --fix --quiet . || true
