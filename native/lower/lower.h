@@ -12,8 +12,8 @@
 
 #include "util/object.h"
 
-#define MN_HIDDEN_NAME ".mirror" /* at the top of each lower root; never shown, never replicated  \
-                                  */
+/* At the top of each lower root; never shown, never replicated. */
+#define MN_HIDDEN_NAME  ".mirror"
 #define MN_ID_XATTR     "trusted.mirror.id" /* id (16 bytes), handle type (4, LE), handle bytes */
 #define MN_XATTR_PREFIX "trusted.mirror."
 
