@@ -69,7 +69,11 @@ bench: setup ## measure, on this machine
 	@$(PYTHON) -m bench
 
 modules: setup ## package every directory of modules/ as NAME.safe, into build/modules
-	@$(PYTHON) -m tests.tools.pack_modules
+	@mkdir -p build/modules
+	@for conf in modules/*/conf; do name=$$(basename $$(dirname $$conf)); \
+	    rm -f build/modules/$$name.safe; \
+	    (cd modules/$$name && ../../$(PYTHON) -m zipfile -c ../../build/modules/$$name.safe *) && \
+	    echo build/modules/$$name.safe; done
 
 sim: setup ## run the simulator: make sim SEED=123
 	@$(PYTHON) -m tests.simulation $(if $(SEED),--seed $(SEED))
@@ -78,7 +82,8 @@ soak: setup ## two minutes of faults on real processes
 	@$(PYTHON) -m tests.soak
 
 golden: setup ## rewrite the generated files and transcripts; read the diff
-	@MIRROR_GOLDEN=write $(BIN)/pytest -m "not lab and not mount" -q tests/contract tests/golden
+	@$(PYTHON) -m mirror.wire.generate
+	@MIRROR_GOLDEN=write $(BIN)/pytest -q -m "not lab and not mount and not slow"
 
 clean: ## remove what was built; keeps .venv
 	@rm -rf build mirror/_native.abi3.so
