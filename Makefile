@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 BIN := .venv/bin
-PYTHON := $(BIN)/python
+PY := $(BIN)/python
 NATIVE_SOURCES := $(shell find native -name '*.[ch]' -o -name '*.py' -o -name Makefile)
 PYTEST_ARGS ?=
 SEED ?=
@@ -22,7 +22,7 @@ setup: .venv/set-up mirror/_native.abi3.so ## system packages, .venv, native ext
 # Built by the set-up too; this is for a change in native/ afterwards.
 mirror/_native.abi3.so: $(NATIVE_SOURCES) | .venv/set-up
 	@echo "native: building"
-	@flock .venv/building $(PYTHON) setup.py --quiet build_ext --inplace
+	@flock .venv/building $(PY) setup.py --quiet build_ext --inplace
 	@touch $@
 
 native: setup ## build the C code again, if it changed
@@ -66,23 +66,23 @@ fmt: setup ## rewrite Python and C in the project's format
 	@find native tests/native -name '*.[ch]' -print0 | xargs -0 -r $(BIN)/clang-format -i
 
 bench: setup ## measure, on this machine
-	@$(PYTHON) -m bench
+	@$(PY) -m bench
 
 modules: setup ## package every directory of modules/ as NAME.safe, into build/modules
 	@mkdir -p build/modules
 	@for conf in modules/*/conf; do name=$$(basename $$(dirname $$conf)); \
 	    rm -f build/modules/$$name.safe; \
-	    (cd modules/$$name && ../../$(PYTHON) -m zipfile -c ../../build/modules/$$name.safe *) && \
+	    (cd modules/$$name && ../../$(PY) -m zipfile -c ../../build/modules/$$name.safe *) && \
 	    echo build/modules/$$name.safe; done
 
 sim: setup ## run the simulator: make sim SEED=123
-	@$(PYTHON) -m tests.simulation $(if $(SEED),--seed $(SEED))
+	@$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED))
 
 soak: setup ## two minutes of faults on real processes
-	@$(PYTHON) -m tests.soak
+	@$(PY) -m tests.soak
 
 golden: setup ## rewrite the generated files and transcripts; read the diff
-	@$(PYTHON) -m mirror.wire.generate
+	@$(PY) -m mirror.wire.generate
 	@MIRROR_GOLDEN=write $(BIN)/pytest -q -m "not lab and not mount and not slow"
 
 clean: ## remove what was built; keeps .venv

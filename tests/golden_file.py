@@ -1,4 +1,4 @@
-"""Compares with a file that a person has read; `make golden` rewrites it, and git shows the diff."""
+"""Compares with a file that a person has read; `make golden` rewrites it, git shows the diff."""
 
 import os
 from pathlib import Path
