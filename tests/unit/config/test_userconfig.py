@@ -115,8 +115,10 @@ def test_a_file_in_the_manner_of_published_modules() -> None:
     assert [(notice.line, notice.sentence) for notice in config.notices] == [
         (
             24,
-            "<rfs mountover> has no effect here:"
-            " the directory is always mounted over, never renamed",
+            (
+                "<rfs mountover> has no effect here:"
+                " the directory is always mounted over, never renamed"
+            ),
         ),
         (24, "<rfs acl> has no effect here: ACLs are always replicated"),
     ]

@@ -1,0 +1,192 @@
+"""Modules on disk: installed, applied, their ids and their last three configurations."""
+
+from pathlib import Path
+
+import pytest
+
+from mirror.config.environment import script_environment
+from mirror.config.files import replace_directory, write_durably
+from mirror.config.layout import Layout, ports_of
+from mirror.config.module_ids import ModuleIds
+from mirror.config.module_store import ModuleStore, find_package
+from mirror.config.names import check_module_name
+from mirror.config.userconfig import load_userconfig
+from mirror.errors import (
+    FileNotReadable,
+    ModuleIdRefused,
+    ModuleInUse,
+    ModuleNameRefused,
+    ModuleUnknown,
+    PackageRefused,
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModuleStore:
+    return ModuleStore(Layout(safe=tmp_path / "safe", safevar=tmp_path / "var"))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A module as a directory."""
+    root = tmp_path / "shipped" / "web"
+    (root / "conf").mkdir(parents=True)
+    (root / "bin").mkdir()
+    (root / "conf" / "userconfig.xml").write_text("<safe/>")
+    (root / "bin" / "start_prim").write_text("#!/bin/sh\n")
+    return root
+
+
+def test_ports_follow_from_ids() -> None:
+    assert (ports_of(1).heartbeat_udp, ports_of(1).data_tcp) == (8888, 5600)
+    assert (ports_of(3).heartbeat_udp, ports_of(3).data_tcp) == (8890, 5608)
+
+
+@pytest.mark.parametrize("name", ["", "1a", "a/b", "..", "a b", "é", "a" * 33, "lastconfig"])
+def test_names_refused(name: str) -> None:
+    with pytest.raises(ModuleNameRefused):
+        check_module_name(name)
+
+
+def test_the_environment_decides_where_everything_is() -> None:
+    layout = Layout.from_environment({"SAFE": "/s", "SAFEVAR": "/v"})
+    assert str(layout.control_socket) == "/v/run/control.sock"
+    assert str(layout.module("web").applied_userconfig) == (
+        "/s/private/modules/web/conf/userconfig.xml"
+    )
+    assert str(Layout.from_environment({}).safe) == "/opt/mirror"
+
+
+def test_install_uninstall_and_ids(store: ModuleStore, source: Path) -> None:
+    assert store.installed() == ()
+    assert store.install("web", source) == 1
+    assert store.install("db", source) == 2
+    assert store.installed() == ("web", "db")
+    with pytest.raises(ModuleInUse, match="-r replaces"):
+        store.install("web", source)
+    assert store.install("web", source, replace=True) == 1
+    assert store.install("mail", source, module_id=7) == 7
+    with pytest.raises(ModuleIdRefused, match="held by mail"):
+        store.install("other", source, module_id=7)
+    assert "other" not in store.installed()
+    store.uninstall("web")
+    assert store.install("new", source) == 1
+    with pytest.raises(ModuleUnknown):
+        store.uninstall("web")
+
+
+def test_a_module_goes_round_as_a_package(
+    store: ModuleStore, source: Path, tmp_path: Path
+) -> None:
+    store.install("web", source)
+    store.package("web", tmp_path / "web.safe")
+    store.install("copy", tmp_path / "web.safe")
+    edited = store.layout.module("copy").edited
+    assert (edited / "bin" / "start_prim").read_text() == "#!/bin/sh\n"
+    assert store.signature(edited) == store.signature(store.layout.module("web").edited)
+    (edited / "bin" / "start_prim").write_text("#!/bin/sh\ntrue\n")
+    assert store.signature(edited) != store.signature(store.layout.module("web").edited)
+    assert store.signature(tmp_path) is None
+
+
+def apply(store: ModuleStore, module: str) -> None:
+    store.apply(module, store.stage(module))
+
+
+def test_apply_keeps_the_last_three(store: ModuleStore, source: Path) -> None:
+    store.install("web", source)
+    edited = store.layout.module("web").edited_userconfig
+    for number in range(5):
+        edited.write_text(f"<safe><!-- {number} --></safe>")
+        apply(store, "web")
+        applied = store.layout.module("web").applied_userconfig
+        assert applied.read_text() == edited.read_text()
+    assert [path.name for path in store.last_configurations("web")] == [
+        "web.000003.safe",
+        "web.000004.safe",
+        "web.000005.safe",
+    ]
+    assert store.configured() == ("web",)
+    assert store.installed() == ("web",)
+    with pytest.raises(ModuleInUse, match="deconfig"):
+        store.uninstall("web")
+    store.remove_applied("web")
+    assert store.configured() == ()
+    store.uninstall("web")
+
+
+def test_what_disappears_from_the_edited_copy_disappears_from_the_applied_one(
+    store: ModuleStore, source: Path
+) -> None:
+    store.install("web", source)
+    apply(store, "web")
+    edited = store.layout.module("web").edited
+    (edited / "bin" / "start_prim").unlink()
+    (edited / "bin" / "stop_prim").write_text("")
+    apply(store, "web")
+    scripts = list(store.layout.module("web").applied_bin.iterdir())
+    assert [path.name for path in scripts] == ["stop_prim"]
+    assert scripts[0].stat().st_mode & 0o777 == 0o755
+
+
+def test_a_link_is_not_applied(store: ModuleStore, source: Path) -> None:
+    store.install("web", source)
+    (store.layout.module("web").edited / "bin" / "link").symlink_to("/etc")
+    with pytest.raises(PackageRefused, match="symbolic link"):
+        store.stage("web")
+    with pytest.raises(ModuleUnknown):
+        store.require_configured("web")
+
+
+def test_a_crash_between_two_renames_is_undone(tmp_path: Path) -> None:
+    target, new = tmp_path / "m", tmp_path / "new"
+    (tmp_path / ".m.old").mkdir()
+    (tmp_path / ".m.old" / "kept").touch()
+    new.mkdir()
+    replace_directory(new, target)
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_ids_on_disk_are_not_believed(store: ModuleStore) -> None:
+    ids = ModuleIds(store.layout)
+    for content in (b"{", b"[]", b'{"a": 1, "b": 1}', b'{"a": 99}'):
+        write_durably(store.layout.module_ids, content)
+        with pytest.raises(FileNotReadable):
+            ids.all()
+    with pytest.raises(FileNotReadable):
+        write_durably(store.layout.module_ids / "beneath", b"")
+
+
+def test_ids_end(store: ModuleStore) -> None:
+    ids = ModuleIds(store.layout)
+    assert [ids.assign(f"m{number}") for number in range(32)] == list(range(1, 33))
+    with pytest.raises(ModuleIdRefused):
+        ids.assign("one-more")
+    with pytest.raises(ModuleIdRefused, match="1 to 32"):
+        ids.assign("m1", 33)
+
+
+def test_where_a_package_is_looked_for(store: ModuleStore, source: Path, tmp_path: Path) -> None:
+    assert find_package(store.layout, "web", source.parent) == source
+    with pytest.raises(FileNotReadable):
+        find_package(store.layout, "none", source.parent)
+    generic = store.layout.application_modules / "generic"
+    generic.mkdir(parents=True)
+    (generic / "web.safe").touch()
+    assert find_package(store.layout, "web", source.parent) == generic / "web.safe"
+
+
+def test_the_environment_of_scripts(store: ModuleStore) -> None:
+    config = load_userconfig(
+        b"""<safe><service mode="mirror"><heart><heartbeat name="a"/></heart><user>
+        <var name="SERVICES" value="x"/><var name="SAFE" value="/evil"/></user>
+        </service></safe>""",
+        "f",
+        {},
+    )
+    found = script_environment(store.layout, "web", config, {"PATH": "/bin", "TOKEN": "s"})
+    assert found["SERVICES"] == "x"
+    assert found["SAFE"] == str(store.layout.safe)
+    assert found["SAFEUSERBIN"].endswith("private/modules/web/bin")
+    assert found["PATH"] == "/bin"
+    assert "TOKEN" not in found
