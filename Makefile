@@ -48,7 +48,7 @@ check-layers:
 	@out=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$out"; exit 1; }
 
 check-c-format:
-	@unformatted=$$(find native tests/native -name '*.[ch]' | while read -r file; do \
+	@unformatted=$$(find native tests bench -name '*.[ch]' | while read -r file; do \
 	    $(BIN)/clang-format --dry-run -Werror "$$file" 2>/dev/null || echo "$$file"; done); \
 	if [ -n "$$unformatted" ]; then \
 	    echo "not in the project's format (make fmt):" $$unformatted >&2; exit 1; fi
@@ -63,7 +63,7 @@ check-shell:
 fmt: setup ## rewrite Python and C in the project's format
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
-	@find native tests/native -name '*.[ch]' -print0 | xargs -0 -r $(BIN)/clang-format -i
+	@find native tests bench -name '*.[ch]' -print0 | xargs -0 -r $(BIN)/clang-format -i
 
 bench: setup ## measure, on this machine
 	@$(PY) -m bench
