@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,15 @@ def join(
         nodad = ["nodad"] if ":" in address else []
         namespace.run("ip", "address", "add", address, "dev", interface, *nodad)
         namespace.run("ip", "link", "set", "dev", interface, "up")
+    if ":" in left_addr:
+        for namespace in (left, right):
+            _until_ipv6_is_up(namespace, interface)
+
+
+def _until_ipv6_is_up(namespace: Namespace, interface: str) -> None:
+    """Wait for the multicast route, which the kernel adds some time after the link came up."""
+    deadline = time.monotonic() + 10
+    show = ("ip", "-6", "route", "show", "table", "local", "dev", interface, "ff00::/8")
+    while not namespace.run(*show):
+        assert time.monotonic() < deadline, "no IPv6 on this cable"
+        time.sleep(0.01)
