@@ -41,6 +41,11 @@ const char *mn_connection_peer_name(const struct mn_connection *connection);
 void mn_connection_counters(const struct mn_connection *connection, uint64_t *sent_bytes_out,
                             uint64_t *received_bytes_out);
 
+/* The version that Hello and Welcome agreed on: of every frame after it, in both directions. */
+void mn_connection_set_version(struct mn_connection *connection, uint16_t version);
+/* Why a frame was refused (-EBADMSG), for the log; "" when none was. Never freed. */
+const char *mn_connection_refusal(const struct mn_connection *connection);
+
 /* Encode here (room for the frame header is kept), then send. Owned by the connection. */
 struct mn_buffer *mn_connection_begin(struct mn_connection *connection);
 int mn_connection_send(struct mn_connection *connection, uint16_t code);
