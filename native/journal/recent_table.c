@@ -4,8 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "hash/xxh3.h"
 
 enum { ARENA_BYTES_PER_SLOT = 48 }; /* two names of usual length */
 
