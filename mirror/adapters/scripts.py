@@ -1,0 +1,256 @@
+"""Runs the scripts of a module: one at a time, in their own group, with SafeKit's environment.
+
+Never a shell string: the script is executed with its arguments as they are. What `start_*`
+scripts leave running is the application; it stays in a group of its own until `end_application`.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirror.adapters import clock
+from mirror.adapters.cgroups import ROOT_GROUP, ControlGroup, find_cgroup2
+from mirror.adapters.durable import make_directory
+from mirror.adapters.process_marks import MARK_VARIABLE, MarkedGroup
+from mirror.config.layout import Layout
+from mirror.errors import ProcessesRemain, ScriptNotStarted
+
+# What these leave running outlives them, and ends with the stop script of the same ending:
+# on a swap stop_prim must not take what start_both runs with it.
+APPLICATION_GROUPS: dict[str, str] = {
+    "start_prim": "app",
+    "start_both": "app-both",
+    "start_second": "app-second",
+    "start_sec": "app-sec",
+}
+TERM_GRACE_S = 5.0
+KILL_WAIT_S = 5.0
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_INHERITED = ("LANG", "LC_ALL", "TZ", "HOME")
+
+Group = ControlGroup | MarkedGroup
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptResult:
+    """How a script ended.
+
+    exit_code: 0 to 255; negative: killed by that signal; None: it did not die of SIGKILL within
+    KILL_WAIT_S, being held in the kernel. skipped: there is no such script, which is no failure.
+    """
+
+    script: str
+    exit_code: int | None
+    timed_out: bool
+    duration_ms: int
+    log_path: Path | None
+    skipped: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended by itself with exit code 0, or does not exist."""
+        return self.exit_code == 0 and not self.timed_out
+
+
+class ScriptRunner:
+    """The scripts of one module. Used by one event loop.
+
+    cgroup2: where control groups are mounted; None to do without. logging: False: output is
+    discarded (`<user logging="none">`).
+    """
+
+    def __init__(
+        self, layout: Layout, module: str, *, cgroup2: Path | None, logging: bool = True
+    ) -> None:
+        self._layout = layout
+        self._module = layout.module(module)
+        self._cgroup2 = cgroup2
+        self._logging = logging
+        self._one_at_a_time = asyncio.Lock()
+        self._groups: dict[str, Group] = {}
+
+    @classmethod
+    def probe(cls, layout: Layout, module: str, *, logging: bool = True) -> "ScriptRunner":
+        """A runner with control groups if this host has them; `protection` says it."""
+        return cls(layout, module, cgroup2=find_cgroup2(), logging=logging)
+
+    @property
+    def protection(self) -> str | None:
+        """None with control groups; else the sentence for the module log."""
+        if self._cgroup2 is not None:
+            return None
+        return (
+            "no cgroup2 here: processes of the application are followed by session and"
+            " environment; a daemon that hides from both survives a forced stop"
+        )
+
+    async def run(
+        self,
+        script: str,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> ScriptResult:
+        """Run a script and wait for it; a second call waits for the first.
+
+        environment: the `<var>` of the configuration. timeout_s: None is no limit; when it is
+        over, SIGTERM and after TERM_GRACE_S SIGKILL go to the script, not to the application.
+        Raises: ScriptNotStarted (MIR-209).
+        """
+        assert "/" not in script
+        path = self._module.applied_bin / script
+        async with self._one_at_a_time:
+            if not await asyncio.to_thread(path.exists):
+                return ScriptResult(script, 0, False, 0, None, skipped=True)
+            return await self._run(script, path, arguments, environment or {}, timeout_s)
+
+    async def end_application(
+        self, script: str = "start_prim", *, timeout_s: float = KILL_WAIT_S
+    ) -> list[int]:
+        """Kill everything that this start script has left running. Returns: the killed processes.
+
+        Raises: ProcessesRemain (MIR-210) when some are still there after timeout_s.
+        """
+        group = self._group(APPLICATION_GROUPS[script])
+        killed = await asyncio.to_thread(group.processes)
+        if killed:
+            await asyncio.to_thread(group.signal, signal.SIGKILL)
+        if not await group.wait_empty(timeout_s):
+            left = await asyncio.to_thread(group.processes)
+            raise ProcessesRemain(
+                group=f"{self._module.name}/{APPLICATION_GROUPS[script]}",
+                observed=f"still running after SIGKILL: {' '.join(map(str, left))}",
+            )
+        return killed
+
+    async def application_processes(self, script: str = "start_prim") -> list[int]:
+        """Processes that this start script has left running."""
+        return await asyncio.to_thread(self._group(APPLICATION_GROUPS[script]).processes)
+
+    async def prune_logs(self, size_bytes_max: int) -> None:
+        """At module start: remove the oldest userlogs until they fit (`userlogsize`)."""
+        await asyncio.to_thread(_prune, self._module.working, size_bytes_max)
+
+    async def _run(
+        self,
+        script: str,
+        path: Path,
+        arguments: Sequence[str],
+        variables: Mapping[str, str],
+        timeout_s: float | None,
+    ) -> ScriptResult:
+        group_name = APPLICATION_GROUPS.get(script, script)
+        group = self._group(group_name)
+        started_ms = clock.monotonic_ms()
+        output, log_path = await asyncio.to_thread(self._prepare, script, path, group)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *group.enter([str(path), *arguments]),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self._environment(group_name, variables),
+                cwd=self._module.applied_bin,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise _not_started(path, error) from error
+        finally:
+            os.close(output)
+        if isinstance(group, MarkedGroup):
+            group.note_session(process.pid)
+        timed_out = await self._wait(process, timeout_s)
+        is_application = script in APPLICATION_GROUPS
+        if timed_out:
+            await self._end(process, None if is_application else group)
+        if not is_application:
+            await asyncio.to_thread(group.remove)
+        return ScriptResult(
+            script,
+            process.returncode,
+            timed_out,
+            clock.monotonic_ms() - started_ms,
+            log_path,
+        )
+
+    def _group(self, name: str) -> Group:
+        if name not in self._groups:
+            self._groups[name] = (
+                MarkedGroup(f"{self._module.name}/{name}")
+                if self._cgroup2 is None
+                else ControlGroup(self._cgroup2 / ROOT_GROUP / self._module.name / name)
+            )
+        return self._groups[name]
+
+    def _prepare(self, script: str, path: Path, group: Group) -> tuple[int, Path | None]:
+        """Make the group and open the log. Returns: a descriptor to close, and the log's path."""
+        if not os.access(path, os.X_OK):
+            raise ScriptNotStarted(script=path, observed="not executable")
+        try:
+            group.create()
+            if not self._logging:
+                return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), None
+            make_directory(self._module.working)
+            stamp = clock.wall_file_stamp(clock.wall_us())
+            log_path = self._module.working / f"userlog_{stamp}_{script}.ulog"
+            # Appending: what the application writes later must not overwrite itself.
+            mode = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            return os.open(log_path, mode, 0o640), log_path
+        except OSError as error:
+            raise _not_started(path, error) from error
+
+    def _environment(self, group_name: str, variables: Mapping[str, str]) -> dict[str, str]:
+        """SafeKit's variables win over `<var>`: a module cannot point them elsewhere."""
+        return {
+            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+            "PATH": PATH,
+            **variables,
+            "SAFE": str(self._layout.safe),
+            "SAFEVAR": str(self._layout.safevar),
+            "SAFEBIN": str(self._layout.safebin),
+            "SAFEMODULE": self._module.name,
+            "SAFEUSERBIN": str(self._module.applied_bin),
+            "SAFEUSERCONF": str(self._module.applied_conf),
+            "SAFEUSERVAR": str(self._module.working),
+            MARK_VARIABLE: f"{self._module.name}/{group_name}",
+        }
+
+    async def _wait(self, process: asyncio.subprocess.Process, timeout_s: float | None) -> bool:
+        """Returns: whether the time was over first."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await process.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    async def _end(self, process: asyncio.subprocess.Process, group: Group | None) -> None:
+        """SIGTERM, then SIGKILL, to the script's session or, if given, to its whole group."""
+        for number, wait_s in ((signal.SIGTERM, TERM_GRACE_S), (signal.SIGKILL, KILL_WAIT_S)):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            if group is not None:
+                await asyncio.to_thread(group.signal, number)
+            if not await self._wait(process, wait_s) and group is None:
+                return
+        if group is not None:
+            await group.wait_empty(KILL_WAIT_S)
+
+
+def _not_started(path: Path, error: OSError) -> ScriptNotStarted:
+    return ScriptNotStarted(script=path, observed=error.strerror or str(error))
+
+
+def _prune(directory: Path, size_bytes_max: int) -> None:
+    logs = sorted(directory.glob("userlog_*.ulog"), reverse=True)  # the name sorts as time does
+    total_bytes = 0
+    for path in logs:
+        with contextlib.suppress(OSError):
+            total_bytes += path.stat().st_size
+            if total_bytes > size_bytes_max:
+                path.unlink()
