@@ -1,0 +1,1 @@
+"""Decides, and touches nothing: no socket, file, clock, thread, randomness, logger."""
