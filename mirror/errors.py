@@ -186,6 +186,20 @@ class ScriptRefusedConfig(MirrorError):
     sentence = "configuration refused by a script: {script}: {observed}; see {log}"
 
 
+class ResourceUnknown(MirrorError):
+    """The module has no resource of this name."""
+
+    code = "MIR-113"
+    sentence = "no such resource: {resource} of {module}: {observed}; `state -v` lists them"
+
+
+class ClusterInviteRefused(MirrorError):
+    """An invitation to a cluster cannot be made or used."""
+
+    code = "MIR-114"
+    sentence = "cluster invitation refused: {what}: {observed}; {remedy}"
+
+
 # --- 2xx this host: addresses, directories, scripts ----------------------------------------------
 
 
@@ -408,6 +422,13 @@ class LabHostNotBooted(MirrorError):
 
     code = "MIR-706"
     sentence = "host not booted: {host}: {observed}; see {log}"
+
+
+class DemoFailed(MirrorError):
+    """The demonstration did not get to its end."""
+
+    code = "MIR-707"
+    sentence = "demo failed: {step}: {observed}; {remedy}"
 
 
 # --- 8xx web console and API ---------------------------------------------------------------------

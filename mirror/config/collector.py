@@ -50,6 +50,10 @@ class Collector:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Say `; did you mean "nbrei"?`, or nothing when no known name resembles this one."""
     by_lower = {candidate.lower(): candidate for candidate in known}
+    # Two letters exchanged are the commonest slip, and difflib weighs it no higher than others.
+    for candidate, original in by_lower.items():
+        if sorted(candidate) == sorted(name.lower()):
+            return f'; did you mean "{original}"?'
     found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return f'; did you mean "{by_lower[found[0]]}"?' if found else ""
 

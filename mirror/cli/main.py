@@ -1,0 +1,159 @@
+"""The command `mirror` (and `safekit`): all verbs; here alone errors become exit codes.
+
+Errors are sentences: never a traceback for an administrator's mistake. Exit codes stand in
+mirror/errors.py.
+"""
+
+import importlib
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import NoReturn
+
+import click
+from click.shell_completion import get_completion_class
+
+from mirror.cli import configuration, control, monitoring, resources
+from mirror.cli.cluster_commands import cluster
+from mirror.cli.doctor import doctor
+from mirror.cli.manual import manual_page
+from mirror.cli.module_commands import module
+from mirror.cli.options import SectionedGroup, common
+from mirror.cli.session import Session
+from mirror.cli.snapshot import snapshot
+from mirror.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, CommandNotYet, MirrorError
+
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+COMPLETION_VARIABLE = "_MIRROR_COMPLETE"
+SECTIONS = {
+    "Control": (
+        "start", "stop", "restart", "swap", "prim", "second", "waitstart", "waitstop", "waitstate",
+        "stopstart", "forcestop", "primforce", "shutdown",
+    ),
+    "Monitoring": ("state", "log", "level", "doctor", "snapshot"),
+    "Configuration": ("cluster", "module", "config", "confcheck", "confinfo", "deconfig"),
+    "For scripts and checkers": (
+        "get", "set", "printi", "printw", "printe", "errd", "incloop", "resetloop", "checkloop",
+    ),
+    "Trying it": ("lab", "demo", "simulate"),
+    "Program": ("node", "completion", "man"),
+}  # fmt: skip
+LAZY = {
+    "lab": ("mirror.cli.lab", "group", "Two hosts on this machine, to try and to test."),
+}
+
+
+@click.group(
+    cls=SectionedGroup,
+    sections=SECTIONS,
+    lazy=LAZY,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(version("mirror"), "--version", "-V", prog_name="mirror")
+@common
+def cli() -> None:
+    """Keep an application running on two servers, with every byte it writes on both.
+
+    Begin with `mirror doctor`, or with `mirror lab up` to try it on this machine alone.
+    """
+
+
+@cli.command()
+def node() -> None:
+    """Run this node in the foreground (systemd starts it so)."""
+    guardian = importlib.import_module("mirror.daemon.guardian")
+    sys.exit(guardian.main())
+
+
+@cli.command()
+def simulate() -> None:
+    """Show what would happen on an event, without doing it."""
+    raise CommandNotYet(
+        verb="simulate", observed="the what-if view comes later", remedy="try it with `mirror lab`"
+    )
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of SHELL; bash: eval "$(mirror completion bash)"."""
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(cli, {}, "mirror", COMPLETION_VARIABLE).source())
+
+
+@cli.command()
+def man() -> None:
+    """Print the manual page: mirror man | man -l -."""
+    click.echo(manual_page(cli), nl=False)
+
+
+for _command in (
+    configuration.config,
+    configuration.deconfig,
+    configuration.confcheck,
+    configuration.confinfo,
+    monitoring.state,
+    monitoring.level,
+    monitoring.log,
+    monitoring.printi,
+    monitoring.printw,
+    monitoring.printe,
+    resources.get_resource,
+    resources.set_resource,
+    resources.errd,
+    resources.incloop,
+    resources.resetloop,
+    resources.checkloop,
+    cluster,
+    module,
+    doctor,
+    snapshot,
+):
+    cli.add_command(_command)
+control.add_control_verbs(cli)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; return its exit code. Writes to stdout and stderr only."""
+    session = Session()
+    try:
+        result = cli.main(
+            args=list(arguments),
+            prog_name="mirror",
+            standalone_mode=False,
+            complete_var=COMPLETION_VARIABLE,
+            obj=session,
+        )
+    except MirrorError as error:
+        _say_error(session, error)
+        return error.exit_code
+    except click.UsageError as error:
+        error.show()
+        return EXIT_USAGE
+    except click.ClickException as error:
+        error.show()
+        return EXIT_FAILED
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # `mirror log | head`: the reader has what it wanted.
+        sys.stderr.close()
+        return EXIT_OK
+    # Without standalone mode click returns the code of ctx.exit().
+    return result if isinstance(result, int) else EXIT_OK
+
+
+def _say_error(session: Session, error: MirrorError) -> None:
+    if session.as_json:
+        said = {"code": error.code, "sentence": str(error), "exit_code": error.exit_code}
+        click.echo(json.dumps({"error": said}, indent=2))
+    else:
+        click.echo(f"mirror: {error}", err=True)
+
+
+def main() -> NoReturn:
+    """Entry point of the command."""
+    sys.exit(run(sys.argv[1:]))
