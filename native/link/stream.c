@@ -217,30 +217,26 @@ static int begin_call(struct mn_stream *stream)
     return stream->error;
 }
 
-/* A count above 0, or 0: nothing came so soon (or the stream ended, which recv tells again). */
-static ssize_t look_again(struct mn_stream *stream, void *data, size_t size)
+/* As recv. */
+static ssize_t receive_some(int fd, void *data, size_t size)
 {
     int64_t until_ns = now_ns() + LOOK_AGAIN_NS;
 
     do {
-        ssize_t count = recv(stream->fd, data, size, MSG_DONTWAIT);
+        ssize_t count = recv(fd, data, size, MSG_DONTWAIT);
 
-        if (count > 0)
+        if (count >= 0 || errno != EAGAIN)
             return count;
-        if (count == 0 || errno != EAGAIN)
-            return 0;
         (void)sched_yield();
     } while (now_ns() < until_ns);
-    return 0;
+    return recv(fd, data, size, 0);
 }
 
 ssize_t mn_stream_receive(struct mn_stream *stream, void *data, size_t size)
 {
     while (begin_call(stream) == 0) {
-        ssize_t count = look_again(stream, data, size);
+        ssize_t count = receive_some(stream->fd, data, size);
 
-        if (count == 0)
-            count = recv(stream->fd, data, size, 0);
         if (count > 0)
             return count;
         (void)go_on(stream, count == 0 ? ECONNRESET : errno);
