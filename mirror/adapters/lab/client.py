@@ -15,6 +15,7 @@ from mirror.adapters.lab import creation, plan, request
 from mirror.adapters.lab.switch import Direction
 
 Part = Literal["control", "data", "all"]
+DiskMode = Literal["error", "slow", "hang", "heal"]
 
 _EXEC_S = 60.0
 
@@ -32,11 +33,12 @@ class Lab:
         self._owner = -1
 
     @classmethod
-    def up(
+    def up(  # noqa: PLR0913 - each is an option of the command
         cls,
         name: str = "default",
         *,
         keep: Path | None = None,
+        bare: bool = False,
         witness: bool = False,
         fs: Literal["ext4", "xfs"] = "ext4",
         disk_bytes: int = 16 << 30,
@@ -47,21 +49,23 @@ class Lab:
         """Make and boot the hosts; return when each has started its node. No module is installed.
 
         keep: a directory for disks and logs, which stay after `down`; disks found there are used.
+        bare: the nodes belong to no cluster.
         disk_bytes: size of each disk; sparse, so it costs what is written.
         bound: the lab ends with this process, whatever it dies of.
         Raises: LabAlreadyUp (MIR-703), LabToolFailed (MIR-702), LabHostNotBooted (MIR-706).
         """
         self = cls(name)
-        self._owner = creation.create(
-            name,
+        options = creation.Options(
             keep=keep,
+            bare=bare,
             witness=witness,
             fs=fs,
             disk_bytes=disk_bytes,
             faulty_disks=faulty_disks,
-            node_command=node_command,
+            node_command=tuple(node_command),
             bound=bound,
         )
+        self._owner = creation.create(name, options)
         return self
 
     def __enter__(self) -> Self:
@@ -159,6 +163,14 @@ class Lab:
     def free_disk(self, host: str) -> None:
         """Undo fill_disk."""
         self.exec(host, _python("mirror.adapters.lab.disk_filler", "free"))
+
+    def disk(self, host: str, mode: DiskMode, ms: int = 0) -> None:
+        """Break or heal the disk of a host of a lab made with `faulty_disks`.
+
+        error: every read, write and flush fails with EIO; slow: each takes `ms` longer, one after
+        the other; hang: none is answered before `heal`.
+        """
+        self._ask("disk", host=host, mode=mode, ms=ms)
 
     # --- commands inside a host ---
 

@@ -7,28 +7,33 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from mirror import errors
-from mirror.adapters.lab import plan, request, sweeper
+from mirror.adapters.lab import cluster_files, plan, request, sweeper
 
 
-def create(
-    name: str,
-    *,
-    keep: Path | None,
-    witness: bool,
-    fs: str,
-    disk_bytes: int,
-    faulty_disks: bool,
-    node_command: Sequence[str],
-    bound: bool,
-) -> int:
-    """Make the lab and boot its hosts; see client.Lab.up.
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a lab is asked to be; see client.Lab.up."""
+
+    keep: Path | None
+    bare: bool
+    witness: bool
+    fs: str
+    disk_bytes: int
+    faulty_disks: bool
+    node_command: tuple[str, ...]
+    bound: bool
+
+
+def create(name: str, options: Options) -> int:
+    """Make the lab and boot its hosts.
 
     Returns: with `bound`, the descriptor whose closing ends the lab; else -1.
+    Raises: LabAlreadyUp (MIR-703), LabToolFailed (MIR-702), LabHostNotBooted (MIR-706).
     """
     registry = plan.registry_directory() / name
     registry.parent.mkdir(mode=0o700, exist_ok=True)
@@ -39,16 +44,18 @@ def create(
         lab = plan.LabPlan(
             lab_id=lab_id,
             name=name,
-            directory=str(_make_directory(keep, lab_id)),
-            kept=keep is not None,
-            fs=fs,
-            disk_bytes=disk_bytes,
+            directory=str(_make_directory(options.keep, lab_id)),
+            kept=options.keep is not None,
+            fs=options.fs,
+            disk_bytes=options.disk_bytes,
             fixed_ports=name == "default",
-            faulty_disks=faulty_disks,
-            hosts=plan.plan_hosts(witness=witness, node_command=tuple(node_command)),
+            faulty_disks=options.faulty_disks,
+            hosts=plan.plan_hosts(witness=options.witness, node_command=options.node_command),
         )
         (registry / "lab.json").write_text(lab.to_json())
-        return _start_keeper(lab, registry, bound=bound)
+        if not options.bare:
+            cluster_files.write(Path(lab.directory) / plan.CLUSTER_FILES, lab.hosts)
+        return _start_keeper(lab, registry, bound=options.bound)
 
 
 def await_end(registry: Path, directory: int) -> None:

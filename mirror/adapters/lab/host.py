@@ -9,6 +9,7 @@ it), `unshared` (it has its own network: cables may be plugged), `ready DEVICE` 
 `failed SENTENCE`. One comes back: `go`, when the cables are plugged.
 """
 
+import errno
 import json
 import os
 import signal
@@ -20,6 +21,8 @@ from pathlib import Path
 
 from mirror.adapters.lab import init, linux, plan, root
 from mirror.errors import MirrorError
+
+KEEPER_GONE = "the cables were not plugged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,8 @@ def _pid_one(spec: BootSpec, channel: socket.socket) -> None:
         channel.close()
     except (OSError, MirrorError) as error:
         traceback.print_exc()
-        channel.sendall(f"failed {error}\n".encode())
+        what = error.strerror if isinstance(error, OSError) and not error.filename else error
+        channel.sendall(f"failed {what}\n".encode())
         os._exit(1)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     init.run(host.command, spec.console)
@@ -97,17 +101,17 @@ def _boot(spec: BootSpec, lab: plan.LabPlan, host: plan.HostPlan, channel: socke
     linux.mount("none", Path("/"), flags=linux.MS_REC | linux.MS_PRIVATE)
     socket.sethostname(host.name)
     mounted = Path(spec.mount_at)
-    device, descriptor = linux.attach_loop(Path(spec.image))
+    device, descriptor = linux.attach_loop(Path(spec.image), lab.label(host.name))
     try:
         linux.mount(str(device), mounted, lab.fs)  # replays the journal after a loss of power
     finally:
         os.close(descriptor)
-    root.build(mounted, host, lab.hosts)
+    root.build(mounted, host, lab)
     linux.pivot_root(mounted)
     # As a service manager leaves it: what a process mounts is seen by the others.
     linux.mount("none", Path("/"), flags=linux.MS_REC | linux.MS_SHARED)
     if channel.recv(16) != b"go\n":
-        raise OSError(0, "the keeper is gone")
+        raise OSError(errno.EPIPE, KEEPER_GONE)
     return str(device)
 
 

@@ -49,6 +49,7 @@ class Keeper:
             "pause": self._pause,
             "resume": self._resume,
             "kill": self._kill,
+            "disk": self._disk,
             "down": self._down,
         }
 
@@ -142,6 +143,10 @@ class Keeper:
         machine = self._of(request)
         machine.must_be_up("kill")
         return {"killed": machine.kill_part(request["part"])}
+
+    def _disk(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._of(request).break_disk(request["mode"], int(request["ms"]))
+        return {}
 
     def _down(self, _request: dict[str, Any]) -> dict[str, Any]:
         self.closing = True

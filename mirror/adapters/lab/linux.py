@@ -4,6 +4,7 @@ Nothing here knows what a lab is. Constants are the kernel's (linux/mount.h, sch
 """
 
 import ctypes
+import errno
 import fcntl
 import os
 import signal
@@ -39,7 +40,9 @@ _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 
 _LOOP_CTL_GET_FREE = 0x4C82
 _LOOP_CONFIGURE = 0x4C0A
+_LOOP_GET_STATUS64 = 0x4C05
 _LO_FLAGS_AUTOCLEAR = 4
+_LOOP_INFO_BYTES = 232
 
 # _IOR('X', 125, __u32): EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are one number.
 _FS_IOC_SHUTDOWN = 0x8004587D
@@ -117,13 +120,14 @@ def set_name(name: str) -> None:
     _checked(_libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0), "prctl")
 
 
-def attach_loop(image: Path) -> tuple[Path, int]:
+def attach_loop(image: Path, label: str) -> tuple[Path, int]:
     """Attach `image` to a free loop device: its path, and a descriptor the caller closes.
 
-    The device frees itself when the descriptor is closed and nothing is mounted from it, so no
-    end of any process can leave it behind.
+    label: up to 63 bytes, by which loop_label finds it again. The device frees itself when the
+    descriptor is closed and nothing is mounted from it, so no end of any process leaves it behind.
     """
     with image.open("r+b") as backing:
+        config = _loop_config(backing.fileno(), label)
         while True:
             with Path("/dev/loop-control").open("rb") as control:
                 number = fcntl.ioctl(control, _LOOP_CTL_GET_FREE)
@@ -132,29 +136,43 @@ def attach_loop(image: Path) -> tuple[Path, int]:
                 os.mknod(device, 0o060600, os.makedev(7, number))
             descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
             try:
-                fcntl.ioctl(descriptor, _LOOP_CONFIGURE, _loop_config(backing.fileno()))
+                fcntl.ioctl(descriptor, _LOOP_CONFIGURE, config)
             except OSError as error:
                 os.close(descriptor)
-                if error.errno == 16:  # EBUSY: somebody took this one between the two calls
+                if error.errno == errno.EBUSY:  # somebody took this one between the two calls
                     continue
                 raise
             return device, descriptor
 
 
-def _loop_config(backing: int) -> bytes:
+def _loop_config(backing: int, label: str) -> bytes:
     """The kernel's loop_config: fd, block size, loop_info64 (232 bytes), 8 reserved words."""
-    before_flags = struct.pack("QQQQQIII", 0, 0, 0, 0, 0, 0, 0, 0)
-    info = (before_flags + struct.pack("I", _LO_FLAGS_AUTOCLEAR)).ljust(232, b"\0")
+    numbers = struct.pack("QQQQQIIII", 0, 0, 0, 0, 0, 0, 0, 0, _LO_FLAGS_AUTOCLEAR)
+    info = (numbers + label.encode().ljust(64, b"\0")).ljust(_LOOP_INFO_BYTES, b"\0")
     return struct.pack("II", backing, 0) + info + b"\0" * 64
 
 
-def loop_serves(device: Path, below: Path) -> bool:
-    """Whether the loop device is attached to `below`, or to a file in the directory `below`."""
+def loop_label(device: Path) -> str:
+    """The label given by attach_loop; empty when the device is free.
+
+    The kernel's own name of the backing file would not do: it is seen from a namespace that may
+    be half taken apart.
+    """
     try:
-        backing = Path(f"/sys/block/{device.name}/loop/backing_file").read_text().strip()
+        with device.open("rb") as opened:
+            info = fcntl.ioctl(opened, _LOOP_GET_STATUS64, bytes(_LOOP_INFO_BYTES))
     except OSError:
-        return False  # free: the kernel takes the file away
-    return Path(backing.removesuffix(" (deleted)")).is_relative_to(below)
+        return ""
+    return info[56:120].split(b"\0")[0].decode(errors="replace")
+
+
+def punch_hole(file: int, offset_bytes: int, size_bytes: int) -> None:
+    """Free the blocks of a range of a file; it reads as zeros."""
+    keep_size_and_punch = 3
+    result = _libc.fallocate64(
+        file, keep_size_and_punch, ctypes.c_int64(offset_bytes), ctypes.c_int64(size_bytes)
+    )
+    _checked(result, "fallocate")
 
 
 def cut_power(directory: Path) -> None:

@@ -9,11 +9,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from mirror.adapters.lab import image, linux, plan
+from mirror.adapters.lab import linux, plan
 from mirror.adapters.lab.cgroup import ControlGroup
-from mirror.adapters.lab.host import BootSpec
+from mirror.adapters.lab.disk import is_free, make_disk
+from mirror.adapters.lab.host import KEEPER_GONE, BootSpec
 from mirror.adapters.lab.switch import Switch
-from mirror.errors import LabHostNotBooted, LabVerbRefused
+from mirror.errors import LabHostNotBooted, LabToolFailed, LabVerbRefused
 
 _BOOT_S = 60.0
 _DEATH_S = 20.0
@@ -45,7 +46,7 @@ class Machine:
         self.group = group
         self.directory = Path(lab.directory) / host.name
         self.log = self.directory / "node.log"
-        self.image = self.directory / "disk.img"
+        self.disk = make_disk(self.directory, lab.fs, lab.disk_bytes, faulty=lab.faulty_disks)
         self._lab = lab
         self._plan_file = registry / "lab.json"
         self._switch = switch
@@ -53,6 +54,7 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
         self._device: Path | None = None
+        self._plug_error = ""
 
     @property
     def pid(self) -> int:
@@ -76,7 +78,7 @@ class Machine:
         if self.pid:
             self._refuse("boot", "it is up", "`lab power-off` takes its power")
         self.directory.mkdir(parents=True, exist_ok=True)
-        image.make_image(self.image, self._lab.fs, self._lab.disk_bytes)
+        self.disk.prepare()
         self.group.create()
         mount_at = self.directory / "root"
         mount_at.mkdir(exist_ok=True)
@@ -84,7 +86,7 @@ class Machine:
         spec = BootSpec(
             plan_file=str(self._plan_file),
             host=self.host.name,
-            image=str(self.image),
+            image=str(self.disk.backing),
             mount_at=str(mount_at),
             cgroup=str(self.group.path),
             keeper_pid=os.getpid(),
@@ -111,6 +113,7 @@ class Machine:
             self._refuse("power-off", "it is off", "`lab boot` starts it")
         # Cables first: a kernel that kills processes would say goodbye for them.
         self._switch.carrier_off(self.host)
+        self.disk.before_power_loss()
         with suppress(OSError):  # the filesystem may have failed already
             linux.cut_power(Path(f"/proc/{pid}/root"))
         self._abort_fuse(pid)
@@ -157,6 +160,12 @@ class Machine:
             self._refuse(f"kill --part {part}", "no such process", "`lab status` shows what runs")
         return len(victims)
 
+    def break_disk(self, mode: str, ms: int) -> None:
+        """Change how the disk behaves: error, slow, hang, heal."""
+        if not self.disk.can_fail:
+            self._refuse("disk", "its disk cannot be broken", "`lab up --faulty-disks` makes some")
+        self.disk.set_mode(f"slow {ms}" if mode == "slow" else mode)
+
     def must_be_up(self, verb: str) -> None:
         """Raise LabVerbRefused (MIR-704) when the host is off."""
         if not self.pid:
@@ -169,7 +178,7 @@ class Machine:
             "paused": self.group.is_frozen() if self.pid else False,
             "pid": self.pid,
             "log": str(self.log),
-            "disk": str(self.image),
+            "disk": str(self.disk.image),
             "addresses": {port.lan: port.address for port in self.host.ports},
             "cuts": self._switch.cuts_of(self.host.name),
             "cgroup": str(self.group.path),
@@ -197,8 +206,16 @@ class Machine:
                 heard.add(word)
                 self._note(word, rest)
                 if word in ("pid", "unshared") and {"pid", "unshared"} <= heard:
-                    self._switch.plug(self.host, self._pid)
-                    channel.sendall(b"go\n")
+                    self._plug(channel)
+
+    def _plug(self, channel: socket.socket) -> None:
+        try:
+            self._switch.plug(self.host, self._pid)
+            channel.sendall(b"go\n")
+        except (LabToolFailed, OSError) as error:
+            # The host may have failed first: it says so itself, and that is the reason to show.
+            self._plug_error = str(error)
+            channel.shutdown(socket.SHUT_WR)
 
     def _note(self, word: str, rest: str) -> None:
         """Remember what one line of the boot says."""
@@ -208,10 +225,12 @@ class Machine:
             self._device = Path(rest)
         elif word == "failed":
             self._end()
-            raise LabHostNotBooted(host=self.host.name, observed=rest, log=self.log)
+            observed = self._plug_error if rest == KEEPER_GONE else rest
+            raise LabHostNotBooted(host=self.host.name, observed=observed, log=self.log)
 
     def _end(self) -> None:
         """Kill what is left, and wait until disk and cables are free for the next boot."""
+        self.disk.before_power_loss()
         gone = self.group.kill(_DEATH_S)
         if self._process is not None:
             self._process.kill()
@@ -220,6 +239,7 @@ class Machine:
             self._await_free_disk(self._device)
         self._forget()
         self._switch.unplug(self.host)
+        self.disk.after_power_loss()
         if not gone:
             self._refuse("power-off", "a process hangs in the kernel", "see its /proc/PID/stack")
         self.group.remove()
@@ -228,7 +248,7 @@ class Machine:
         # The last process's namespace is taken apart after its death, by the kernel's own
         # workers, which tell nobody when they are done.
         deadline = time.monotonic() + _DEATH_S
-        while linux.loop_serves(device, self.image):
+        while not is_free(device, self._lab.label(self.host.name)):
             if time.monotonic() > deadline:
                 self._refuse("power-off", f"{device} stays mounted", "look who mounts it")
             time.sleep(_POLL_S)

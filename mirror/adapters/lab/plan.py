@@ -34,6 +34,10 @@ SAFEVAR = "/var/lib/mirror"
 # on the PATH would shadow the system's python3 for the scripts of modules.
 COMMANDS = "/opt/lab/bin"
 PATH = f"{COMMANDS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# In the lab's directory: what becomes SAFEVAR/cluster of each node.
+CLUSTER_FILES = "cluster"
+# In a host's directory: where a disk that can fail shows its image.
+FAULTY = "faulty"
 REPLICATED_DIRECTORY = "/srv/mirror"
 
 
@@ -100,6 +104,10 @@ class LabPlan:
     def host(self, name: str) -> HostPlan:
         """The host of that name; KeyError when the lab has none."""
         return {host.name: host for host in self.hosts}[name]
+
+    def label(self, host: str) -> str:
+        """Name of a host's disk among all loop devices of this machine."""
+        return f"mirror-lab-{self.lab_id}-{host}"
 
     def to_json(self) -> str:
         """As one line, for the keeper."""

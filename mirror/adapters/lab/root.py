@@ -32,12 +32,15 @@ _DEVICES = {
 }
 
 
-def build(root: Path, host: plan.HostPlan, hosts: tuple[plan.HostPlan, ...]) -> None:
+def build(root: Path, host: plan.HostPlan, lab: plan.LabPlan) -> None:
     """Make `root`, where the host's disk is mounted, a root filesystem; fill a new disk first."""
     if not (root / _PREPARED).exists():
         _fill_new_disk(root)
+        cluster = Path(lab.directory) / plan.CLUSTER_FILES / host.name
+        if cluster.is_dir():
+            shutil.copytree(cluster, root / plan.SAFEVAR[1:] / "cluster")
         (root / _PREPARED).touch()
-    _name_host(root, host, hosts)
+    _name_host(root, host, lab.hosts)
     _show_programs(root)
     _mount_kernel_filesystems(root)
     _show_own_code(root)

@@ -59,9 +59,11 @@ def sweep(lab: plan.LabPlan, registry: Path) -> None:
     for host in lab.hosts:
         ControlGroup(groups / host.name).kill(_DEATH_S)
     ControlGroup(groups).remove()
-    _await_free_disks(Path(lab.directory))
-    with suppress(OSError):
-        linux.unmount(registry / "cgroup", linux.MNT_DETACH)
+    _await_free_disks(lab)
+    faulty = [Path(lab.directory) / host.name / plan.FAULTY for host in lab.hosts]
+    for mount_point in (registry / "cgroup", *faulty):
+        with suppress(OSError):  # not made, or not mounted
+            linux.unmount(mount_point, linux.MNT_DETACH)
     forget(lab, registry)
 
 
@@ -69,8 +71,9 @@ def forget(lab: plan.LabPlan, registry: Path) -> None:
     """Remove the files of a lab, and its name."""
     if lab.kept:
         for host in lab.hosts:
-            with suppress(OSError):
-                (Path(lab.directory) / host.name / "root").rmdir()
+            for name in ("root", plan.FAULTY):
+                with suppress(OSError):
+                    (Path(lab.directory) / host.name / name).rmdir()
     else:
         shutil.rmtree(lab.directory, ignore_errors=True)
     for name in ("keeper.sock", "lab.json", "module"):
@@ -81,10 +84,16 @@ def forget(lab: plan.LabPlan, registry: Path) -> None:
         registry.rmdir()
 
 
-def _await_free_disks(directory: Path) -> None:
+def _await_free_disks(lab: plan.LabPlan) -> None:
     deadline = time.monotonic() + _DEATH_S
-    while any(linux.loop_serves(device, directory) for device in Path("/sys/block").glob("loop*")):
+    while any(linux.loop_label(loop).startswith(lab.label("")) for loop in _loop_devices()):
         if time.monotonic() > deadline:
-            sys.stderr.write(f"lab sweeper: a disk of {directory} stays mounted\n")
+            sys.stderr.write(f"lab sweeper: a disk of {lab.directory} stays mounted\n")
             return
         time.sleep(_POLL_S)
+
+
+def _loop_devices() -> list[Path]:
+    """Those in use; a free one has no such file."""
+    backed = Path("/sys/block").glob("loop*/loop/backing_file")
+    return [Path("/dev") / file.parts[-3] for file in backed]

@@ -1,0 +1,79 @@
+"""What `lab status` says: hosts, cables, consoles, and each node's modules as it tells them."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mirror.adapters.lab import plan
+from mirror.adapters.lab.client import Lab
+from mirror.config.layout import Layout
+from mirror.config.module_store import ModuleStore
+from mirror.config.userconfig import load_userconfig
+from mirror.errors import MirrorError
+
+# A paused host, or one whose node hangs, does not answer; the status of the others still comes.
+_STATE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleState:
+    """What a node says of one of its modules."""
+
+    state: str
+    ready: bool
+
+    def __str__(self) -> str:
+        """Render as SafeKit does."""
+        return f"{self.state} ({'Ready' if self.ready else 'NotReady'})"
+
+
+def collect(lab: Lab) -> dict[str, Any]:
+    """Everything, as `lab status --json` prints it."""
+    facts = lab.facts()
+    del facts["ok"]
+    facts["modules"] = {}
+    for name, host in facts["hosts"].items():
+        host["modules"] = {}
+        if name not in plan.NODES or not host["up"]:
+            continue
+        facts["modules"] |= configured(host["pid"])
+        if host["paused"]:
+            continue
+        host["modules"] = {
+            module: {"state": state.state, "ready": state.ready}
+            for module, state in module_states(lab, name).items()
+        }
+    return facts
+
+
+def module_states(lab: Lab, host: str) -> dict[str, ModuleState]:
+    """State of each configured module, as the host's node says; empty while it does not answer."""
+    try:
+        done = lab.exec(host, ["mirror", "state", "--json"], check=False, timeout_s=_STATE_S)
+        answer = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, MirrorError, ValueError):
+        return {}
+    return {
+        module: ModuleState(state=str(one["state"]), ready=bool(one["ready"]))
+        for module, one in answer["modules"].items()
+    }
+
+
+def configured(pid: int) -> dict[str, dict[str, Any]]:
+    """Directories and virtual address of the modules configured on a host, from its files."""
+    root = Path(f"/proc/{pid}/root")
+    layout = Layout(safe=root / plan.SAFE[1:], safevar=root / plan.SAFEVAR[1:])
+    found = {}
+    for module in ModuleStore(layout).configured():
+        file = layout.module(module).applied_userconfig
+        try:
+            config = load_userconfig(file.read_bytes(), str(file), plan.environment())
+        except (OSError, MirrorError):
+            continue
+        found[module] = {
+            "directories": list(config.directories),
+            "virtual_ip": config.vip.addresses[0].addr if config.vip else "",
+        }
+    return found

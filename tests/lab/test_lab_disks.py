@@ -1,0 +1,107 @@
+"""Disks that are told to fail, and what a host sees of it."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from mirror.adapters.lab.client import Lab
+from mirror.errors import LabVerbRefused
+
+pytestmark = pytest.mark.lab
+
+# Writes a new file, syncs it, and prints the error's name or the milliseconds it took.
+SYNC = """
+import errno, os, sys, time
+begun = time.monotonic()
+try:
+    file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+    os.write(file, b"x" * 10_000)
+    os.fsync(file)
+except OSError as error:
+    print(errno.errorcode[error.errno])
+else:
+    print(int((time.monotonic() - begun) * 1000))
+"""
+
+
+@pytest.fixture
+def lab(run_name: str) -> Iterator[Lab]:
+    """A lab whose disks can be broken and whose nodes do nothing."""
+    idle = ("sleep", "infinity")
+    with Lab.up(f"{run_name}-disks", node_command=idle, faulty_disks=True, bound=True) as running:
+        yield running
+
+
+def sync_new_file(lab: Lab, name: str) -> str:
+    """What SYNC prints on n1."""
+    return lab.exec("n1", [sys.executable, "-c", SYNC, f"/srv/{name}"]).stdout.strip()
+
+
+def test_a_slow_disk_delays_every_sync(lab: Lab) -> None:
+    assert int(sync_new_file(lab, "before")) < 1000
+    lab.disk("n1", "slow", 200)
+    assert int(sync_new_file(lab, "slowly")) >= 400  # data, then the journal
+    lab.disk("n1", "heal")
+    assert int(sync_new_file(lab, "after")) < 1000
+
+
+def test_a_broken_disk_gives_io_errors_and_is_good_after_a_repair(lab: Lab) -> None:
+    sync_new_file(lab, "safe")
+    lab.disk("n1", "error")
+    assert sync_new_file(lab, "refused") == "EIO"
+    lab.power_off("n1")
+    lab.disk("n1", "heal")
+    lab.boot("n1")
+    assert lab.exec("n1", ["stat", "-c", "%s", "/srv/safe"]).stdout == "10000\n"
+    assert sync_new_file(lab, "again").isdigit()
+
+
+def test_a_hanging_disk_holds_a_sync_until_it_is_healed(lab: Lab) -> None:
+    lab.disk("n1", "hang")
+    command = [sys.executable, "-c", SYNC, "/srv/held"]
+    with lab.popen("n1", command, stdout=subprocess.PIPE) as writer:
+        with pytest.raises(subprocess.TimeoutExpired):
+            writer.wait(0.5)
+        lab.disk("n1", "heal")
+        assert writer.stdout is not None
+        assert int(writer.stdout.readline()) >= 400
+
+
+def test_power_can_be_cut_while_the_disk_hangs(lab: Lab) -> None:
+    sync_new_file(lab, "safe")
+    lab.disk("n1", "hang")
+    with lab.popen("n1", [sys.executable, "-c", SYNC, "/srv/lost"]) as writer:
+        time.sleep(0.3)  # let it hang
+        lab.power_off("n1")
+        writer.wait(10)
+    lab.disk("n1", "heal")
+    lab.boot("n1")
+    listing = lab.exec(
+        "n1", ["sh", "-c", "stat -c %s /srv/safe; cat /srv/lost 2>&1 | tr -d '\\0'"]
+    )
+    assert listing.stdout.startswith("10000\n")
+    assert "xxx" not in listing.stdout
+
+
+def test_a_killed_lab_with_a_hanging_disk_ends(run_name: str) -> None:
+    idle = ("sleep", "infinity")
+    lab = Lab.up(f"{run_name}-hanging", node_command=idle, faulty_disks=True)
+    lab.disk("n1", "hang")
+    with lab.popen("n1", [sys.executable, "-c", SYNC, "/srv/lost"]) as writer:
+        time.sleep(0.3)  # let it hang
+        subprocess.run(["kill", "-9", str(lab.facts()["keeper_pid"])], check=True)
+        lab.down()
+        writer.wait(10)
+    assert not lab.registry.exists()
+
+
+def test_a_plain_disk_says_that_it_cannot_be_broken(run_name: str) -> None:
+    idle = ("sleep", "infinity")
+    with (
+        Lab.up(f"{run_name}-plain", node_command=idle, bound=True) as lab,
+        pytest.raises(LabVerbRefused, match="--faulty-disks"),
+    ):
+        lab.disk("n1", "error")
