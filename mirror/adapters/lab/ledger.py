@@ -66,6 +66,7 @@ class Gaps:
 
     last_ms: float | None = None
     longest_ms: float = 0.0
+    _reported_ms: float = 0.0
 
     def acknowledged(self) -> None:
         """Note that a transaction was acknowledged now; tell if that ends an outage."""
@@ -73,9 +74,17 @@ class Gaps:
         if self.last_ms is not None:
             gap_ms = now_ms - self.last_ms
             self.longest_ms = max(self.longest_ms, gap_ms)
+            self._reported_ms = max(self._reported_ms, gap_ms)
             if gap_ms >= _GAP_MS_MIN:
                 tell("outage", from_ms=round(self.last_ms, 3), ms=round(gap_ms, 1))
         self.last_ms = now_ms
+
+    def take_longest_ms(self) -> float:
+        """The longest since this was asked before, the one that still lasts included."""
+        lasting_ms = 0.0 if self.last_ms is None else _now_ms() - self.last_ms
+        longest_ms = max(self._reported_ms, lasting_ms)
+        self._reported_ms = 0.0
+        return longest_ms
 
 
 @dataclass(slots=True)
@@ -111,7 +120,7 @@ class Ledger:
 
     async def _report(self) -> None:
         while True:
-            tell("progress", **self._facts())
+            tell("progress", **self._facts(), gap_ms=round(self.gaps.take_longest_ms(), 1))
             await asyncio.sleep(_PROGRESS_S)
 
     async def _connect(self) -> PostgresConnection | None:
@@ -216,7 +225,9 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 async def _verify(options: argparse.Namespace) -> int:
-    verdict: Verdict = judge(read_book(options.book), await read_rows(options.host, options.port))
+    entries = list(read_book(options.book))  # first: what is acknowledged now must be found below
+    rows = await read_rows(options.host, options.port)
+    verdict: Verdict = judge(entries, rows, running=options.running)
     tell("verdict", **asdict(verdict), good=verdict.good)
     return 0 if verdict.good else 1
 
@@ -231,6 +242,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pause-ms", type=float, default=0.0)
+    parser.add_argument("--running", action="store_true", help="verify beside a `run`")
     options = parser.parse_args()
     sys.exit(asyncio.run(_run(options) if options.mode == "run" else _verify(options)))
 
