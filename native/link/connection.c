@@ -54,6 +54,8 @@ int mn_connection_connect(struct mn_tls *tls, const char *address, uint16_t port
                                io_timeout_ms);
     if (result == 0)
         result = mn_tls_session_open(&connection->session, tls, &connection->stream, peer_name, 0);
+    if (result == 0)
+        result = mn_stream_set_timeout(&connection->stream, io_timeout_ms);
     if (result != 0) {
         mn_connection_destroy(connection);
         return result;
