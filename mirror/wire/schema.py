@@ -129,7 +129,7 @@ MESSAGES: tuple[Message, ...] = (
     Message(0x14, "Unlink",        P, LIVE,    N, "epoch:u64 root:u8 parent:id id:id directory:u8 name:name", "Ack", 1, "removes a name; directory 1 as rmdir does"),
     Message(0x15, "Rename",        P, LIVE,    N, "epoch:u64 root:u8 parent:id id:id new_parent:id replaced:id flags:u32 name:name new_name:name", "Ack", 1, "flags of renameat2; replaced is zero when nothing stands at the new name"),
     Message(0x16, "Write",         P, LIVE,    N, "epoch:u64 root:u8 id:id offset_bytes:u64 flags:u32 data:bytes", "Ack", 1, "flags: 1 kill setuid and setgid, 2 O_DSYNC, 4 O_SYNC, 8 an undo"),
-    Message(0x17, "SetAttributes", P, LIVE,    N, "epoch:u64 root:u8 id:id valid:u32 mode:u32 uid:u32 gid:u32 size_bytes:u64 atime_ns:i64 mtime_ns:i64", "Ack", 1, "valid: 1 mode, 2 uid, 4 gid, 8 size, 16 atime, 32 mtime, 64 kill setuid and setgid; absolute values only"),
+    Message(0x17, "SetAttributes", P, ANY,     N, "epoch:u64 root:u8 id:id valid:u32 mode:u32 uid:u32 gid:u32 size_bytes:u64 atime_ns:i64 mtime_ns:i64", "Ack", 1, "valid: 1 mode, 2 uid, 4 gid, 8 size, 16 atime, 32 mtime, 64 kill setuid and setgid; absolute values only"),
     Message(0x18, "SetXattr",      P, LIVE,    N, "epoch:u64 root:u8 id:id flags:u32 name:text value:bytes", "Ack", 1, "flags: XATTR_CREATE 1, XATTR_REPLACE 2, 256 clear setgid with the ACL"),
     Message(0x19, "RemoveXattr",   P, LIVE,    N, "epoch:u64 root:u8 id:id name:text", "Ack", 1, "removes one extended attribute"),
     Message(0x1A, "Fallocate",     P, LIVE,    N, "epoch:u64 root:u8 id:id mode:u32 offset_bytes:u64 size_bytes:u64", "Ack", 1, "allocate, punch or zero: no content travels"),

@@ -1,0 +1,211 @@
+/* Changes of attributes: mode, owner, size, times, flags; extended attributes are in xattrs.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "capture/change.h"
+#include "capture/operations.h"
+#include "capture/reply.h"
+
+enum { FATTR_KILL_PRIV = 1 << 11 }; /* FATTR_KILL_SUIDGID */
+
+struct attribute_operation {
+    struct mn_node *node;
+    struct mn_attributes attributes;
+    int fd; /* path descriptor or the file's own */
+    uint32_t flags, flags_valid;
+};
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void read_request(const struct fuse_setattr_in *in, struct mn_attributes *out)
+{
+    out->mode = in->mode;
+    out->uid = in->uid;
+    out->gid = in->gid;
+    out->size_bytes = in->size;
+    /* "Now" is this node's now on both (absolute values only, PROTOCOL). */
+    out->atime_ns = (in->valid & FATTR_ATIME_NOW) != 0 ? now_ns() : (int64_t)in->atime * 1000000000 + in->atimensec;
+    out->mtime_ns = (in->valid & FATTR_MTIME_NOW) != 0 ? now_ns() : (int64_t)in->mtime * 1000000000 + in->mtimensec;
+    out->valid = ((in->valid & FATTR_MODE) != 0 ? MN_SET_MODE : 0) | ((in->valid & FATTR_UID) != 0 ? MN_SET_UID : 0) |
+                 ((in->valid & FATTR_GID) != 0 ? MN_SET_GID : 0) | ((in->valid & FATTR_SIZE) != 0 ? MN_SET_SIZE : 0) |
+                 ((in->valid & FATTR_ATIME) != 0 ? MN_SET_ATIME : 0) |
+                 ((in->valid & FATTR_MTIME) != 0 ? MN_SET_MTIME : 0) |
+                 ((in->valid & FATTR_KILL_PRIV) != 0 ? MN_SET_KILL_PRIV : 0);
+}
+
+/* The bytes between the old size and the new one change; what lay there may come back as zeros later. */
+static int prepare_size(struct mn_change *change)
+{
+    struct attribute_operation *op = change->operation;
+    struct stat status;
+    uint64_t low, high;
+
+    if (fstat(op->fd, &status) != 0)
+        return -errno;
+    low = (uint64_t)status.st_size;
+    high = op->attributes.size_bytes;
+    if (low > high) {
+        low = high;
+        high = (uint64_t)status.st_size;
+    }
+    if (high > low)
+        mn_change_place_range(change, op->node, low, high - low);
+    return 0;
+}
+
+static int encode_attributes(struct mn_change *change, struct mn_buffer *out)
+{
+    struct attribute_operation *op = change->operation;
+    struct mn_message_set_attributes message = {
+        .epoch = change->epoch, .root = (uint8_t)change->mount->root->index, .id = op->node->id,
+        .valid = op->attributes.valid, .mode = op->attributes.mode, .uid = op->attributes.uid,
+        .gid = op->attributes.gid, .size_bytes = op->attributes.size_bytes, .atime_ns = op->attributes.atime_ns,
+        .mtime_ns = op->attributes.mtime_ns};
+
+    return mn_encode_set_attributes(&message, out);
+}
+
+static int64_t perform_attributes(struct mn_change *change)
+{
+    struct attribute_operation *op = change->operation;
+
+    return mn_lower_set_attributes(op->fd, &op->attributes);
+}
+
+static int change_attributes(struct mn_worker *worker, const struct mn_fuse_request *request,
+                             struct attribute_operation *op)
+{
+    struct mn_change change;
+    struct stat status;
+    int64_t outcome;
+
+    mn_change_init(&change, worker, op);
+    change.subject = op->node;
+    mn_change_object(&change, op->node);
+    mn_change_place(&change, op->node, MN_PLACE_ATTRIBUTES);
+    mn_change_lock(&change, MN_LOCK_EXISTENCE, op->node, false);
+    mn_change_lock(&change, MN_LOCK_ATTRIBUTES, op->node, true);
+    if ((op->attributes.valid & MN_SET_SIZE) != 0) {
+        mn_change_lock_range(&change, op->node, 0, UINT64_MAX, true);
+        change.prepare = prepare_size;
+    }
+    change.code = MN_MESSAGE_SET_ATTRIBUTES;
+    change.encode = encode_attributes;
+    change.perform = perform_attributes;
+    if (mn_replicate(&change, &outcome) == MN_PARK)
+        return MN_PARK;
+    if (outcome >= 0 && (op->attributes.valid & MN_SET_SIZE) != 0)
+        mn_change_times(&change, op->node);
+    if (outcome >= 0 && fstat(op->fd, &status) != 0)
+        outcome = -errno;
+    if (outcome < 0)
+        mn_reply_error(worker, request, (int)outcome);
+    else
+        mn_reply_attributes(worker, request, &status);
+    return 0;
+}
+
+int mn_op_setattr(struct mn_worker *worker, const struct mn_fuse_request *request)
+{
+    const struct fuse_setattr_in *in = mn_fuse_fixed(request, sizeof(*in));
+    struct attribute_operation op = {.node = mn_node_of(worker->mount, request->header->nodeid)};
+    int result;
+
+    if (in == NULL)
+        return -EINVAL;
+    read_request(in, &op.attributes);
+    if ((in->valid & FATTR_FH) != 0) {
+        op.fd = mn_file_of(in->fh)->fd;
+        return change_attributes(worker, request, &op);
+    }
+    op.fd = mn_lower_open(worker->mount->root, &op.node->handle, O_PATH);
+    if (op.fd < 0)
+        return op.fd;
+    result = change_attributes(worker, request, &op);
+    close(op.fd);
+    return result;
+}
+
+static int encode_flags(struct mn_change *change, struct mn_buffer *out)
+{
+    struct attribute_operation *op = change->operation;
+    struct mn_message_set_flags message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
+                                           .id = op->node->id, .flags = op->flags, .valid = op->flags_valid};
+
+    return mn_encode_set_flags(&message, out);
+}
+
+static int64_t perform_flags(struct mn_change *change)
+{
+    struct attribute_operation *op = change->operation;
+
+    return mn_lower_set_flags(op->fd, op->flags, op->flags_valid);
+}
+
+static int set_flags(struct mn_worker *worker, const struct mn_fuse_request *request, struct attribute_operation *op)
+{
+    struct mn_change change;
+    int64_t outcome;
+
+    mn_change_init(&change, worker, op);
+    change.subject = op->node;
+    mn_change_object(&change, op->node);
+    mn_change_place(&change, op->node, MN_PLACE_ATTRIBUTES);
+    mn_change_lock(&change, MN_LOCK_EXISTENCE, op->node, true); /* append and immutable forbid other changes */
+    mn_change_lock(&change, MN_LOCK_ATTRIBUTES, op->node, true);
+    change.code = MN_MESSAGE_SET_FLAGS;
+    change.encode = encode_flags;
+    change.perform = perform_flags;
+    if (mn_replicate(&change, &outcome) == MN_PARK)
+        return MN_PARK;
+    if (outcome < 0) {
+        mn_reply_error(worker, request, (int)outcome);
+    } else {
+        struct fuse_ioctl_out out = {0};
+
+        mn_reply_data(worker, request, &out, sizeof(out));
+    }
+    return 0;
+}
+
+int mn_op_ioctl(struct mn_worker *worker, const struct mn_fuse_request *request)
+{
+    const struct fuse_ioctl_in *in = mn_fuse_fixed(request, sizeof(*in));
+    struct attribute_operation op = {.node = mn_node_of(worker->mount, request->header->nodeid)};
+    struct {
+        struct fuse_ioctl_out out;
+        uint32_t flags;
+    } answer = {.flags = 0};
+    int result;
+
+    if (in == NULL)
+        return -EINVAL;
+    if (in->cmd != FS_IOC_GETFLAGS && in->cmd != FS_IOC_SETFLAGS)
+        return -ENOTTY;
+    op.fd = mn_lower_open(worker->mount->root, &op.node->handle, O_RDONLY | O_NONBLOCK);
+    if (op.fd < 0)
+        return op.fd == -ENXIO || op.fd == -ELOOP ? -ENOTTY : op.fd;
+    if (in->cmd == FS_IOC_GETFLAGS) {
+        result = ioctl(op.fd, FS_IOC_GETFLAGS, &answer.flags) == 0 ? 0 : -errno;
+        if (result == 0)
+            mn_reply_data(worker, request, &answer, sizeof(answer));
+    } else if (request->body_size < sizeof(*in) + sizeof(uint32_t)) {
+        result = -EINVAL;
+    } else {
+        memcpy(&op.flags, in + 1, sizeof(op.flags));
+        op.flags_valid = FS_APPEND_FL | FS_IMMUTABLE_FL | FS_NODUMP_FL | FS_NOATIME_FL | FS_SYNC_FL | FS_DIRSYNC_FL;
+        result = set_flags(worker, request, &op);
+    }
+    close(op.fd);
+    return result;
+}

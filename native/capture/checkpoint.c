@@ -1,0 +1,134 @@
+/* Checkpoints (design 8): times first, then both disks, then the recent sets forget what both disks hold. Runs on a thread of
+ * Python's with the keeper's connection, about once a second while there are changes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capture/change.h"
+
+enum { EPOCH_DRAIN_MS_MAX = 120000 }; /* bounded by the connections' own time limits long before */
+
+struct times_operation {
+    struct mn_node *node;
+    struct mn_attributes attributes;
+};
+
+static int read_times(struct mn_change *change)
+{
+    struct times_operation *op = change->operation;
+    struct stat status;
+    int fd = mn_lower_open(change->mount->root, &op->node->handle, O_PATH);
+
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &status) != 0) {
+        close(fd);
+        return -errno;
+    }
+    close(fd);
+    op->attributes.valid = MN_SET_MTIME;
+    op->attributes.mtime_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+    return 0;
+}
+
+static int encode_times(struct mn_change *change, struct mn_buffer *out)
+{
+    struct times_operation *op = change->operation;
+    struct mn_message_set_attributes message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
+                                                .id = op->node->id, .valid = op->attributes.valid,
+                                                .mtime_ns = op->attributes.mtime_ns};
+
+    return mn_encode_set_attributes(&message, out);
+}
+
+static int64_t already_here(struct mn_change *change)
+{
+    (void)change; /* this node's times are the authoritative ones (invariant 10) */
+    return 0;
+}
+
+/* Sends the mtimes that have changed since the last time, of this mount. MN_PARK: the session is lost. */
+static int send_times(struct mn_capture *capture, struct mn_mount *mount)
+{
+    struct mn_worker *keeper = capture->keeper;
+    struct mn_node *node;
+    int result = 0;
+
+    keeper->mount = mount;
+    while (result == 0 && (node = mn_node_times_take(&mount->nodes)) != NULL) {
+        struct times_operation op = {.node = node};
+        struct mn_change change;
+        int64_t outcome;
+
+        mn_change_init(&change, keeper, &op);
+        change.subject = node;
+        mn_change_object(&change, node);
+        mn_change_place(&change, node, MN_PLACE_ATTRIBUTES);
+        mn_change_lock(&change, MN_LOCK_EXISTENCE, node, false);
+        mn_change_lock(&change, MN_LOCK_ATTRIBUTES, node, true);
+        change.prepare = read_times;
+        change.code = MN_MESSAGE_SET_ATTRIBUTES;
+        change.encode = encode_times;
+        change.perform = already_here;
+        if ((mn_node_flags(node) & MN_NODE_UNLINKED) == 0)
+            result = mn_replicate(&change, &outcome);
+        mn_node_unpin(&mount->nodes, node);
+    }
+    return result;
+}
+
+static int sync_here(struct mn_capture *capture)
+{
+    for (int i = 0; i < MN_ROOTS_MAX; i++)
+        if (capture->mounts[i] != NULL && syncfs(capture->mounts[i]->root->directory_fd) != 0)
+            return -errno; /* never retried into success (design 8) */
+    return 0;
+}
+
+static int ask(struct mn_capture *capture, uint64_t epoch, uint64_t stable_epoch)
+{
+    struct mn_connection *connection = capture->keeper->connection;
+    struct mn_message_checkpoint message = {.epoch = epoch, .stable_epoch = stable_epoch, .operation_count = 0};
+    struct mn_ack ack = {0};
+    int local;
+    int result = mn_encode_checkpoint(&message, mn_connection_begin(connection));
+
+    if (result == 0)
+        result = mn_connection_send(connection, MN_MESSAGE_CHECKPOINT);
+    local = sync_here(capture);
+    if (result == 0)
+        result = mn_connection_receive_ack(connection, &ack);
+    if (local != 0) {
+        mn_capture_event(capture, MN_EVENT_LOCAL_FAULT, local, 0, "this node's disk failed to sync");
+        return local;
+    }
+    return result != 0 ? result : -ack.error;
+}
+
+int mn_capture_checkpoint(struct mn_capture *capture, uint64_t *epoch_out)
+{
+    int result = 0;
+
+    for (int i = 0; i < MN_ROOTS_MAX && result == 0; i++)
+        if (capture->mounts[i] != NULL)
+            result = send_times(capture, capture->mounts[i]);
+    if (result != 0)
+        return -ECONNRESET;
+    result = mn_gate_close_epoch(&capture->gate, EPOCH_DRAIN_MS_MAX, epoch_out);
+    if (result != 0)
+        return result;
+    if (!__atomic_load_n(&capture->session_live, __ATOMIC_ACQUIRE) || capture->keeper->connection == NULL)
+        return -ECONNRESET;
+    result = ask(capture, *epoch_out, capture->stable_epoch);
+    if (result != 0) {
+        mn_capture_session_lost(capture, result, "a checkpoint failed");
+        return result;
+    }
+    /* One epoch behind: a change that came between its times' sending and the end of the epoch keeps its place until
+     * the next checkpoint has sent them. */
+    capture->stable_epoch = *epoch_out - 1;
+    mn_recent_trim(capture->config.recent, capture->stable_epoch);
+    return 0;
+}

@@ -1,0 +1,181 @@
+#include "capture/copy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hash/hash.h"
+#include "wire/wire_messages.h"
+
+enum { BLOCK_BYTES = MN_REGION_BYTES };
+
+static int receive_ack(struct mn_connection *connection)
+{
+    struct mn_ack ack;
+    int result = mn_connection_receive_ack(connection, &ack);
+
+    return result != 0 ? result : ack.error != 0 ? -EREMOTEIO : 0;
+}
+
+static int open_here(const struct mn_copy *copy, struct stat *status_out)
+{
+    int fd = mn_lower_open(copy->root, &copy->handle, O_RDONLY | O_NOATIME);
+
+    if (fd < 0)
+        return fd == -ESTALE ? -ENOENT : fd;
+    if (fstat(fd, status_out) != 0 || status_out->st_nlink == 0) {
+        close(fd);
+        return -ENOENT;
+    }
+    return fd;
+}
+
+int mn_copy_size(const struct mn_copy *copy)
+{
+    struct mn_lock_set locks = {.count = 0};
+    struct mn_message_set_attributes message = {.root = (uint8_t)copy->root->index, .id = copy->id,
+                                                .valid = MN_SET_SIZE};
+    uint64_t key = mn_handle_key(&copy->handle);
+    struct stat status;
+    int result;
+    int fd;
+
+    mn_lock_set_add(&locks, MN_LOCK_EXISTENCE, key, 0, 0, false);
+    mn_lock_set_add(&locks, MN_LOCK_ATTRIBUTES, key, 0, 0, true);
+    mn_lock_set_add(&locks, MN_LOCK_RANGE, key, 0, UINT64_MAX, true);
+    mn_locks_take(&copy->capture->locks, &locks);
+    fd = open_here(copy, &status);
+    result = fd < 0 ? fd : 0;
+    if (result == 0) {
+        message.size_bytes = (uint64_t)status.st_size;
+        result = mn_encode_set_attributes(&message, mn_connection_begin(copy->connection));
+        if (result == 0)
+            result = mn_connection_send(copy->connection, MN_MESSAGE_SET_ATTRIBUTES);
+        if (result == 0)
+            result = receive_ack(copy->connection);
+        close(fd);
+    }
+    mn_locks_release(&copy->capture->locks, &locks);
+    return result;
+}
+
+static int ask_hashes(const struct mn_copy *copy, uint64_t offset, uint64_t size)
+{
+    struct mn_message_hash_range message = {.root = (uint8_t)copy->root->index, .id = copy->id,
+                                            .offset_bytes = offset, .size_bytes = size, .block_bytes = BLOCK_BYTES};
+    int result = mn_encode_hash_range(&message, mn_connection_begin(copy->connection));
+
+    return result != 0 ? result : mn_connection_send(copy->connection, MN_MESSAGE_HASH_RANGE);
+}
+
+/* Copies the answer out: the connection's buffer is used for the blocks next. Returns the count of hashes, or -errno. */
+static int receive_hashes(const struct mn_copy *copy, uint8_t *hashes_out, uint32_t count_max)
+{
+    struct mn_message_hashes message;
+    const uint8_t *payload;
+    uint16_t code;
+    size_t size;
+    int result = mn_connection_receive(copy->connection, 0, &code, &payload, &size);
+
+    if (result != 0)
+        return result;
+    if (code != MN_MESSAGE_HASHES || mn_decode_hashes(payload, size, &message) != 0)
+        return -EPROTO;
+    if (message.error != 0)
+        return -EREMOTEIO;
+    if (message.hashes_size > count_max * MN_HASH_BYTES)
+        return -EPROTO;
+    memcpy(hashes_out, message.hashes, message.hashes_size);
+    return (int)(message.hashes_size / MN_HASH_BYTES);
+}
+
+static int send_block(const struct mn_copy *copy, uint64_t offset, const uint8_t *data, size_t size,
+                      struct mn_copied *copied)
+{
+    bool hole = mn_hash_is_zero(data, size) != 0;
+    struct mn_message_copy_block message = {.root = (uint8_t)copy->root->index, .id = copy->id, .offset_bytes = offset,
+                                            .hole_bytes = hole ? size : 0, .data = hole ? NULL : data,
+                                            .data_size = hole ? 0 : (uint32_t)size};
+    int result = mn_encode_copy_block(&message, mn_connection_begin(copy->connection));
+
+    if (result == 0)
+        result = mn_connection_send(copy->connection, MN_MESSAGE_COPY_BLOCK);
+    if (hole)
+        copied->hole_bytes += size;
+    else
+        copied->copied_bytes += size;
+    return result;
+}
+
+/* One step under the locks: what stands here at [offset, offset + size), size <= MN_COPY_STEP_BYTES. */
+static int copy_step(const struct mn_copy *copy, int fd, uint64_t offset, uint64_t size, uint8_t *buffer,
+                     struct mn_copied *copied)
+{
+    uint8_t theirs[MN_COPY_STEP_BYTES / BLOCK_BYTES * MN_HASH_BYTES];
+    uint32_t sent = 0;
+    ssize_t got;
+    int count;
+    int result = ask_hashes(copy, offset, size);
+
+    if (result != 0)
+        return result;
+    got = pread(fd, buffer, size, (off_t)offset); /* while the secondary hashes */
+    count = receive_hashes(copy, theirs, MN_COPY_STEP_BYTES / BLOCK_BYTES);
+    if (count < 0 || got < 0)
+        return count < 0 ? count : -EIO;
+    for (ssize_t at = 0; at < got && result == 0; at += BLOCK_BYTES) {
+        size_t block = (size_t)(got - at) < BLOCK_BYTES ? (size_t)(got - at) : BLOCK_BYTES;
+        uint8_t ours[MN_HASH_BYTES];
+        ssize_t index = at / BLOCK_BYTES;
+
+        mn_hash_block(buffer + at, block, ours);
+        if (index < count && memcmp(ours, theirs + index * MN_HASH_BYTES, MN_HASH_BYTES) == 0)
+            continue;
+        result = send_block(copy, offset + (uint64_t)at, buffer + at, block, copied);
+        sent += result == 0;
+    }
+    for (; sent > 0; sent--) { /* acknowledged in one go: a step costs two round trips */
+        int ack = receive_ack(copy->connection);
+
+        result = result == 0 ? ack : result;
+        if (ack != 0 && ack != -EREMOTEIO)
+            break;
+    }
+    copied->compared_bytes += (uint64_t)got;
+    return result;
+}
+
+int mn_copy_range(const struct mn_copy *copy, uint64_t offset, uint64_t size, struct mn_copied *copied)
+{
+    uint64_t key = mn_handle_key(&copy->handle);
+    uint8_t *buffer = malloc(MN_COPY_STEP_BYTES);
+    uint64_t end = offset + size;
+    struct stat status;
+    int fd = open_here(copy, &status);
+    int result = fd < 0 ? fd : 0;
+
+    if (buffer == NULL)
+        result = result == 0 ? -ENOMEM : result;
+    while (result == 0 && offset < end) {
+        uint64_t step = end - offset < MN_COPY_STEP_BYTES ? end - offset : MN_COPY_STEP_BYTES;
+        struct mn_lock_set locks = {.count = 0};
+
+        mn_lock_set_add(&locks, MN_LOCK_EXISTENCE, key, 0, 0, false);
+        mn_lock_set_add(&locks, MN_LOCK_RANGE, key, offset, offset + step - 1, true);
+        mn_locks_take(&copy->capture->locks, &locks);
+        if (fstat(fd, &status) != 0 || status.st_nlink == 0)
+            result = -ENOENT;
+        else if (offset < (uint64_t)status.st_size)
+            result = copy_step(copy, fd, offset, step, buffer, copied);
+        else
+            end = offset; /* behind the end of the file: mn_copy_size cuts the secondary's */
+        mn_locks_release(&copy->capture->locks, &locks);
+        offset += step;
+    }
+    free(buffer);
+    if (fd >= 0)
+        close(fd);
+    return result;
+}

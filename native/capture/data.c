@@ -1,0 +1,296 @@
+/* Changes of content: write, fallocate, copy, and their way to disk. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capture/change.h"
+#include "capture/operations.h"
+#include "capture/reply.h"
+
+enum { WRITE_KILL_PRIV = 1, WRITE_DSYNC = 2, WRITE_SYNC = 4 }; /* flags of message Write */
+
+struct data_operation {
+    struct mn_file *file;
+    struct mn_file *to;
+    uint64_t offset, to_offset, size;
+    uint64_t size_before; /* of the file: what an undo needs */
+    const uint8_t *data;
+    uint32_t flags;
+};
+
+static int finish(struct mn_change *change, const struct mn_fuse_request *request, struct mn_node *changed, bool reply_size)
+{
+    int64_t outcome;
+
+    if (mn_replicate(change, &outcome) == MN_PARK)
+        return MN_PARK;
+    if (outcome >= 0 && changed != NULL)
+        mn_change_times(change, changed);
+    if (outcome < 0) {
+        mn_reply_error(change->worker, request, (int)outcome);
+    } else if (reply_size) {
+        struct fuse_write_out out = {.size = (uint32_t)outcome};
+
+        mn_reply_data(change->worker, request, &out, sizeof(out));
+    } else {
+        mn_reply_error(change->worker, request, 0);
+    }
+    return 0;
+}
+
+/* Data of one object: its existence shared, the range its own. */
+static void prepare_range(struct mn_change *change, struct mn_node *node, uint64_t offset, uint64_t size)
+{
+    change->subject = node;
+    mn_change_object(change, node);
+    mn_change_lock(change, MN_LOCK_EXISTENCE, node, false);
+    mn_change_lock_range(change, node, offset, size, true);
+    mn_change_place_range(change, node, offset, size);
+}
+
+static int encode_write(struct mn_change *change, struct mn_buffer *out)
+{
+    struct data_operation *op = change->operation;
+    struct mn_message_write message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
+                                       .id = op->file->node->id, .offset_bytes = op->offset, .data = op->data,
+                                       .data_size = (uint32_t)op->size};
+
+    /* Its disk counts for O_SYNC only where both disks must have it (design 6). */
+    message.flags = change->worker->capture->config.sync_both ? op->flags : op->flags & WRITE_KILL_PRIV;
+    __atomic_fetch_add(&change->worker->capture->counters.replicated_bytes, op->size, __ATOMIC_RELAXED);
+    return mn_encode_write(&message, out);
+}
+
+static int64_t perform_write(struct mn_change *change)
+{
+    struct data_operation *op = change->operation;
+    struct stat status;
+
+    op->size_before = fstat(op->file->fd, &status) == 0 ? (uint64_t)status.st_size : UINT64_MAX;
+    return mn_lower_write(op->file->fd, op->data, op->size, op->offset, op->flags);
+}
+
+/* The write failed here after the secondary did it. Behind the end of the file: cut there. Inside: the bytes as they
+ * are here. Across the end, which is both, has no single message: the secondary is dropped. */
+static int encode_undo_write(struct mn_change *change, struct mn_buffer *out, uint16_t *code_out)
+{
+    struct data_operation *op = change->operation;
+    struct mn_worker *worker = change->worker;
+    uint8_t root = (uint8_t)change->mount->root->index;
+
+    if (op->size_before == UINT64_MAX)
+        return -EIO;
+    if (op->offset >= op->size_before) {
+        struct mn_message_set_attributes message = {.epoch = change->epoch, .root = root, .id = op->file->node->id,
+                                                    .valid = MN_SET_SIZE, .size_bytes = op->size_before};
+
+        *code_out = MN_MESSAGE_SET_ATTRIBUTES;
+        return mn_encode_set_attributes(&message, out);
+    }
+    if (op->offset + op->size <= op->size_before) {
+        struct mn_message_write message = {.epoch = change->epoch, .root = root, .id = op->file->node->id,
+                                           .offset_bytes = op->offset, .flags = 8, .data = worker->reply_buffer,
+                                           .data_size = (uint32_t)op->size};
+
+        if (pread(op->file->fd, worker->reply_buffer, op->size, (off_t)op->offset) != (ssize_t)op->size)
+            return -EIO;
+        *code_out = MN_MESSAGE_WRITE;
+        return mn_encode_write(&message, out);
+    }
+    return -EOPNOTSUPP;
+}
+
+int mn_op_write(struct mn_worker *worker, const struct mn_fuse_request *request)
+{
+    const struct fuse_write_in *in = mn_fuse_fixed(request, sizeof(*in));
+    struct data_operation op = {0};
+    struct mn_change change;
+
+    if (in == NULL || in->size > MN_FUSE_DATA_BYTES_MAX || request->body_size - sizeof(*in) < in->size)
+        return -EINVAL;
+    op.file = mn_file_of(in->fh);
+    op.offset = in->offset;
+    op.size = in->size;
+    op.data = request->body + sizeof(*in);
+    if ((in->write_flags & FUSE_WRITE_KILL_SUIDGID) != 0)
+        op.flags |= WRITE_KILL_PRIV;
+    if ((in->write_flags & FUSE_WRITE_CACHE) == 0 && (in->flags & O_DSYNC) != 0)
+        op.flags |= (in->flags & O_SYNC) == O_SYNC ? WRITE_SYNC : WRITE_DSYNC;
+    mn_change_init(&change, worker, &op);
+    prepare_range(&change, op.file->node, op.offset, op.size);
+    if ((op.flags & WRITE_KILL_PRIV) != 0) {
+        mn_change_lock(&change, MN_LOCK_ATTRIBUTES, op.file->node, true);
+        mn_change_place(&change, op.file->node, MN_PLACE_ATTRIBUTES);
+    }
+    change.code = MN_MESSAGE_WRITE;
+    change.encode = encode_write;
+    change.perform = perform_write;
+    change.encode_undo = encode_undo_write;
+    return finish(&change, request, op.file->node, true);
+}
+
+static int encode_fallocate(struct mn_change *change, struct mn_buffer *out)
+{
+    struct data_operation *op = change->operation;
+    struct mn_message_fallocate message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
+                                           .id = op->file->node->id, .mode = op->flags, .offset_bytes = op->offset,
+                                           .size_bytes = op->size};
+
+    return mn_encode_fallocate(&message, out);
+}
+
+static int64_t perform_fallocate(struct mn_change *change)
+{
+    struct data_operation *op = change->operation;
+
+    return mn_lower_fallocate(op->file->fd, op->flags, op->offset, op->size);
+}
+
+int mn_op_fallocate(struct mn_worker *worker, const struct mn_fuse_request *request)
+{
+    const struct fuse_fallocate_in *in = mn_fuse_fixed(request, sizeof(*in));
+    struct data_operation op = {0};
+    struct mn_change change;
+
+    if (in == NULL)
+        return -EINVAL;
+    op.file = mn_file_of(in->fh);
+    op.offset = in->offset;
+    op.size = in->length;
+    op.flags = in->mode;
+    mn_change_init(&change, worker, &op);
+    prepare_range(&change, op.file->node, op.offset, op.size);
+    mn_change_lock(&change, MN_LOCK_ATTRIBUTES, op.file->node, true);
+    mn_change_place(&change, op.file->node, MN_PLACE_ATTRIBUTES);
+    change.code = MN_MESSAGE_FALLOCATE;
+    change.encode = encode_fallocate;
+    change.perform = perform_fallocate;
+    return finish(&change, request, op.file->node, false);
+}
+
+static int encode_copy(struct mn_change *change, struct mn_buffer *out)
+{
+    struct data_operation *op = change->operation;
+    struct mn_message_copy_range message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
+                                            .id = op->file->node->id, .offset_bytes = op->offset,
+                                            .to = op->to->node->id, .to_offset_bytes = op->to_offset,
+                                            .size_bytes = op->size};
+
+    return mn_encode_copy_range(&message, out);
+}
+
+static int64_t perform_copy(struct mn_change *change)
+{
+    struct data_operation *op = change->operation;
+
+    return mn_lower_copy_range(op->file->fd, op->offset, op->to->fd, op->to_offset, op->size);
+}
+
+int mn_op_copy_file_range(struct mn_worker *worker, const struct mn_fuse_request *request)
+{
+    const struct fuse_copy_file_range_in *in = mn_fuse_fixed(request, sizeof(*in));
+    struct data_operation op = {0};
+    struct mn_change change;
+
+    if (in == NULL || in->flags != 0)
+        return -EINVAL;
+    op.file = mn_file_of(in->fh_in);
+    op.to = mn_file_of(in->fh_out);
+    op.offset = in->off_in;
+    op.to_offset = in->off_out;
+    op.size = in->len;
+    /* While the secondary is being brought up to date, its source range may be old; and a file without a name is not there
+     * at all. The kernel then copies by reading and writing. */
+    if (__atomic_load_n(&worker->capture->joining, __ATOMIC_ACQUIRE) ||
+        (mn_node_flags(op.file->node) & MN_NODE_UNLINKED) != 0)
+        return -EOPNOTSUPP;
+    mn_change_init(&change, worker, &op);
+    prepare_range(&change, op.to->node, op.to_offset, op.size);
+    mn_change_object(&change, op.file->node);
+    if (op.file->node != op.to->node)
+        mn_change_lock(&change, MN_LOCK_EXISTENCE, op.file->node, false);
+    mn_change_lock_range(&change, op.file->node, op.offset, op.size, false);
+    change.code = MN_MESSAGE_COPY_RANGE;
+    change.encode = encode_copy;
+    change.perform = perform_copy;
+    return finish(&change, request, op.to->node, true);
+}
+
+struct sync_operation {
+    struct mn_node *node;
+    int fd; /* -1: opened for this */
+    bool datasync;
+};
+
+static int encode_sync(struct mn_change *change, struct mn_buffer *out)
+{
+    struct sync_operation *op = change->operation;
+    struct mn_message_sync message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
+                                      .id = op->node->id, .datasync = op->datasync};
+
+    return mn_encode_sync(&message, out);
+}
+
+static int64_t perform_sync(struct mn_change *change)
+{
+    struct sync_operation *op = change->operation;
+    int result = op->datasync ? fdatasync(op->fd) : fsync(op->fd);
+
+    return result == 0 ? 0 : -errno;
+}
+
+/* fsync and fsyncdir. All earlier writes are at the secondary already; whether its disk must have them too is the
+ * administrator's choice (design 6): with async="none" its sync runs while ours does. */
+static int synchronise(struct mn_worker *worker, const struct mn_fuse_request *request, struct mn_node *node, int fd,
+                       bool datasync)
+{
+    struct sync_operation op = {.node = node, .fd = fd, .datasync = datasync};
+    struct mn_change change;
+    int64_t outcome;
+
+    mn_change_init(&change, worker, &op);
+    change.subject = node;
+    change.local = !worker->capture->config.sync_both;
+    if (!change.local) {
+        mn_change_object(&change, node);
+        mn_change_lock(&change, MN_LOCK_EXISTENCE, node, false);
+    }
+    change.code = MN_MESSAGE_SYNC;
+    change.encode = encode_sync;
+    change.perform = perform_sync;
+    change.together = true;
+    if (mn_replicate(&change, &outcome) == MN_PARK)
+        return MN_PARK;
+    if (outcome < 0 && outcome != -ESTALE)
+        mn_capture_event(worker->capture, MN_EVENT_LOCAL_FAULT, (int)outcome, 0, "this node's disk failed to sync");
+    mn_reply_error(worker, request, (int)outcome);
+    return 0;
+}
+
+int mn_op_fsync(struct mn_worker *worker, const struct mn_fuse_request *request)
+{
+    const struct fuse_fsync_in *in = mn_fuse_fixed(request, sizeof(*in));
+
+    if (in == NULL)
+        return -EINVAL;
+    return synchronise(worker, request, mn_file_of(in->fh)->node, mn_file_of(in->fh)->fd,
+                       (in->fsync_flags & FUSE_FSYNC_FDATASYNC) != 0);
+}
+
+int mn_op_fsyncdir(struct mn_worker *worker, const struct mn_fuse_request *request)
+{
+    const struct fuse_fsync_in *in = mn_fuse_fixed(request, sizeof(*in));
+    struct mn_node *node = mn_node_of(worker->mount, request->header->nodeid);
+    int result;
+    int fd;
+
+    if (in == NULL)
+        return -EINVAL;
+    fd = mn_lower_open(worker->mount->root, &node->handle, O_RDONLY | O_DIRECTORY);
+    if (fd < 0)
+        return fd;
+    result = synchronise(worker, request, node, fd, (in->fsync_flags & FUSE_FSYNC_FDATASYNC) != 0);
+    close(fd);
+    return result;
+}

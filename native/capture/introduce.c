@@ -1,0 +1,192 @@
+/* Step 0 of a change: each object has an identity, and in a session the secondary knows it (design 8).
+ *
+ * An object is introduced by its parent's identity and its name, so no name on the way may change meanwhile: the tree
+ * lock is held exclusively, changes of names hold it shared. It is taken before the conflict locks and given back
+ * before them, so the two never wait for each other. After its first use an object costs one comparison here. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "capture/change.h"
+
+int mn_node_identify(struct mn_mount *mount, struct mn_node *node)
+{
+    struct mn_id id;
+    int fd;
+    int result;
+
+    if ((mn_node_flags(node) & MN_NODE_HAS_ID) != 0)
+        return 0;
+    fd = mn_lower_open(mount->root, &node->handle, O_PATH);
+    if (fd < 0)
+        return fd;
+    result = mn_lower_id_get(fd, &node->handle, &id);
+    close(fd);
+    if (result != 0)
+        return result;
+    node->id = id; /* two threads write the same 16 bytes; the flag comes after */
+    mn_node_flag_set(node, MN_NODE_HAS_ID);
+    return 0;
+}
+
+void mn_node_ref(const struct mn_mount *mount, const struct mn_node *node, struct mn_ref *ref_out)
+{
+    struct mn_node_table *table = (struct mn_node_table *)(uintptr_t)&mount->nodes;
+
+    ref_out->id = node->id;
+    ref_out->handle = node->handle;
+    ref_out->root = (uint8_t)mount->root->index;
+    pthread_mutex_lock(&table->mutex);
+    ref_out->name = node->name == NULL ? "" : node->name;
+    ref_out->name_size = node->name_size;
+    if (node->parent != NULL && (mn_node_flags(node->parent) & MN_NODE_HAS_ID) != 0)
+        ref_out->parent = node->parent->id;
+    else
+        memset(&ref_out->parent, 0, sizeof(ref_out->parent));
+    pthread_mutex_unlock(&table->mutex);
+}
+
+/* Gives an object found without identity a new one: alone here only, else on both, the secondary first (invariant 1). */
+static int give_identity(struct mn_change *change, struct mn_node *node)
+{
+    struct mn_worker *worker = change->worker;
+    struct mn_message_set_identity message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index};
+    struct mn_ack ack;
+    int fd;
+    int result = mn_lower_id_new(&message.id);
+
+    if (result != 0)
+        return result;
+    if (change->mode == MN_MODE_MIRRORED) {
+        message.parent = node->parent->id;
+        message.name = node->name;
+        message.name_size = node->name_size;
+        result = mn_encode_set_identity(&message, mn_connection_begin(worker->connection));
+        if (result == 0)
+            result = mn_connection_send(worker->connection, MN_MESSAGE_SET_IDENTITY);
+        if (result == 0)
+            result = mn_connection_receive_ack(worker->connection, &ack);
+        if (result != 0 || ack.error != 0) {
+            mn_capture_session_lost(worker->capture, result != 0 ? result : -ack.error,
+                                    "the secondary cannot give an object its identity");
+            return MN_PARK;
+        }
+    }
+    fd = mn_lower_open(change->mount->root, &node->handle, O_PATH);
+    if (fd < 0)
+        return fd;
+    result = mn_lower_id_set(fd, &node->handle, &message.id);
+    close(fd);
+    if (result != 0)
+        return result;
+    node->id = message.id;
+    mn_node_flag_set(node, MN_NODE_HAS_ID);
+    return 0;
+}
+
+static int introduce_one(struct mn_change *change, struct mn_node *node, uint32_t serial)
+{
+    struct mn_worker *worker = change->worker;
+    struct mn_message_introduce message = {.root = (uint8_t)change->mount->root->index, .id = node->id};
+    struct mn_ack ack;
+    int result;
+
+    message.parent = node->parent->id;
+    message.name = node->name;
+    message.name_size = node->name_size;
+    result = mn_encode_introduce(&message, mn_connection_begin(worker->connection));
+    if (result == 0)
+        result = mn_connection_send(worker->connection, MN_MESSAGE_INTRODUCE);
+    if (result == 0)
+        result = mn_connection_receive_ack(worker->connection, &ack);
+    if (result != 0 || ack.error != 0) {
+        char why[MN_REASON_BYTES];
+
+        snprintf(why, sizeof(why), "the secondary has another object at the name %.100s", node->name);
+        mn_capture_session_lost(worker->capture, result != 0 ? result : -ack.error, why);
+        return MN_PARK;
+    }
+    __atomic_store_n(&node->introduced_serial, serial, __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* The tree is held exclusively. From the node up to the first one the secondary knows, then down again. */
+static int introduce_path(struct mn_change *change, struct mn_node *node, uint32_t serial)
+{
+    struct mn_node *path[256];
+    uint32_t depth;
+    int result = 0;
+
+    do { /* a path deeper than the array is done from the top in several turns */
+        struct mn_node *at = node;
+
+        depth = 0;
+        for (; at->introduced_serial != serial && at != change->mount->nodes.root; at = at->parent) {
+            path[depth++ % 256] = at;
+            if (at->parent == NULL)
+                return -ESTALE; /* its name is not known any more */
+        }
+        for (uint32_t i = 0; i < depth && i < 256 && result == 0; i++) {
+            struct mn_node *next = path[(depth - 1 - i) % 256];
+
+            result = mn_node_identify(change->mount, next);
+            if (result == MN_ID_MISSING)
+                result = give_identity(change, next);
+            if (result == 0)
+                result = introduce_one(change, next, serial);
+        }
+    } while (result == 0 && depth > 256);
+    return result;
+}
+
+static int identify_alone(struct mn_change *change, struct mn_node *node)
+{
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    int result = mn_node_identify(change->mount, node);
+
+    if (result != MN_ID_MISSING)
+        return result;
+    pthread_mutex_lock(&one_at_a_time);
+    result = mn_node_identify(change->mount, node);
+    if (result == MN_ID_MISSING)
+        result = give_identity(change, node);
+    pthread_mutex_unlock(&one_at_a_time);
+    return result;
+}
+
+int mn_introduce(struct mn_change *change)
+{
+    struct mn_capture *capture = change->worker->capture;
+    uint32_t serial = __atomic_load_n(&capture->session_serial, __ATOMIC_ACQUIRE);
+    int result = 0;
+
+    if (change->local)
+        return 0;
+    if (change->mode == MN_MODE_MIRRORED &&
+        (change->worker->connection == NULL || !__atomic_load_n(&capture->session_live, __ATOMIC_ACQUIRE)))
+        return MN_PARK;
+    for (uint32_t i = 0; i < change->object_count && result == 0; i++) {
+        struct mn_node *node = change->objects[i];
+
+        if ((mn_node_flags(node) & MN_NODE_UNLINKED) != 0)
+            continue; /* stays on this node */
+        if (change->mode == MN_MODE_ALONE) {
+            result = identify_alone(change, node);
+            continue;
+        }
+        if (__atomic_load_n(&node->introduced_serial, __ATOMIC_ACQUIRE) == serial || node == change->mount->nodes.root)
+            continue;
+        pthread_rwlock_wrlock(&capture->tree);
+        result = introduce_path(change, node, serial);
+        pthread_rwlock_unlock(&capture->tree);
+        if (result == -ESTALE && (mn_node_flags(node) & MN_NODE_UNLINKED) != 0) {
+            result = 0; /* lost its last name meanwhile */
+        } else if (result == -ESTALE) {
+            mn_capture_session_lost(capture, result, "an object in use has no name that could be told the secondary");
+            result = MN_PARK;
+        }
+    }
+    return result;
+}

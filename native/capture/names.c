@@ -1,0 +1,268 @@
+/* Names that go or move: unlink, rmdir, rename. The kernel holds the directories' own locks meanwhile, and nobody else
+ * changes the lower directory, so what stands at a name is looked up before the conflict locks are taken. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capture/change.h"
+#include "capture/operations.h"
+#include "capture/reply.h"
+
+struct remove_operation {
+    struct mn_node *directory;
+    struct mn_node *node; /* pinned */
+    const char *name;
+    bool is_directory;
+};
+
+/* The object behind a path descriptor after one of its names went. */
+static void note_last_name(struct mn_node *node, int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) == 0 && (status.st_nlink == 0 || S_ISDIR(status.st_mode)))
+        mn_node_flag_set(node, MN_NODE_UNLINKED);
+}
+
+static int encode_unlink(struct mn_change *change, struct mn_buffer *out)
+{
+    struct remove_operation *op = change->operation;
+    struct mn_message_unlink message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
+                                        .parent = op->directory->id, .id = op->node->id,
+                                        .directory = op->is_directory, .name = op->name,
+                                        .name_size = (uint16_t)strlen(op->name)};
+
+    return mn_encode_unlink(&message, out);
+}
+
+static int64_t perform_unlink(struct mn_change *change)
+{
+    struct remove_operation *op = change->operation;
+    int directory_fd = mn_worker_directory(change->worker, change->mount, op->directory);
+    int fd;
+    int result;
+
+    if (directory_fd < 0)
+        return directory_fd;
+    fd = mn_lower_open(change->mount->root, &op->node->handle, O_PATH);
+    if (fd < 0)
+        return fd;
+    result = mn_lower_unlink(directory_fd, op->name, op->is_directory);
+    if (result == 0) {
+        note_last_name(op->node, fd);
+        mn_node_unplace(&change->mount->nodes, op->node, op->directory, op->name);
+    }
+    close(fd);
+    return result;
+}
+
+static int remove_name(struct mn_worker *worker, const struct mn_fuse_request *request, bool is_directory)
+{
+    struct remove_operation op = {.directory = mn_node_of(worker->mount, request->header->nodeid),
+                                  .is_directory = is_directory};
+    struct mn_change change;
+    struct stat status;
+    size_t offset = 0;
+    int64_t outcome;
+    int result;
+
+    op.name = mn_fuse_text(request, &offset);
+    result = op.name == NULL ? -EINVAL : mn_look(worker, op.directory, op.name, &op.node, &status);
+    if (result != 0)
+        return result;
+    mn_change_init(&change, worker, &op);
+    change.names = true;
+    mn_change_object(&change, op.directory);
+    mn_change_object(&change, op.node);
+    mn_change_place_name(&change, op.directory, op.name);
+    mn_change_lock_name(&change, op.directory, op.name);
+    mn_change_lock(&change, MN_LOCK_DIRECTORY, op.directory, false);
+    mn_change_lock(&change, MN_LOCK_EXISTENCE, op.node, true);
+    if (is_directory)
+        mn_change_lock(&change, MN_LOCK_DIRECTORY, op.node, true);
+    change.code = MN_MESSAGE_UNLINK;
+    change.encode = encode_unlink;
+    change.perform = perform_unlink;
+    result = mn_replicate(&change, &outcome);
+    if (result != MN_PARK) {
+        if (outcome >= 0)
+            mn_change_times(&change, op.directory);
+        mn_reply_error(worker, request, (int)outcome);
+    }
+    mn_node_unpin(&worker->mount->nodes, op.node);
+    return result;
+}
+
+int mn_op_unlink(struct mn_worker *worker, const struct mn_fuse_request *request)
+{
+    return remove_name(worker, request, false);
+}
+
+int mn_op_rmdir(struct mn_worker *worker, const struct mn_fuse_request *request)
+{
+    return remove_name(worker, request, true);
+}
+
+struct rename_operation {
+    struct mn_node *directory, *new_directory;
+    struct mn_node *node;     /* pinned */
+    struct mn_node *replaced; /* pinned; NULL: nothing stands at the new name */
+    const char *name, *new_name;
+    uint32_t flags;
+};
+
+static int encode_rename(struct mn_change *change, struct mn_buffer *out)
+{
+    struct rename_operation *op = change->operation;
+    struct mn_message_rename message = {
+        .epoch = change->epoch, .root = (uint8_t)change->mount->root->index, .parent = op->directory->id,
+        .id = op->node->id, .new_parent = op->new_directory->id, .flags = op->flags, .name = op->name,
+        .name_size = (uint16_t)strlen(op->name), .new_name = op->new_name,
+        .new_name_size = (uint16_t)strlen(op->new_name)};
+
+    if (op->replaced != NULL)
+        message.replaced = op->replaced->id;
+    return mn_encode_rename(&message, out);
+}
+
+/* Where everything stands now, for introductions to come. */
+static void place_renamed(struct mn_change *change, const struct rename_operation *op, int replaced_fd)
+{
+    struct mn_node_table *nodes = &change->mount->nodes;
+
+    if (op->replaced == op->node)
+        return; /* two names of one file: rename does nothing */
+    if (op->replaced != NULL && (op->flags & RENAME_EXCHANGE) != 0) {
+        mn_node_place(nodes, op->replaced, op->directory, op->name);
+    } else if (op->replaced != NULL) {
+        note_last_name(op->replaced, replaced_fd);
+        mn_node_unplace(nodes, op->replaced, op->new_directory, op->new_name);
+    }
+    mn_node_place(nodes, op->node, op->new_directory, op->new_name);
+}
+
+static int64_t perform_rename(struct mn_change *change)
+{
+    struct rename_operation *op = change->operation;
+    struct mn_mount *mount = change->mount;
+    int replaced_fd = -1;
+    int from;
+    int to;
+    int result;
+
+    /* The worker keeps one directory only; the second is opened beside it. */
+    to = mn_lower_open(mount->root, &op->new_directory->handle, O_PATH | O_DIRECTORY);
+    if (to < 0)
+        return to;
+    from = mn_worker_directory(change->worker, mount, op->directory);
+    result = from < 0 ? from : 0;
+    if (result == 0 && op->replaced != NULL) {
+        replaced_fd = mn_lower_open(mount->root, &op->replaced->handle, O_PATH);
+        result = replaced_fd < 0 ? replaced_fd : 0;
+    }
+    if (result == 0)
+        result = mn_lower_rename(from, op->name, to, op->new_name, op->flags);
+    if (result == 0)
+        place_renamed(change, op, replaced_fd);
+    if (replaced_fd >= 0)
+        close(replaced_fd);
+    close(to);
+    return result;
+}
+
+static void describe_rename(struct mn_change *change, struct rename_operation *op, const struct stat *status,
+                            const struct stat *replaced_status)
+{
+    change->names = true;
+    mn_change_object(change, op->directory);
+    mn_change_object(change, op->new_directory);
+    mn_change_object(change, op->node);
+    mn_change_place_name(change, op->directory, op->name);
+    mn_change_place_name(change, op->new_directory, op->new_name);
+    mn_change_lock_name(change, op->directory, op->name);
+    mn_change_lock_name(change, op->new_directory, op->new_name);
+    mn_change_lock(change, MN_LOCK_DIRECTORY, op->directory, false);
+    mn_change_lock(change, MN_LOCK_DIRECTORY, op->new_directory, false);
+    mn_change_lock(change, MN_LOCK_EXISTENCE, op->node, true);
+    if (S_ISDIR(status->st_mode))
+        mn_change_lock(change, MN_LOCK_DIRECTORY, op->node, true);
+    if (op->replaced != NULL) {
+        mn_change_object(change, op->replaced);
+        mn_change_lock(change, MN_LOCK_EXISTENCE, op->replaced, true);
+        if (S_ISDIR(replaced_status->st_mode))
+            mn_change_lock(change, MN_LOCK_DIRECTORY, op->replaced, true);
+    }
+    change->code = MN_MESSAGE_RENAME;
+    change->encode = encode_rename;
+    change->perform = perform_rename;
+}
+
+static int rename_name(struct mn_worker *worker, const struct mn_fuse_request *request, struct rename_operation *op)
+{
+    struct stat status, replaced_status;
+    struct mn_change change;
+    int64_t outcome;
+    int result;
+
+    if ((op->flags & ~(uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0)
+        return -EINVAL;
+    if (strlen(op->new_name) > MN_NAME_BYTES_MAX)
+        return -ENAMETOOLONG;
+    if (mn_is_hidden(worker->mount, op->new_directory, op->new_name))
+        return -EPERM;
+    result = mn_look(worker, op->directory, op->name, &op->node, &status);
+    if (result != 0)
+        return result;
+    result = mn_look(worker, op->new_directory, op->new_name, &op->replaced, &replaced_status);
+    if (result == -ENOENT) {
+        op->replaced = NULL;
+        result = 0;
+    }
+    if (result == 0) {
+        mn_change_init(&change, worker, op);
+        describe_rename(&change, op, &status, &replaced_status);
+        result = mn_replicate(&change, &outcome);
+        if (result != MN_PARK) {
+            if (outcome >= 0) {
+                mn_change_times(&change, op->directory);
+                mn_change_times(&change, op->new_directory);
+            }
+            mn_reply_error(worker, request, (int)outcome);
+        }
+    }
+    if (op->replaced != NULL)
+        mn_node_unpin(&worker->mount->nodes, op->replaced);
+    mn_node_unpin(&worker->mount->nodes, op->node);
+    return result;
+}
+
+static int rename_request(struct mn_worker *worker, const struct mn_fuse_request *request, uint64_t new_directory,
+                          uint32_t flags, size_t fixed_size)
+{
+    struct rename_operation op = {.directory = mn_node_of(worker->mount, request->header->nodeid), .flags = flags};
+    size_t offset = fixed_size;
+
+    op.new_directory = mn_node_of(worker->mount, new_directory);
+    op.name = mn_fuse_text(request, &offset);
+    op.new_name = mn_fuse_text(request, &offset);
+    if (op.name == NULL || op.new_name == NULL)
+        return -EINVAL;
+    return rename_name(worker, request, &op);
+}
+
+int mn_op_rename(struct mn_worker *worker, const struct mn_fuse_request *request)
+{
+    const struct fuse_rename_in *in = mn_fuse_fixed(request, sizeof(*in));
+
+    return in == NULL ? -EINVAL : rename_request(worker, request, in->newdir, 0, sizeof(*in));
+}
+
+int mn_op_rename2(struct mn_worker *worker, const struct mn_fuse_request *request)
+{
+    const struct fuse_rename2_in *in = mn_fuse_fixed(request, sizeof(*in));
+
+    return in == NULL ? -EINVAL : rename_request(worker, request, in->newdir, in->flags, sizeof(*in));
+}

@@ -1,0 +1,248 @@
+#include "capture/node.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { BUCKETS_FIRST = 1 << 10 };
+
+uint64_t mn_handle_key(const struct mn_handle *handle)
+{
+    /* FNV-1a with a last mix: handles are inode number and generation, small and regular. */
+    uint64_t key = 1469598103934665603ULL ^ (uint64_t)(uint32_t)handle->type;
+
+    for (unsigned i = 0; i < handle->size; i++)
+        key = (key ^ handle->bytes[i]) * 1099511628211ULL;
+    key ^= key >> 32;
+    key *= 0x9e3779b97f4a7c15ULL;
+    return key ^ (key >> 29);
+}
+
+static struct mn_node **slot_of(struct mn_node_table *table, const struct mn_handle *handle, uint64_t key)
+{
+    struct mn_node **slot = &table->buckets[key & (table->bucket_count - 1)];
+
+    while (*slot != NULL && !((*slot)->key == key && mn_handle_equal(&(*slot)->handle, handle)))
+        slot = &(*slot)->hash_next;
+    return slot;
+}
+
+static void grow(struct mn_node_table *table)
+{
+    size_t count = table->bucket_count * 2;
+    struct mn_node **buckets = calloc(count, sizeof(struct mn_node *));
+
+    if (buckets == NULL)
+        return; /* longer chains, still right */
+    for (size_t i = 0; i < table->bucket_count; i++) {
+        struct mn_node *node = table->buckets[i];
+
+        while (node != NULL) {
+            struct mn_node *next = node->hash_next;
+
+            node->hash_next = buckets[node->key & (count - 1)];
+            buckets[node->key & (count - 1)] = node;
+            node = next;
+        }
+    }
+    free(table->buckets);
+    table->buckets = buckets;
+    table->bucket_count = count;
+}
+
+/* Guarded by mutex. Frees the node, and its parents as far as nothing else holds them. */
+static void release_if_unused(struct mn_node_table *table, struct mn_node *node)
+{
+    while (node != NULL && node->pin_count == 0 && node->lookup_count == 0) {
+        struct mn_node *parent = node->parent;
+        struct mn_node **slot = slot_of(table, &node->handle, node->key);
+
+        *slot = node->hash_next;
+        table->node_count--;
+        free(node->name);
+        free(node);
+        if (parent != NULL)
+            parent->pin_count--;
+        node = parent;
+    }
+}
+
+/* Guarded by mutex. */
+static void place_locked(struct mn_node_table *table, struct mn_node *node, struct mn_node *parent, const char *name)
+{
+    struct mn_node *parent_before = node->parent;
+    size_t size = parent == NULL ? 0 : strlen(name);
+
+    if (node == table->root)
+        return;
+    if (parent != NULL && parent_before == parent && node->name_size == size && memcmp(node->name, name, size) == 0)
+        return;
+    if (parent != NULL) {
+        char *copy = malloc(size + 1);
+
+        if (copy == NULL)
+            parent = NULL; /* a name unknown is found again by lookup */
+        else
+            memcpy(copy, name, size + 1);
+        free(node->name);
+        node->name = copy;
+    } else {
+        free(node->name);
+        node->name = NULL;
+    }
+    node->name_size = (uint16_t)(parent == NULL ? 0 : size);
+    node->parent = parent;
+    if (parent != NULL)
+        parent->pin_count++;
+    if (parent_before != NULL) {
+        parent_before->pin_count--;
+        release_if_unused(table, parent_before);
+    }
+}
+
+int mn_node_table_init(struct mn_node_table *table, const struct mn_handle *root_handle, const struct mn_id *root_id)
+{
+    memset(table, 0, sizeof(*table));
+    table->bucket_count = BUCKETS_FIRST;
+    table->buckets = calloc(table->bucket_count, sizeof(struct mn_node *));
+    if (table->buckets == NULL)
+        return -ENOMEM;
+    pthread_mutex_init(&table->mutex, NULL);
+    table->root = mn_node_get(table, root_handle, NULL, NULL);
+    if (table->root == NULL)
+        return -ENOMEM;
+    table->root->id = *root_id;
+    mn_node_flag_set(table->root, MN_NODE_HAS_ID | MN_NODE_DIRECTORY);
+    return 0;
+}
+
+void mn_node_table_deinit(struct mn_node_table *table)
+{
+    for (size_t i = 0; i < table->bucket_count; i++) {
+        while (table->buckets[i] != NULL) {
+            struct mn_node *node = table->buckets[i];
+
+            table->buckets[i] = node->hash_next;
+            free(node->name);
+            free(node);
+        }
+    }
+    free(table->buckets);
+    pthread_mutex_destroy(&table->mutex);
+    memset(table, 0, sizeof(*table));
+}
+
+struct mn_node *mn_node_get(struct mn_node_table *table, const struct mn_handle *handle, struct mn_node *parent,
+                            const char *name)
+{
+    uint64_t key = mn_handle_key(handle);
+    struct mn_node **slot;
+    struct mn_node *node;
+
+    pthread_mutex_lock(&table->mutex);
+    slot = slot_of(table, handle, key);
+    node = *slot;
+    if (node == NULL) {
+        node = calloc(1, sizeof(*node));
+        if (node == NULL)
+            goto out;
+        node->handle = *handle;
+        node->key = key;
+        *slot = node;
+        if (++table->node_count > table->bucket_count)
+            grow(table);
+    }
+    node->pin_count++;
+    if (parent != NULL)
+        place_locked(table, node, parent, name);
+out:
+    pthread_mutex_unlock(&table->mutex);
+    return node;
+}
+
+struct mn_node *mn_node_find(struct mn_node_table *table, const struct mn_handle *handle)
+{
+    struct mn_node *node;
+
+    pthread_mutex_lock(&table->mutex);
+    node = *slot_of(table, handle, mn_handle_key(handle));
+    if (node != NULL)
+        node->pin_count++;
+    pthread_mutex_unlock(&table->mutex);
+    return node;
+}
+
+void mn_node_pin(struct mn_node_table *table, struct mn_node *node)
+{
+    pthread_mutex_lock(&table->mutex);
+    node->pin_count++;
+    pthread_mutex_unlock(&table->mutex);
+}
+
+void mn_node_unpin(struct mn_node_table *table, struct mn_node *node)
+{
+    pthread_mutex_lock(&table->mutex);
+    node->pin_count--;
+    release_if_unused(table, node);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+void mn_node_looked_up(struct mn_node_table *table, struct mn_node *node)
+{
+    pthread_mutex_lock(&table->mutex);
+    node->lookup_count++;
+    pthread_mutex_unlock(&table->mutex);
+}
+
+void mn_node_forget(struct mn_node_table *table, struct mn_node *node, uint64_t count)
+{
+    pthread_mutex_lock(&table->mutex);
+    if (node != table->root) {
+        node->lookup_count -= count < node->lookup_count ? count : node->lookup_count;
+        release_if_unused(table, node);
+    }
+    pthread_mutex_unlock(&table->mutex);
+}
+
+void mn_node_place(struct mn_node_table *table, struct mn_node *node, struct mn_node *parent, const char *name)
+{
+    pthread_mutex_lock(&table->mutex);
+    place_locked(table, node, parent, name);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+void mn_node_unplace(struct mn_node_table *table, struct mn_node *node, const struct mn_node *parent, const char *name)
+{
+    pthread_mutex_lock(&table->mutex);
+    if (node->parent == parent && node->name != NULL && strcmp(node->name, name) == 0)
+        place_locked(table, node, NULL, NULL);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+void mn_node_times_mark(struct mn_node_table *table, struct mn_node *node)
+{
+    if ((mn_node_flags(node) & (MN_NODE_TIMES | MN_NODE_UNLINKED)) != 0)
+        return;
+    pthread_mutex_lock(&table->mutex);
+    if ((mn_node_flags(node) & MN_NODE_TIMES) == 0) {
+        mn_node_flag_set(node, MN_NODE_TIMES);
+        node->pin_count++;
+        node->times_next = table->times;
+        table->times = node;
+    }
+    pthread_mutex_unlock(&table->mutex);
+}
+
+struct mn_node *mn_node_times_take(struct mn_node_table *table)
+{
+    struct mn_node *node;
+
+    pthread_mutex_lock(&table->mutex);
+    node = table->times;
+    if (node != NULL) {
+        table->times = node->times_next;
+        node->times_next = NULL;
+        __atomic_fetch_and(&node->flags, ~(uint32_t)MN_NODE_TIMES, __ATOMIC_ACQ_REL);
+    }
+    pthread_mutex_unlock(&table->mutex);
+    return node;
+}

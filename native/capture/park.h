@@ -1,0 +1,46 @@
+/* Parked requests: changes that met a frozen gate, and replies that must wait for it (design 5). The
+ * thread that read them went back to /dev/fuse, so reads go on. One runner takes them up again, in order. */
+#ifndef MN_CAPTURE_PARK_H
+#define MN_CAPTURE_PARK_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mn_mount;
+
+struct mn_parked {
+    struct mn_parked *next;
+    struct mn_mount *mount;
+    int fuse_fd;     /* whose reader took the request: the reply must go there */
+    uint64_t unique;
+    bool reply;      /* bytes are a finished reply, not a request */
+    size_t size;
+    _Alignas(8) uint8_t bytes[];
+};
+
+struct mn_park {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct mn_parked *first; /* owned; guarded by mutex */
+    struct mn_parked *last;
+    uint64_t count;
+    bool may_run; /* the gate is open or closed: guarded by mutex */
+    bool ending;
+};
+
+void mn_park_init(struct mn_park *park);
+void mn_park_deinit(struct mn_park *park);
+/* Copies the bytes. -ENOMEM. */
+int mn_park_add(struct mn_park *park, struct mn_mount *mount, int fuse_fd, uint64_t unique, bool reply,
+                const void *bytes, size_t size);
+/* Takes the request with this number out, for an interrupt; NULL when it is not here. Caller frees. */
+struct mn_parked *mn_park_withdraw(struct mn_park *park, const struct mn_mount *mount, uint64_t unique);
+/* Blocks until there is one and it may run; NULL when ending. Caller frees. */
+struct mn_parked *mn_park_next(struct mn_park *park);
+void mn_park_allow(struct mn_park *park, bool may_run);
+void mn_park_end(struct mn_park *park);
+uint64_t mn_park_count(struct mn_park *park);
+
+#endif

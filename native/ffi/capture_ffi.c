@@ -1,0 +1,176 @@
+/* Python's door to the primary's capture. */
+#include "capture/copy.h"
+#include "ffi/plane.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mirror_native.h"
+
+int mnf_capture_create(struct mn_plane *plane, uint32_t workers_per_mount, int writeback, int sync_both)
+{
+    struct mn_capture_config config = {.workers_per_mount = workers_per_mount, .writeback = writeback != 0,
+                                       .sync_both = sync_both != 0, .recent = plane->recent, .index = plane->index};
+
+    return plane->capture != NULL ? -EBUSY : mn_capture_create(&config, &plane->capture);
+}
+
+int mnf_capture_mount(struct mn_plane *plane, int root, const char *mountpoint)
+{
+    return mn_capture_mount(plane->capture, &plane->roots[root], mountpoint);
+}
+
+int mnf_capture_mount_end(struct mn_plane *plane, int root)
+{
+    return mn_capture_mount_end(plane->capture, root);
+}
+
+void mnf_capture_destroy(struct mn_plane *plane)
+{
+    if (plane->capture != NULL)
+        mn_capture_destroy(plane->capture);
+    plane->capture = NULL;
+}
+
+int mnf_event_fd(struct mn_plane *plane)
+{
+    return plane->capture->event_fd;
+}
+
+int mnf_event_take(struct mn_plane *plane, uint32_t *kind_out, int *error_out, uint64_t *serial_out, char *detail_out)
+{
+    struct mn_event event;
+    int result = mn_capture_event_take(plane->capture, &event);
+
+    if (result != 0)
+        return result;
+    *kind_out = event.kind;
+    *error_out = event.error;
+    *serial_out = event.serial;
+    memcpy(detail_out, event.detail, sizeof(event.detail));
+    return 0;
+}
+
+uint32_t mnf_connections_needed(struct mn_plane *plane)
+{
+    return mn_capture_worker_count(plane->capture);
+}
+
+int mnf_session_begin(struct mn_plane *plane, struct mn_connection **connections, uint32_t connection_count)
+{
+    return mn_capture_session_begin(plane->capture, connections, connection_count);
+}
+
+void mnf_session_lost(struct mn_plane *plane, int error, const char *why)
+{
+    mn_capture_session_lost(plane->capture, error, why);
+}
+
+int mnf_session_end(struct mn_plane *plane, uint32_t timeout_ms)
+{
+    return mn_capture_session_end(plane->capture, timeout_ms);
+}
+
+int mnf_freeze(struct mn_plane *plane, uint32_t timeout_ms)
+{
+    return mn_capture_freeze(plane->capture, timeout_ms);
+}
+
+int mnf_go_alone(struct mn_plane *plane)
+{
+    return mn_capture_go_alone(plane->capture);
+}
+
+void mnf_open_gate(struct mn_plane *plane)
+{
+    mn_capture_open(plane->capture);
+}
+
+int mnf_close_gate(struct mn_plane *plane, uint32_t timeout_ms)
+{
+    mn_capture_close(plane->capture);
+    return mn_gate_drain(&plane->capture->gate, timeout_ms);
+}
+
+int mnf_checkpoint(struct mn_plane *plane, uint64_t *epoch_out)
+{
+    return mn_capture_checkpoint(plane->capture, epoch_out);
+}
+
+void mnf_joining(struct mn_plane *plane, int joining)
+{
+    __atomic_store_n(&plane->capture->joining, (uint8_t)(joining != 0), __ATOMIC_RELEASE);
+}
+
+void mnf_counters(struct mn_plane *plane, uint64_t *counters_out)
+{
+    struct mn_capture *capture = plane->capture;
+
+    memset(counters_out, 0, MN_COUNTERS * sizeof(*counters_out));
+    if (capture == NULL)
+        return;
+    pthread_mutex_lock(&capture->gate.mutex);
+    counters_out[0] = capture->gate.change_count;
+    counters_out[7] = capture->gate.epoch;
+    pthread_mutex_unlock(&capture->gate.mutex);
+    counters_out[1] = __atomic_load_n(&capture->counters.replicated_bytes, __ATOMIC_RELAXED);
+    counters_out[2] = __atomic_load_n(&capture->counters.requests, __ATOMIC_RELAXED);
+    counters_out[3] = __atomic_load_n(&capture->counters.waits_ns, __ATOMIC_RELAXED);
+    counters_out[4] = __atomic_load_n(&capture->counters.waits, __ATOMIC_RELAXED);
+    counters_out[5] = mn_park_count(&capture->park);
+    for (int i = 0; i < MN_ROOTS_MAX; i++)
+        if (capture->mounts[i] != NULL)
+            counters_out[6] += capture->mounts[i]->nodes.node_count;
+    counters_out[8] = capture->session_serial;
+}
+
+int mnf_copy_range(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,
+                   struct mn_connection *connection, uint64_t offset, uint64_t size, struct mnf_copied *copied)
+{
+    struct mn_copied result_copied = {0};
+    struct mn_copy copy = {.capture = plane->capture, .root = &plane->roots[root], .connection = connection};
+    int result;
+
+    memcpy(&copy.handle, handle, sizeof(copy.handle));
+    memcpy(copy.id.bytes, id, MN_ID_BYTES);
+    result = mn_copy_range(&copy, offset, size, &result_copied);
+    copied->compared_bytes = result_copied.compared_bytes;
+    copied->copied_bytes = result_copied.copied_bytes;
+    copied->hole_bytes = result_copied.hole_bytes;
+    return result;
+}
+
+int mnf_copy_size(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,
+                  struct mn_connection *connection)
+{
+    struct mn_copy copy = {.capture = plane->capture, .root = &plane->roots[root], .connection = connection};
+
+    memcpy(&copy.handle, handle, sizeof(copy.handle));
+    memcpy(copy.id.bytes, id, MN_ID_BYTES);
+    return mn_copy_size(&copy);
+}
+
+struct mn_object_lock {
+    struct mn_lock_set locks;
+};
+
+struct mn_object_lock *mnf_lock_object(struct mn_plane *plane, const uint8_t *handle)
+{
+    struct mn_object_lock *lock = calloc(1, sizeof(*lock));
+    struct mn_handle value;
+
+    if (lock == NULL)
+        return NULL;
+    memcpy(&value, handle, sizeof(value));
+    mn_lock_set_add(&lock->locks, MN_LOCK_EXISTENCE, mn_handle_key(&value), 0, 0, false);
+    mn_lock_set_add(&lock->locks, MN_LOCK_ATTRIBUTES, mn_handle_key(&value), 0, 0, true);
+    mn_locks_take(&plane->capture->locks, &lock->locks);
+    return lock;
+}
+
+void mnf_unlock_object(struct mn_plane *plane, struct mn_object_lock *lock)
+{
+    mn_locks_release(&plane->capture->locks, &lock->locks);
+    free(lock);
+}
