@@ -1,12 +1,10 @@
-"""The asking end of the local protocol: a blocking client, and an asynchronous stream of events.
+"""The asking end of the local protocol, blocking: for the command line and for scripts.
 
-The command line and scripts use `LocalClient`; what runs in asyncio uses `stream_events`. Neither
-decides anything: an error reply is raised as it came.
+It decides nothing: an error reply is raised as it came. What runs in asyncio uses local_events.py.
 """
 
-import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -80,7 +78,7 @@ class LocalClient:
                 connection.connect(str(self._path))
             except OSError as error:
                 connection.close()
-                raise _unreachable(self._path, error) from error
+                raise unreachable(self._path, error) from error
             connection.settimeout(self._timeout_s)
             self._socket = connection
             self._decoder = Decoder()
@@ -91,7 +89,7 @@ class LocalClient:
             self._connected().sendall(frame)
         except OSError as error:
             self.close()
-            raise _unreachable(self._path, error) from error
+            raise unreachable(self._path, error) from error
 
     def _next(self) -> Message:
         while not self._received:
@@ -99,7 +97,7 @@ class LocalClient:
                 chunk = self._connected().recv(CHUNK_BYTES_MAX)
             except OSError as error:
                 self.close()
-                raise _unreachable(self._path, error) from error
+                raise unreachable(self._path, error) from error
             if not chunk:
                 self.close()
                 raise NodeNotReachable(socket=self._path, observed="it closed the connection")
@@ -111,27 +109,7 @@ class LocalClient:
         return self._received.pop(0)
 
 
-async def stream_events(path: Path, do: str, /, **fields: Any) -> AsyncIterator[Message]:
-    """Ask once (`do` subscribes), then yield every event; ends when the other end closes.
-
-    Raises: NodeNotReachable (MIR-302), LocalCallFailed, LocalMessageRefused (MIR-301).
-    """
-    try:
-        reader, writer = await asyncio.open_unix_connection(str(path))
-    except OSError as error:
-        raise _unreachable(path, error) from error
-    decoder = Decoder()
-    try:
-        writer.write(encode(request(1, do, **fields)))
-        await writer.drain()
-        while chunk := await reader.read(CHUNK_BYTES_MAX):
-            for message in decoder.feed(chunk):
-                if "event" in raise_if_error(message):
-                    yield message
-    finally:
-        writer.close()
-
-
-def _unreachable(path: Path, error: OSError) -> NodeNotReachable:
+def unreachable(path: Path, error: OSError) -> NodeNotReachable:
+    """Build the error of a socket where nobody answers."""
     observed = "no answer in time" if isinstance(error, TimeoutError) else error.strerror
     return NodeNotReachable(socket=path, observed=observed or str(error))

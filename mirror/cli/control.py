@@ -9,7 +9,7 @@ import click
 
 from mirror.cli.options import common, pass_session
 from mirror.cli.session import Session
-from mirror.cli.state_view import state_word
+from mirror.cli.words import state_word
 from mirror.wire.local import Message
 
 ACTIVE = ("ALONE", "PRIM", "SECOND", "UP")

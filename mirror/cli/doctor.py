@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +22,7 @@ from mirror.cli.cluster_commands import node_name
 from mirror.cli.configure import check, read_cluster
 from mirror.cli.options import common, pass_session
 from mirror.cli.session import Session
+from mirror.cli.terminal import show
 from mirror.errors import EXIT_FAILED, EXIT_OK, MirrorError, NodeNotReachable
 
 KERNEL_MINIMUM = (5, 15)
@@ -52,10 +52,10 @@ def fine(what: str, observed: str) -> Finding:
 def doctor(session: Session, ctx: click.Context) -> None:
     """Look at all this node needs and say what to do. Exit code 1 when there is a problem."""
     findings = examine(session)
-    session.report(
-        {"findings": [asdict(finding) for finding in findings]},
-        lambda console: show(findings, console),
-    )
+    if session.as_json:
+        session.report({"findings": [asdict(finding) for finding in findings]}, "")
+    else:
+        show(findings_table(findings))
     has_problem = any(finding.level == "problem" for finding in findings)
     ctx.exit(EXIT_FAILED if has_problem else EXIT_OK)
 
@@ -72,14 +72,14 @@ def examine(session: Session) -> list[Finding]:
     return findings + [_module(session, module) for module in session.store.installed()]
 
 
-def show(findings: list[Finding], console: Console) -> None:
-    """Print the findings as a table."""
+def findings_table(findings: list[Finding]) -> Table:
+    """Make the table for people."""
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for finding in findings:
         remedy = f"; {finding.remedy}" if finding.remedy else ""
         word = Text(finding.level, style=COLOURS[finding.level])
         table.add_row(word, finding.what, Text(finding.observed + remedy))
-    console.print(table)
+    return table
 
 
 def _user(_session: Session) -> Finding:

@@ -4,25 +4,23 @@ Errors are sentences: never a traceback for an administrator's mistake. Exit cod
 mirror/errors.py.
 """
 
+# A row of LAZY is a line, however wide.
+# ruff: noqa: E501
+
 import importlib
 import json
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import NoReturn
 
 import click
 from click.shell_completion import get_completion_class
 
-from mirror.cli import configuration, control, monitoring, resources
-from mirror.cli.cluster_commands import cluster
-from mirror.cli.doctor import doctor
+from mirror.cli import control, messages, resources
 from mirror.cli.manual import manual_page
-from mirror.cli.module_commands import module
 from mirror.cli.options import SectionedGroup, common
 from mirror.cli.session import Session
-from mirror.cli.snapshot import snapshot
 from mirror.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, CommandNotYet, MirrorError
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -40,9 +38,25 @@ SECTIONS = {
     "Trying it": ("lab", "demo", "simulate"),
     "Program": ("node", "completion", "man"),
 }  # fmt: skip
+# Loaded when used, so that what scripts call answers fast: an application that takes over waits for
+# them. The short helps are repeated here for the help page; a test compares them.
 LAZY = {
-    "lab": ("mirror.cli.lab", "group", "Two hosts on this machine, to try and to test."),
-}
+    name: (f"mirror.cli.{file}", attribute, short_help)
+    for name, file, attribute, short_help in (
+        ("cluster", "cluster_commands", "cluster", "Describe the cluster: its networks, its two nodes, their keys."),
+        ("confcheck", "configuration", "confcheck", "Check the edited configuration of the module and change nothing."),
+        ("confinfo", "configuration", "confinfo", "Show which configuration is in force, and whether the edited one differs."),
+        ("config", "configuration", "config", "Check the edited configuration of the module and put it in force."),
+        ("deconfig", "configuration", "deconfig", "Take the configuration of the module out of force; its data stay."),
+        ("doctor", "doctor", "doctor", "Look at all this node needs and say what to do."),
+        ("lab", "lab", "group", "Two hosts on this machine, to try and to test."),
+        ("level", "monitoring", "level", "Show what is installed: host, system, version, modules with their ids."),
+        ("log", "monitoring", "log", "Show the last lines of the module log."),
+        ("module", "module_commands", "module", "Install, package and list modules."),
+        ("snapshot", "snapshot", "snapshot", "Gather configuration, record, logs and state in FILE, without secrets."),
+        ("state", "state", "state", "Show the state of one module (-m), or of all."),
+    )
+}  # fmt: skip
 
 
 @click.group(
@@ -51,7 +65,7 @@ LAZY = {
     lazy=LAZY,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(version("mirror"), "--version", "-V", prog_name="mirror")
+@click.version_option(None, "--version", "-V", package_name="mirror", prog_name="mirror")
 @common
 def cli() -> None:
     """Keep an application running on two servers, with every byte it writes on both.
@@ -90,28 +104,7 @@ def man() -> None:
     click.echo(manual_page(cli), nl=False)
 
 
-for _command in (
-    configuration.config,
-    configuration.deconfig,
-    configuration.confcheck,
-    configuration.confinfo,
-    monitoring.state,
-    monitoring.level,
-    monitoring.log,
-    monitoring.printi,
-    monitoring.printw,
-    monitoring.printe,
-    resources.get_resource,
-    resources.set_resource,
-    resources.errd,
-    resources.incloop,
-    resources.resetloop,
-    resources.checkloop,
-    cluster,
-    module,
-    doctor,
-    snapshot,
-):
+for _command in (*messages.COMMANDS, *resources.COMMANDS):
     cli.add_command(_command)
 control.add_control_verbs(cli)
 

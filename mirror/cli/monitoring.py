@@ -1,27 +1,16 @@
-"""What is going on: state, level, log; and the messages that scripts add to the log."""
+"""What is going on: state, level, log; as people read them."""
 
 import json
 import platform
 import socket
-import sys
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
 
 import click
-from rich.console import Console
 
 from mirror.cli.options import common, pass_session
 from mirror.cli.session import Session
-from mirror.cli.state_view import (
-    STATE_EXIT_CODES,
-    STATE_UNKNOWN_EXIT_CODE,
-    modules_view,
-    resources_view,
-)
 from mirror.config.layout import ports_of
-from mirror.errors import MirrorError, ModuleUnknown
-from mirror.wire.local import Message
 
 LOG_LINES_DEFAULT = 50
 # Levels of log lines, as SafeKit has them: the first row is shown always, the second with -A.
@@ -29,61 +18,10 @@ LEVELS_SHOWN = ("C", "E", "U", "S")
 
 
 @click.command()
-@click.option("-v", "verbose", is_flag=True, help="Show the resources too.")
-@click.option("-l", "local", is_flag=True, help="With -q: the local state.")
-@click.option(
-    "-q",
-    "quiet",
-    is_flag=True,
-    help="Say nothing; the exit code tells: 0 STOP, 1 WAIT, 2 ALONE or UP, 3 PRIM, 4 SECOND,"
-    " 255 unknown.",
-)
-@common
-@pass_session
-def state(session: Session, *, verbose: bool, local: bool, quiet: bool) -> None:
-    """Show the state of one module (-m), or of all."""
-    del local  # -lq is one word in scripts; the quiet state always is the local one
-    if quiet:
-        sys.exit(_quiet_code(session))
-    module = session.module_or_none()
-    with session.client() as client:
-        reply = client.call("state")
-        modules: dict[str, Any] = reply["modules"]
-        if module is not None:
-            if module not in modules:
-                raise ModuleUnknown(module=module, observed="not configured on this node")
-            modules = {module: modules[module]}
-        if verbose:
-            for name in modules:
-                modules[name]["resources"] = client.call("resources", module=name)["resources"]
-
-    def show(console: Console) -> None:
-        console.print(modules_view(modules))
-        for values in modules.values():
-            if verbose:
-                console.print(resources_view(values["resources"]))
-
-    session.report({"modules": modules}, show)
-
-
-def _quiet_code(session: Session) -> int:
-    """SafeKit's exit code. An error must not look like a state: scripts act on these numbers."""
-    try:
-        module = session.module_for("state")
-        with session.client() as client:
-            modules = client.call("state")["modules"]
-    except MirrorError as error:
-        click.echo(str(error), err=True)
-        return STATE_UNKNOWN_EXIT_CODE
-    word = str(modules.get(module, {}).get("state", ""))
-    return STATE_EXIT_CODES.get(word, STATE_UNKNOWN_EXIT_CODE)
-
-
-@click.command()
 @common
 @pass_session
 def level(session: Session) -> None:
-    """Show what is installed: host, system, version, modules with their ids and ports."""
+    """Show what is installed: host, system, version, modules with their ids."""
     ids = session.store.ids.all()
     wanted = session.module_or_none()
     modules = {
@@ -163,21 +101,3 @@ def _print_entry(session: Session, entry: object) -> None:
         click.echo("| " + " | ".join(str(entry.get(name, "")) for name in names))
     else:
         click.echo(str(entry))
-
-
-def _print_command(name: str, level_word: str) -> click.Command:
-    @pass_session
-    def run(session: Session, message: tuple[str, ...]) -> None:
-        module = session.module_for(name)
-        reply: Message = session.command(name, module, text=" ".join(message))
-        session.report(reply, "")
-
-    function = click.argument("message", nargs=-1, required=True)(common(run))
-    return click.command(name=name, help=f"Add {level_word} to the module log (for scripts).")(
-        function
-    )
-
-
-printi = _print_command("printi", "information")
-printw = _print_command("printw", "a warning")
-printe = _print_command("printe", "an error")

@@ -79,6 +79,11 @@ def _loop_command(name: str, help_text: str) -> click.Command:
     return click.command(name=name, help=help_text)(common(run))
 
 
-incloop = _loop_command("incloop", "Count one more automatic restart (for handlers of errd).")
-resetloop = _loop_command("resetloop", "Set the counter of automatic restarts to zero.")
-checkloop = _loop_command("checkloop", "Show the counter of automatic restarts.")
+COMMANDS = (
+    get_resource,
+    set_resource,
+    errd,
+    _loop_command("incloop", "Count one more automatic restart (for handlers of errd)."),
+    _loop_command("resetloop", "Set the counter of automatic restarts to zero."),
+    _loop_command("checkloop", "Show the counter of automatic restarts."),
+)

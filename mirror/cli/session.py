@@ -6,13 +6,11 @@ places write here, and the one nearer to the verb wins because it is read last.
 
 import json
 import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import click
-from rich.console import Console
 
 from mirror.adapters.local_client import LocalClient
 from mirror.config.layout import Layout
@@ -66,23 +64,12 @@ class Session:
                 "command", verb=verb, module=module, arguments=arguments, identity=self.identity
             )
 
-    def report(self, value: Mapping[str, Any], text: str | Callable[[Console], None]) -> None:
-        """Answer: `value` as JSON with --json, else `text` for people."""
+    def report(self, value: Mapping[str, Any], text: str) -> None:
+        """Answer: `value` as JSON with --json, else `text` for people, when there is some."""
         if self.as_json:
             click.echo(json.dumps(without_envelope(value), indent=2, default=str))
-        elif isinstance(text, str):
-            if text:
-                click.echo(text)
-        else:
-            text(console())
-
-
-def console() -> Console:
-    """A console on standard output: colours on a terminal only, lines never cut in a pipe."""
-    terminal = sys.stdout.isatty()
-    return Console(
-        file=sys.stdout, highlight=False, soft_wrap=not terminal, width=None if terminal else 200
-    )
+        elif text:
+            click.echo(text)
 
 
 def without_envelope(message: Mapping[str, Any]) -> dict[str, Any]:

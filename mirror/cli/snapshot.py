@@ -38,7 +38,7 @@ _SECRET_VALUE = (
 @common
 @pass_session
 def snapshot(session: Session, file: Path) -> None:
-    """Gather configuration, record, logs and state in FILE (zip), without secrets."""
+    """Gather configuration, record, logs and state in FILE, without secrets."""
     module = session.module_for("snapshot")
     session.store.require_installed(module)
     try:

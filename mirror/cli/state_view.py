@@ -11,22 +11,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mirror.cli.words import Values, state_word
 from mirror.vocabulary.units import format_duration, format_size
 
-Values = Mapping[str, Any]
 COLOURS = {"Ready": "green", "Transient": "yellow", "NotReady": "red"}
-# Exit codes of `state -lq`, SafeKit's; scripts in the field compare with them.
-STATE_EXIT_CODES = {"STOP": 0, "WAIT": 1, "ALONE": 2, "UP": 2, "PRIM": 3, "SECOND": 4}
-# Not a state: an answer that a script cannot take for one of the above.
-STATE_UNKNOWN_EXIT_CODE = 255
-
-
-def state_word(values: Values) -> str:
-    """Write `PRIM (Ready)`, `SECOND (Transient)`, or `unknown`."""
-    state, ready = values.get("state") or "unknown", values.get("ready")
-    if isinstance(ready, bool):
-        ready = "Ready" if ready else "NotReady"
-    return f"{state} ({ready})" if ready else str(state)
 
 
 def state_text(values: Values) -> Text:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mirror.adapters.local_client import LocalClient, stream_events
+from mirror.adapters.local_client import LocalClient
+from mirror.adapters.local_events import stream_events
 from mirror.errors import LocalCallFailed, ModuleUnknown, NodeNotReachable
 from mirror.wire.local import Decoder, Message, encode, event, reply, reply_error
 
