@@ -1,306 +1,20 @@
-"""`mirror demo`: real PostgreSQL loses its server under load, and nothing that it acknowledged.
+"""`mirror demo`: real PostgreSQL loses its server under load, and nothing that it acknowledged."""
 
-The story in order, a function for each chapter: `Story.run`. What it says was measured: by the
-client at the virtual IP, by the logs of both nodes, by reading both disks.
-"""
-
-import json
 import random
 import signal
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any
 
 import click
 
-from mirror.adapters.lab import Lab, module_setup, plan, status
-from mirror.adapters.lab.comparison import compare_hosts, plant_difference
-from mirror.adapters.lab.load import LedgerClient, Pgbench
-from mirror.cli import demo_timeline
+from mirror.adapters.lab import module_setup, status
+from mirror.adapters.lab.client import Lab
+from mirror.adapters.lab.plan import VIRTUAL_IP
 from mirror.cli.demo_screen import Screen
-from mirror.cli.demo_timeline import Line, Moment
-from mirror.cli.state_view import progress_line
-from mirror.errors import DemoFailed, MirrorError, WaitedInVain
-from mirror.vocabulary.units import format_size
+from mirror.cli.demo_story import FAULTS, Result, Story
+from mirror.errors import MirrorError
 
 MODULE_DEFAULT = "postgresql"
-TRANSACTIONS = 500
-FAULTS = ("power-off", "kill-data", "kill-control", "kill-both", "cut-all", "lose-second")
-
-_SCALE = 5
-_AT_RANDOM_S = 3.0
-_ANSWER_S = 90.0
-_READY_S = 300.0
-_POLL_S = 0.2
-# How long the last times of files may take to reach the other side after writes have stopped.
-_SETTLE_S = 15.0
-
-
-@dataclass(slots=True)
-class Result:
-    """What the last line says."""
-
-    lost: int = 0
-    different: int = 0
-    outage_ms: float = 0.0
-
-    @property
-    def good(self) -> bool:
-        """Exit code 0."""
-        return self.lost == 0 and self.different == 0
-
-    def __str__(self) -> str:
-        """Render the last line."""
-        return (
-            f"demo: lost {self.lost}, different {self.different}, outage {self.outage_ms:.0f} ms"
-        )
-
-
-@dataclass(slots=True)
-class Story:
-    """One demonstration in a lab whose module runs, PRIM on one node and SECOND on the other."""
-
-    lab: Lab
-    module: str
-    fault: str
-    dice: random.Random
-    plant: bool
-    screen: Screen
-    result: Result = field(default_factory=Result)
-
-    def run(self) -> None:
-        """All chapters, in order."""
-        primary, second = self._roles()
-        screen = self.screen
-        screen.step(f"A client at {plan.VIRTUAL_IP}: pgbench, and a ledger of acknowledged rows")
-        with (
-            Pgbench(self.lab, scale=_SCALE) as pgbench,
-            LedgerClient(self.lab, seed=self.dice.randrange(2**32)) as ledger,
-        ):
-            self._await_transactions(ledger, TRANSACTIONS)
-            fault_us = self._break(ledger, primary, second)
-            self._check(ledger)
-            self._repair(primary, second, fault_us)
-            self._swap(ledger)
-            pgbench.stop()
-            ledger.stop()
-            self._check_all(ledger, pgbench)
-        self._compare()
-
-    # --- chapters ---
-
-    def _break(self, ledger: LedgerClient, primary: str, second: str) -> int:
-        """The fault, at a random moment; 500 transactions later, its timeline. Returns when."""
-        time.sleep(self.dice.uniform(0, _AT_RANDOM_S))
-        before = ledger.acknowledged
-        self.screen.step(
-            f"Fault: {_FAULT_TEXTS[self.fault].format(primary=primary, second=second)}"
-        )
-        fault_us, fault_ms = time.time_ns() // 1000, time.monotonic_ns() / 1e6
-        _inflict(self.lab, self.fault, primary, second)
-        self._await_transactions(ledger, before + TRANSACTIONS)
-        outage_ms = ledger.longest_gap_ms(fault_ms, time.monotonic_ns() / 1e6)
-        self.result.outage_ms = outage_ms
-        moments = [Moment(fault_us, f"{before} transactions acknowledged; {self.fault}")]
-        if self.fault != "lose-second":
-            moments += demo_timeline.failover(self._log(second), second, fault_us)
-        first_us = ledger.first_success_after(fault_ms)
-        if first_us is not None:
-            moments.append(Moment(round(first_us), "the client's first transaction after it"))
-        self.screen.timeline("What happened", fault_us, moments)
-        self.screen.say(f"the client waited {outage_ms:.0f} ms, then went on at the same address")
-        return fault_us
-
-    def _check(self, ledger: LedgerClient) -> None:
-        """Read the ledger back while the load goes on."""
-        verdict = ledger.verify()
-        self.screen.say(
-            f"ledger read back through {plan.VIRTUAL_IP}: {verdict.acknowledged} acknowledged, "
-            f"lost {verdict.lost}, different {verdict.different}"
-        )
-
-    def _repair(self, primary: str, second: str, fault_us: int) -> None:
-        """The dead host gets its power or its cables back, and comes back by itself."""
-        dead = second if self.fault == "lose-second" else primary
-        if self.fault in ("power-off", "lose-second"):
-            self.screen.step(f"{dead} gets its power back")
-            self.lab.boot(dead)
-        elif self.fault == "cut-all":
-            self.screen.step(f"{dead} gets its cables back")
-            self.lab.heal(dead)
-        else:
-            self.screen.step("What was killed comes back by itself")
-        self._await_ready()
-        moved = demo_timeline.copied(self._log(*plan.NODES), fault_us)
-        if moved is None:
-            self.screen.say("no reintegration was needed")
-        elif moved.bytes_copied >= 0:
-            compared = max(moved.bytes_compared, 0)
-            self.screen.say(
-                f"copied back to {moved.node}: {format_size(moved.bytes_copied)}"
-                f" (compared {format_size(compared)})"
-            )
-        else:
-            self.screen.say(f"{moved.node}: {moved.text}")
-
-    def _swap(self, ledger: LedgerClient) -> None:
-        """A planned swap: the roles change while the client works."""
-        primary, second = self._roles()
-        self.screen.step(f"Planned swap: {primary} hands over to {second}")
-        began_ms = time.monotonic_ns() / 1e6
-        self.lab.exec(primary, ["mirror", "swap", "-m", self.module], timeout_s=_READY_S)
-        self._await_ready(primary=second)
-        self._await_transactions(ledger, ledger.acknowledged + TRANSACTIONS // 5)
-        gap_ms = ledger.longest_gap_ms(began_ms, time.monotonic_ns() / 1e6)
-        self.screen.say(f"PRIM is {second} now; the client waited {gap_ms:.0f} ms")
-
-    def _check_all(self, ledger: LedgerClient, pgbench: Pgbench) -> None:
-        """Read everything back after the last transaction."""
-        self.screen.step("The load has ended: every row is read back")
-        verdict = ledger.verify()
-        self.result.lost += verdict.lost + verdict.different
-        self.result.different += verdict.unexpected
-        self.screen.say(
-            f"{verdict.acknowledged} acknowledged, {verdict.present} in the table: lost "
-            f"{verdict.lost}, different {verdict.different}, never sent {verdict.unexpected}"
-        )
-        for example in verdict.examples:
-            self.screen.alarm(example)
-        if pgbench.books_balance():
-            self.screen.say("pgbench's accounts, tellers, branches and history add up")
-        else:
-            self.result.lost += 1
-            self.screen.alarm("pgbench's accounts, tellers, branches and history do not add up")
-
-    def _compare(self) -> None:
-        """Writes stop; both lower directories are read and compared bit by bit."""
-        primary, second = self._roles()
-        self.screen.step("Writes stop: both lower directories are compared")
-        freeze = "for _ in 1 2; do kill -STOP $(pidof postgres); done"
-        self.lab.exec(primary, ["sh", "-c", freeze])
-        try:
-            if self.plant:
-                victim = plant_difference(self.lab, second, self.module)
-                self.screen.say(f"planted: one bit of {victim} on {second}")
-            differences = self._settled_differences()
-        finally:
-            self.lab.exec(primary, ["sh", "-c", "kill -CONT $(pidof postgres)"])
-        self.result.different += len(differences)
-        for difference in differences[:20]:
-            self.screen.alarm(str(difference))
-        self.screen.say(
-            "names, types, bytes, holes, modes, owners, times, attributes, ACLs, links: "
-            f"{len(differences)} differences"
-        )
-
-    # --- what the chapters share ---
-
-    def _settled_differences(self) -> list[Any]:
-        """Differences that stay: file times travel a little after the data (design 7.10)."""
-        deadline = time.monotonic() + _SETTLE_S
-        while differences := compare_hosts(self.lab, self.module):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(1)
-        return differences
-
-    def _roles(self) -> tuple[str, str]:
-        states = {host: status.module_states(self.lab, host) for host in plan.NODES}
-        names = {
-            found[self.module].state: host
-            for host, found in states.items()
-            if self.module in found
-        }
-        try:
-            return names["PRIM"], names["SECOND"]
-        except KeyError:
-            raise WaitedInVain(module=self.module, observed=f"{states}") from None
-
-    def _await_transactions(self, ledger: LedgerClient, count: int) -> None:
-        deadline = time.monotonic() + _ANSWER_S
-        while ledger.acknowledged < count and time.monotonic() < deadline:
-            self.screen.moving(f"{ledger.acknowledged} transactions acknowledged")
-            with suppress(DemoFailed):
-                ledger.await_acknowledged(count, _POLL_S)
-        ledger.await_acknowledged(count, _POLL_S)
-        self.screen.say(f"{ledger.acknowledged} transactions acknowledged")
-
-    def _await_ready(self, primary: str = "") -> None:
-        """Wait for PRIM and SECOND (Ready), showing progress; `primary`: who must be PRIM."""
-        began = time.monotonic()
-        while True:
-            said = {host: self._state(host) for host in plan.NODES}
-            ready = {str(one.get("state")): host for host, one in said.items() if one.get("ready")}
-            shown = ", ".join(f"{host} {one.get('state', '?')}" for host, one in said.items())
-            if set(ready) == {"PRIM", "SECOND"} and primary in ("", ready["PRIM"]):
-                self.screen.say(f"{shown} after {time.monotonic() - began:.1f} s")
-                return
-            if time.monotonic() - began > _READY_S:
-                raise WaitedInVain(module=self.module, observed=shown)
-            progress = next(
-                (one["progress"] for one in said.values() if one.get("progress")), None
-            )
-            self.screen.moving(f"{shown}  {progress_line(progress) if progress else ''}")
-            time.sleep(_POLL_S)
-
-    def _state(self, host: str) -> dict[str, Any]:
-        command = ["mirror", "state", "-m", self.module, "--json"]
-        try:
-            said = json.loads(self.lab.exec(host, command, check=False, timeout_s=10).stdout)
-        except (MirrorError, ValueError):
-            return {}
-        found: dict[str, Any] = said.get("modules", {}).get(self.module, {})
-        return found
-
-    def _log(self, *hosts: str) -> list[Line]:
-        """Module logs of these nodes; one whose node does not answer is left out."""
-        lines: list[Line] = []
-        for host in hosts:
-            command = ["mirror", "log", "-m", self.module, "-s", "2000", "-A", "--json"]
-            with suppress(MirrorError, ValueError):
-                said = json.loads(self.lab.exec(host, command, timeout_s=10).stdout)
-                lines += demo_timeline.lines_of(host, said["entries"])
-        return lines
-
-
-_FAULT_TEXTS = {
-    "power-off": "{primary} loses its power",
-    "kill-data": "kill -9 of the data plane of {primary}",
-    "kill-control": "kill -9 of the control plane of {primary}",
-    "kill-both": "kill -9 of all of mirror on {primary}",
-    "cut-all": "every cable of {primary} is pulled",
-    "lose-second": "{second} loses its power",
-}
-
-
-def _inflict(lab: Lab, fault: str, primary: str, second: str) -> None:
-    actions: dict[str, Callable[[], object]] = {
-        "power-off": lambda: lab.power_off(primary),
-        "kill-data": lambda: lab.kill(primary, "data"),
-        "kill-control": lambda: lab.kill(primary, "control"),
-        "kill-both": lambda: lab.kill(primary, "all"),
-        "cut-all": lambda: lab.cut(primary),
-        "lose-second": lambda: lab.power_off(second),
-    }
-    actions[fault]()
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[threading.Event]:
-    """SIGTERM ends the demo as Ctrl-C does: the lab is taken down."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield threading.Event()
-    finally:
-        signal.signal(signal.SIGTERM, before)
+_EXIT_INTERRUPTED = 130
 
 
 @click.command()
@@ -311,7 +25,7 @@ def _ended_by_signals() -> Iterator[threading.Event]:
 @click.option("--fault", type=click.Choice(FAULTS), default="power-off", show_default=True)
 @click.option("--name", default="default", show_default=True, help="Name of the lab.")
 @click.option("--plant-difference", is_flag=True, hidden=True)
-def demo(  # noqa: PLR0913 - each is an option
+def demo(
     *,
     once: bool,
     keep_running: bool,
@@ -323,8 +37,10 @@ def demo(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Show on this machine that a server's death loses nothing."""
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
-    story_result = Result()
-    with _ended_by_signals() as never, Screen() as screen:
+    # SIGTERM ends it as Ctrl-C does: the lab is taken down.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    result: Result | None = None
+    with Screen() as screen:
         try:
             directory = module_setup.find_module(module)
             screen.step("Two hosts, a client, two networks on this machine")
@@ -332,24 +48,23 @@ def demo(  # noqa: PLR0913 - each is an option
             with Lab.up(name, bound=True, witness=fault == "cut-all") as lab:
                 module_setup.bring_up(lab, directory)
                 screen.say(f"module {directory.name}: PRIM on n1, SECOND (Ready) on n2")
-                story = Story(
-                    lab, directory.name, fault, random.Random(seed), plant_difference, screen
-                )
+                dice = random.Random(seed)  # noqa: S311 - no secret
+                story = Story(lab, directory.name, fault, dice, plant_difference, screen)
                 story.run()
-                story_result = story.result
+                result = story.result
                 if keep_running or not once:
-                    _stay_up(screen, lab, name, directory.name, story_result)
-                    never.wait()
+                    _stay_up(screen, lab, name, directory.name, result)
+                    signal.pause()
         except KeyboardInterrupt:
-            screen.say("taken down")
-            if once:
-                sys.exit(130)
+            screen.say("ended: the lab was taken down")
         except MirrorError as error:
             screen.alarm(str(error))
             screen.last_line(f"demo: failed ({error.code})")
             sys.exit(error.exit_code)
-        screen.last_line(str(story_result))
-    sys.exit(0 if story_result.good else 1)
+        if result is None:
+            sys.exit(_EXIT_INTERRUPTED)
+        screen.last_line(str(result))
+    sys.exit(0 if result.good else 1)
 
 
 def _stay_up(screen: Screen, lab: Lab, name: str, module: str, result: Result) -> None:
@@ -362,7 +77,7 @@ def _stay_up(screen: Screen, lab: Lab, name: str, module: str, result: Result) -
     for command in (
         f"mirror lab status{which}",
         f"mirror lab exec{which} n1 -- mirror log -m {module}",
-        f"mirror lab exec{which} client -- psql -h {plan.VIRTUAL_IP} -U postgres",
+        f"mirror lab exec{which} client -- psql -h {VIRTUAL_IP} -U postgres",
         f"mirror lab power-off{which} n2      mirror lab boot{which} n2",
     ):
         screen.say(command)

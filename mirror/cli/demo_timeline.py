@@ -67,7 +67,9 @@ def failover(lines: Iterable[Line], survivor: str, since_us: int) -> list[Moment
     after = [line for line in lines if line.node == survivor and line.wall_us >= since_us]
     moments = []
     for pattern, what in _MOMENTS:
-        found = next((line for line in after if re.search(pattern, line.text, re.I)), None)
+        found = next(
+            (line for line in after if re.search(pattern, line.text, re.IGNORECASE)), None
+        )
         if found is not None:
             moments.append(Moment(found.wall_us, what.format(node=survivor, text=found.text)))
     return sorted(moments, key=lambda moment: moment.wall_us)

@@ -21,6 +21,7 @@ BOOK = "/tmp/ledger.book"  # noqa: S108 - on the client's own disk
 _PGBENCH_LOG = "/tmp/pgbench.log"  # noqa: S108
 _LEDGER = "mirror.adapters.lab.ledger"
 _VERIFY_S = 120.0
+_PROGRESS_AWAITED_S = 5.0
 # pgbench ends when its connection does, and waits for ever for a server whose power is gone; so
 # it is begun again, and the kernel asks every second whether the other side is there.
 _PGBENCH = """
@@ -71,6 +72,14 @@ class LedgerClient:
     def acknowledged(self) -> int:
         """Transactions acknowledged so far, at most a fifth of a second old."""
         with self._changed:
+            return self._acknowledged()
+
+    def acknowledged_at(self, moment_ms: float) -> int:
+        """Transactions acknowledged at that moment of the monotonic clock, or a little later."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._ended or self._last_ms() >= moment_ms, _PROGRESS_AWAITED_S
+            )
             return self._acknowledged()
 
     def await_acknowledged(self, count: int, timeout_s: float) -> None:
@@ -143,6 +152,9 @@ class LedgerClient:
             ) from None
         facts = {field.name: said[field.name] for field in fields(Verdict)}
         return Verdict(**facts | {"examples": tuple(said["examples"])})
+
+    def _last_ms(self) -> float:
+        return float(self._events[-1]["monotonic_ms"]) if self._events else 0.0
 
     def _acknowledged(self) -> int:
         for event in reversed(self._events):
