@@ -13,7 +13,10 @@ import click
 from mirror.adapters.lab import module_setup, status
 from mirror.adapters.lab.client import DiskMode, Lab, Part
 from mirror.adapters.lab.switch import Direction
+from mirror.errors import MirrorError
 from mirror.vocabulary.units import parse_size_bytes
+
+_LAST_LINES = 10
 
 _name = click.option(
     "--name", default="default", show_default=True, metavar="NAME", help="which lab"
@@ -62,7 +65,9 @@ def up(
     try:
         if directory is not None:
             module_setup.bring_up(lab, directory)
-    except BaseException:  # an interrupted set-up is of no use to anybody
+    except BaseException as error:  # an interrupted set-up is of no use to anybody
+        if isinstance(error, MirrorError):
+            _print_last_words(status.collect(lab))
         lab.down()
         raise
     _print_status(status.collect(lab))
@@ -195,6 +200,14 @@ def resume(name: str, host: str) -> None:
 def down(name: str) -> None:
     """End the lab; nothing of it is left, but what --keep keeps."""
     Lab(name).down()
+
+
+def _print_last_words(facts: dict[str, Any]) -> None:
+    """The ends of the nodes' logs, which go with the lab."""
+    for name, host in facts["hosts"].items():
+        lines = Path(host["log"]).read_text(errors="replace").splitlines()[-_LAST_LINES:]
+        for line in lines:
+            click.echo(f"{name}: {line}", err=True)
 
 
 def _print_status(facts: dict[str, Any]) -> None:

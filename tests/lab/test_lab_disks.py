@@ -105,3 +105,32 @@ def test_a_plain_disk_says_that_it_cannot_be_broken(run_name: str) -> None:
         pytest.raises(LabVerbRefused, match="--faulty-disks"),
     ):
         lab.disk("n1", "error")
+
+
+def test_power_can_be_cut_while_a_process_waits_for_a_stopped_file_server(lab: Lab) -> None:
+    """A process held in a FUSE request does not die of SIGKILL; without power it must."""
+    serve = (
+        "import os, sys\n"
+        "from mirror.adapters.lab import bad_disk\n"
+        "os.mkdir('/srv/mounted')\n"
+        "open('/srv/image', 'wb').truncate(1 << 20)\n"
+        "sys.argv[1:] = ['/srv/image', '/srv/mounted', str(os.getppid())]\n"
+        "bad_disk.main()\n"
+    )
+    command, pipe = [sys.executable, "-c", serve], subprocess.PIPE
+    with lab.popen("n1", command, stdin=pipe, stdout=pipe) as server:
+        assert server.stdout is not None
+        assert server.stdin is not None
+        assert server.stdout.readline() == b"mounted\n"
+        server.stdin.write(b"hang\n")
+        server.stdin.flush()
+        assert server.stdout.readline() == b"done\n"
+        read = ["sh", "-c", "echo; exec cat /srv/mounted/disk.img"]
+        with lab.popen("n1", read, stdout=subprocess.PIPE) as reader:
+            assert reader.stdout is not None
+            assert reader.stdout.readline() == b"\n"
+            lab.pause("n1")
+            lab.power_off("n1")
+            assert reader.wait(10) != 0
+        assert server.wait(10) != 0
+    lab.boot("n1")

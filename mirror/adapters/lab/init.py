@@ -12,7 +12,10 @@ from typing import NoReturn
 
 from mirror.adapters.lab import plan
 
-_RESTART_DELAY_S = 0.2
+# What ends at once would keep a processor busy with its starts: each waits longer than the last.
+_RESTART_DELAY_S = 0.1
+_RESTART_DELAY_S_MAX = 3.2
+_SHORT_LIFE_S = 2.0
 _SHUTDOWN_S = 10.0
 _WATCHED = (signal.SIGCHLD, signal.SIGTERM)
 # Where systemd's protocol puts the first inherited descriptor.
@@ -22,14 +25,19 @@ _FIRST_INHERITED = 3
 def run(command: tuple[str, ...], console: int) -> NoReturn:
     """Run `command` again whenever it ends, with `console` (-1: none) as inherited socket."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
-    service = _start(command, console)
+    delay_s = _RESTART_DELAY_S
+    service, begun_s = _start(command, console), time.monotonic()
     while True:
         seen = signal.sigwait(_WATCHED)
         if seen == signal.SIGTERM:
             _shut_down()
         if service in _reap():
-            time.sleep(_RESTART_DELAY_S)
-            service = _start(command, console)
+            lived_s = time.monotonic() - begun_s
+            short = lived_s < _SHORT_LIFE_S
+            delay_s = min(delay_s * 2, _RESTART_DELAY_S_MAX) if short else _RESTART_DELAY_S
+            if signal.sigtimedwait((signal.SIGTERM,), delay_s) is not None:
+                _shut_down()
+            service, begun_s = _start(command, console), time.monotonic()
 
 
 def _say(text: str) -> None:

@@ -19,14 +19,14 @@ from mirror.errors import LabHostNotBooted, LabToolFailed, LabVerbRefused
 _BOOT_S = 60.0
 _DEATH_S = 20.0
 _ORDERLY_S = 15.0
-_FREEZE_S = 2.0
+_FREEZE_S = 0.5
 _POLL_S = 0.005
 
 # Command lines by which the processes of a part are known.
 _PARTS = {
     "control": ("mirror.daemon.control_plane",),
     "data": ("mirror.daemon.data_plane",),
-    "all": ("mirror.daemon.control_plane", "mirror.daemon.data_plane", "mirror node"),
+    "all": ("mirror.daemon.", "mirror node"),
 }
 
 

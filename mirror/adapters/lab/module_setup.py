@@ -13,10 +13,10 @@ import mirror
 from mirror import errors
 from mirror.adapters.lab import plan, status
 from mirror.adapters.lab.client import Lab
-from mirror.config.layout import Layout
 from mirror.config.module_store import ModuleStore
 
 READY_S = 120.0
+NODE_S = 30.0
 _POLL_S = 0.1
 _VIRTUAL_IP_GAP = "VIRTUAL_TO_BE_DEFINED"
 _DIRECTORY_GAP = "DIRECTORY_TO_BE_DEFINED"
@@ -62,8 +62,8 @@ def set_up(lab: Lab, directory: Path) -> None:
         install(lab, host, directory)
     for host in plan.NODES:
         lab.exec(host, ["mirror", "config", "-m", module])
-        # As after `systemctl enable`: a host that gets its power back takes its part again.
-        lab.exec(host, ["mirror", "boot", "-m", module, "on"])
+    for host in plan.NODES:
+        await_node(lab, host)
     lab.exec("n1", ["mirror", "prim", "-m", module])
     lab.exec("n2", ["mirror", "second", "-m", module])
     await_ready(lab, module)
@@ -72,41 +72,64 @@ def set_up(lab: Lab, directory: Path) -> None:
 def install(lab: Lab, host: str, directory: Path) -> None:
     """Put the module on a node with all that an administrator would fill in."""
     module = directory.name
-    root = Path(f"/proc/{lab.pid(host)}/root")
-    layout = Layout(safe=root / plan.SAFE[1:], safevar=root / plan.SAFEVAR[1:])
+    pid = lab.pid(host)
+    layout = status.layout_of(pid)
     ModuleStore(layout).install(module, directory, replace=True)
     edited = layout.module(module).edited
     prepare = directory / "lab/prepare"
     if prepare.is_file():
-        _run_prepare(lab, host, module, prepare, root)
+        _run_prepare(lab, host, module, prepare, Path(f"/proc/{pid}/root"))
     file = edited / "conf/userconfig.xml"
     has_witness = any(host.role == "witness" for host in lab.lab_plan.hosts)
     file.write_text(fill_in(file.read_text(), witness=has_witness))
 
 
 def fill_in(userconfig: str, *, witness: bool) -> str:
-    """Replace the gaps of a shipped configuration, use both networks, and the witness if any."""
+    """Replace the gaps of a shipped configuration; use what the lab has, and a start at boot."""
     filled = userconfig.replace(_VIRTUAL_IP_GAP, plan.VIRTUAL_IP)
     filled = filled.replace(_DIRECTORY_GAP, plan.REPLICATED_DIRECTORY)
-    names = re.findall(r'<heartbeat\s[^>]*name="([^"]*)"', filled)
+    if not re.search(r"<service\s[^>]*boot=", _without_comments(filled)):
+        # A host that gets its power back takes its part again.
+        filled = _insert(filled, r"<service\b", ' boot="on"')
+    names = re.findall(r'<heartbeat\s[^>]*name="([^"]*)"', _without_comments(filled))
     if names and _SECOND_LAN not in names:
         # A cut of one network must not look like the death of a node.
-        first = re.search(r"<heartbeat\s[^>]*?/>", filled)
-        if first is not None:
-            second = f'{first[0]}\n      <heartbeat name="{_SECOND_LAN}"/>'
-            filled = filled.replace(first[0], second, 1)
-    if witness and "<splitbrain" not in filled:
+        beat = f'\n      <heartbeat name="{_SECOND_LAN}"/>'
+        filled = _insert(filled, r"<heartbeat\s[^>]*/>", beat)
+    if witness and "<splitbrain" not in _without_comments(filled):
         endpoints = ",".join(plan.witness_endpoint(lan) for lan in plan.LANS)
         check = f'<check><splitbrain ident="witness" exec="etcd" arg="{endpoints}"/></check>'
-        filled = filled.replace("</service>", f"  {check}\n  </service>", 1)
+        filled = _insert(filled, r"\n *(?=</service>)", f"    {check}\n  ")
     return filled
+
+
+def _without_comments(xml: str) -> str:
+    """The same text, of the same length, with blanks for comments."""
+    return re.sub(r"<!--.*?-->", lambda comment: " " * len(comment[0]), xml, flags=re.DOTALL)
+
+
+def _insert(xml: str, after: str, text: str) -> str:
+    """Put `text` after the first match outside of comments; without one nothing changes."""
+    found = re.search(after, _without_comments(xml))
+    return xml if found is None else xml[: found.end()] + text + xml[found.end() :]
 
 
 def start(lab: Lab, module: str) -> None:
     """Start a module that was set up before, on disks that were kept."""
     for host in plan.NODES:
+        await_node(lab, host)
         lab.exec(host, ["mirror", "start", "-m", module])
     await_ready(lab, module)
+
+
+def await_node(lab: Lab, host: str, timeout_s: float = NODE_S) -> None:
+    """Wait until the node's control plane answers. Raises: LabHostNotBooted (MIR-706)."""
+    deadline = time.monotonic() + timeout_s
+    while not status.answers(lab, host):
+        if time.monotonic() > deadline:
+            log = lab.facts()["hosts"][host]["log"]
+            raise errors.LabHostNotBooted(host=host, observed="its node is silent", log=log)
+        time.sleep(_POLL_S)
 
 
 def await_ready(lab: Lab, module: str, timeout_s: float = READY_S) -> None:
