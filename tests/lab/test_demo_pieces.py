@@ -12,8 +12,11 @@ from typing import Any, Self
 
 import pytest
 
+from mirror.adapters.lab import comparison, module_setup, plan
+from mirror.adapters.lab.client import Lab
 from mirror.adapters.lab.ledger_book import Outcome, read_book
-from tests.lab.namespace_host import REPOSITORY, NamespaceHost
+from mirror.errors import LabCommandFailed
+from tests.lab.namespace_host import MODULE, REPOSITORY, NamespaceHost
 
 pytestmark = [
     pytest.mark.lab,
@@ -316,3 +319,49 @@ def test_ledger_keeps_refusals_apart(host: NamespaceHost, tmp_path: Path) -> Non
         summary = client.finish()
     assert summary["refused"] >= 1
     assert verify(host, book)["good"]
+
+
+# --- in a lab, without a node -------------------------------------------------------------------
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    name = f"pieces{os.getpid()}"
+    idle = ["sleep", "infinity"]
+    with Lab.up(name, bare=True, bound=True, node_command=idle) as running_lab:
+        for node in plan.NODES:
+            module_setup.install(running_lab, node, MODULE)
+        yield running_lab
+
+
+def root_of(lab: Lab, node: str) -> Path:
+    return Path(f"/proc/{lab.pid(node)}/root")
+
+
+def test_comparison_of_two_hosts_finds_one_planted_bit(lab: Lab) -> None:
+    """The data of n1 is copied to n2 by other means, and both modules count as configured."""
+    for node in plan.NODES:
+        safe = root_of(lab, node) / plan.SAFE[1:]
+        applied = safe / "private/modules/postgresql"
+        shutil.copytree(safe / "modules/postgresql", applied, dirs_exist_ok=True)
+    directories = [comparison.lower_directories(lab, node, "postgresql") for node in plan.NODES]
+    assert directories[0] == directories[1]
+    data = directories[0][0][1:]
+    source, target = (root_of(lab, node) / data for node in plan.NODES)
+    assert comparison.compare_hosts(lab, "postgresql") != []
+    subprocess.run(["cp", "-a", "--sparse=never", f"{source}/.", target], check=True)
+    assert comparison.compare_hosts(lab, "postgresql") == []
+    victim = comparison.plant_difference(lab, "n2", "postgresql")
+    (difference,) = comparison.compare_hosts(lab, "postgresql")
+    assert (difference.path, difference.what) == (victim, "bytes")
+
+
+def test_a_comparison_that_cannot_be_made_is_an_error(lab: Lab) -> None:
+    for node in plan.NODES:
+        safe = root_of(lab, node) / plan.SAFE[1:]
+        applied = safe / "private/modules/postgresql"
+        shutil.copytree(safe / "modules/postgresql", applied, dirs_exist_ok=True)
+    (data,) = comparison.lower_directories(lab, "n2", "postgresql")
+    (root_of(lab, "n2") / data[1:]).rmdir()
+    with pytest.raises(LabCommandFailed, match="No such file or directory"):
+        comparison.compare_hosts(lab, "postgresql")
