@@ -35,7 +35,7 @@ SECTIONS = {
     "For scripts and checkers": (
         "get", "set", "printi", "printw", "printe", "errd", "incloop", "resetloop", "checkloop",
     ),
-    "Trying it": ("lab", "demo", "simulate"),
+    "Trying it": ("lab", "simulate"),
     "Program": ("node", "completion", "man"),
 }  # fmt: skip
 # Loaded when used, so that what scripts call answers fast: an application that takes over waits for
@@ -48,8 +48,9 @@ LAZY = {
         ("confinfo", "configuration", "confinfo", "Show which configuration is in force, and whether the edited one differs."),
         ("config", "configuration", "config", "Check the edited configuration of the module and put it in force."),
         ("deconfig", "configuration", "deconfig", "Take the configuration of the module out of force; its data stay."),
+        ("demo", "demo", "demo", "Show on this machine that a server's death loses nothing."),
         ("doctor", "doctor", "doctor", "Look at all this node needs and say what to do."),
-        ("lab", "lab", "group", "Two hosts on this machine, to try and to test."),
+        ("lab", "lab", "group", "Make two hosts, a client and a witness on this machine, and break them."),
         ("level", "monitoring", "level", "Show what is installed: host, system, version, modules with their ids."),
         ("log", "monitoring", "log", "Show the last lines of the module log."),
         ("module", "module_commands", "module", "Install, package and list modules."),

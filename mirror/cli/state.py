@@ -1,6 +1,5 @@
 """`mirror state`: where each module is, why, and whether its data are safe."""
 
-import sys
 from typing import Any
 
 import click
@@ -29,7 +28,7 @@ def state(session: Session, *, verbose: bool, local: bool, quiet: bool) -> None:
     """Show the state of one module (-m), or of all."""
     del local  # -lq is one word in scripts; the quiet state always is the local one
     if quiet:
-        sys.exit(_quiet_code(session))
+        click.get_current_context().exit(_quiet_code(session))
     module = session.module_or_none()
     with session.client() as client:
         reply = client.call("state")
