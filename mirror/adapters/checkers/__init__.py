@@ -1,0 +1,1 @@
+"""Checkers: they turn what they see into the state of a resource, and act on nothing."""
