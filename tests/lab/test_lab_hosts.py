@@ -105,6 +105,7 @@ def test_each_host_is_a_machine_of_its_own(lab: Lab) -> None:
     assert not Path("/var/lib/only-n1").exists()
     assert lab.exec("n1", ["touch", "/usr/bin/intruder"], check=False).returncode == 1
     assert lab.exec("n1", ["cat", "/proc/1/comm"]).stdout == "init\n"
+    assert lab.exec("n1", ["sh", "-c", "$SAFE/safekit --version"]).stdout.startswith("mirror")
 
 
 def test_exit_codes_and_streams_pass(lab: Lab) -> None:
@@ -216,6 +217,33 @@ def test_one_way_cut_stops_one_way_only(lab: Lab, direction: str) -> None:
             lab.exec(sender, [sys.executable, "-c", say, address])
             heard[sender] = ear.stdout.readline().startswith(b"heard")
     assert heard == {"n1": direction == "in", "n2": direction == "out"}
+
+
+def test_a_narrow_network_takes_its_time(lab: Lab) -> None:
+    receive = (
+        "import socket, time; s = socket.create_server(('', 9999)); print('ready', flush=True);"
+        "c, _ = s.accept(); begun = time.monotonic()\n"
+        "while c.recv(65536): pass\n"
+        "print(time.monotonic() - begun, flush=True)"
+    )
+    send = "import socket; c = socket.create_connection(('n1', 9999)); c.sendall(bytes(1_000_000))"
+    took_s = []
+    for rate_mbit in (8, 0):
+        lab.shape("n1", "lan1", rate_mbit)
+        with lab.popen("n1", [sys.executable, "-c", receive], stdout=subprocess.PIPE) as receiver:
+            assert receiver.stdout is not None
+            assert receiver.stdout.readline() == b"ready\n"
+            lab.exec("n2", [sys.executable, "-c", send])
+            took_s.append(float(receiver.stdout.readline()))
+    assert 0.8 < took_s[0] < 3
+    assert took_s[1] < 0.5
+
+
+def test_an_orderly_shut_down_loses_nothing(lab: Lab) -> None:
+    lab.exec("n1", ["sh", "-c", "echo kept >/srv/unsynced"])
+    lab.shut_down("n1")
+    lab.boot("n1")
+    assert lab.exec("n1", ["cat", "/srv/unsynced"]).stdout == "kept\n"
 
 
 def test_cut_outlives_a_reboot(lab: Lab) -> None:

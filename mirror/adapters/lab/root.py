@@ -62,8 +62,11 @@ def _fill_new_disk(root: Path) -> None:
     _copy_empty(Path("/var"), root / "var", depth=2)
     for name in (plan.SAFE, plan.SAFEVAR):
         (root / name[1:]).mkdir(parents=True, exist_ok=True)
-    commands = root / plan.COMMANDS[1:]
-    commands.mkdir(parents=True)
+    (root / plan.COMMANDS[1:]).mkdir(parents=True)
+    # As an installation leaves it: scripts of modules say $SAFE/safekit.
+    safekit = root / plan.SAFE[1:] / "safekit"
+    safekit.write_text('#!/bin/sh\nexec mirror "$@"\n')
+    safekit.chmod(0o755)
 
 
 def _copy(source: str, target: str) -> None:
@@ -155,13 +158,17 @@ def _show_own_code(root: Path) -> None:
     source_tree = package.parent
     code = source_tree if (source_tree / "pyproject.toml").exists() else package
     prefix = Path(sys.prefix).resolve()
-    for tree in dict.fromkeys((prefix, Path(sys.base_prefix).resolve(), code)):
-        if tree.parts[1] not in (*_OWN, *_KERNEL, *_HIDDEN):
+    shown: list[Path] = []
+    for tree in sorted(
+        {prefix, Path(sys.base_prefix).resolve(), code}, key=lambda t: len(t.parts)
+    ):
+        hidden = tree.parts[1] in (*_OWN, *_KERNEL, *_HIDDEN)
+        if not hidden or any(tree.is_relative_to(outer) for outer in shown):
             continue
         target = root / str(tree)[1:]
         target.mkdir(parents=True, exist_ok=True)
-        if not any(target.iterdir()):  # not shown yet, as part of an earlier one
-            linux.bind(tree, target, read_only=True)
+        linux.bind(tree, target, read_only=True)
+        shown.append(tree)
     command = root / plan.COMMANDS[1:] / "mirror"
     command.unlink(missing_ok=True)
     command.symlink_to(prefix / "bin/mirror")
