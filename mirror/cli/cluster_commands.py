@@ -108,6 +108,7 @@ def init(session: Session, file: Path | None, name: str) -> None:
     checked = load_cluster(text, str(source))
     _require_node(checked, name)
     _say(checked)
+    session.ensure_directories()
     create_cluster(layout.pki)
     issue_node(layout.pki, name, addresses_of(checked, name), layout.pki)
     write_durably(layout.cluster_config, text)
@@ -141,6 +142,7 @@ def invite(session: Session, name: str, file: Path) -> None:
 @pass_session
 def join(session: Session, file: Path, *, replace: bool) -> None:
     """Join a cluster with the FILE that `cluster invite` made on the first node."""
+    session.ensure_directories()
     name = invitation.accept(session.layout, file, replace=replace)
     _tell(session)
     session.report({"node": name}, f"this node is {name} of the cluster; remove {file}")

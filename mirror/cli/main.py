@@ -35,7 +35,7 @@ SECTIONS = {
     "For scripts and checkers": (
         "get", "set", "printi", "printw", "printe", "errd", "incloop", "resetloop", "checkloop",
     ),
-    "Trying it": ("lab", "simulate"),
+    "Trying it": ("demo", "lab", "simulate"),
     "Program": ("node", "completion", "man"),
 }  # fmt: skip
 # Loaded when used, so that what scripts call answers fast: an application that takes over waits for

@@ -36,6 +36,7 @@ def install(session: Session, file: Path | None, *, module_id: int | None, repla
         name = check_module_name(file.name.removesuffix(".safe"))
     if name is None:
         name = session.module_for("module install")
+    session.ensure_directories()
     source = file or find_package(session.layout, name, shipped_modules())
     number = session.store.install(name, source, module_id=module_id, replace=replace)
     edited = session.layout.module(name).edited_userconfig

@@ -6,6 +6,7 @@ places write here, and the one nearer to the verb wins because it is read last.
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import click
 
 from mirror.adapters.local_client import LocalClient
+from mirror.config.installation import ensure_directories
 from mirror.config.layout import Layout
 from mirror.config.module_store import ModuleStore
 from mirror.config.names import check_module_name
@@ -40,6 +42,10 @@ class Session:
     def store(self) -> ModuleStore:
         """Modules of this node."""
         return ModuleStore(self.layout)
+
+    def ensure_directories(self) -> None:
+        """Make SAFE and SAFEVAR what every other command expects."""
+        ensure_directories(self.layout, sys.executable)
 
     def module_or_none(self) -> str | None:
         """The module of -m, else of SAFEMODULE, else None."""

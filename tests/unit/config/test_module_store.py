@@ -1,11 +1,14 @@
 """Modules on disk: installed, applied, their ids and their last three configurations."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mirror.config.environment import script_environment
 from mirror.config.files import replace_directory, write_durably
+from mirror.config.installation import ensure_directories
 from mirror.config.layout import Layout, ports_of
 from mirror.config.module_ids import ModuleIds
 from mirror.config.module_store import ModuleStore, find_package
@@ -174,6 +177,19 @@ def test_where_a_package_is_looked_for(store: ModuleStore, source: Path, tmp_pat
     generic.mkdir(parents=True)
     (generic / "web.safe").touch()
     assert find_package(store.layout, "web", source.parent) == generic / "web.safe"
+
+
+def test_directories_are_made_and_the_command_runs(store: ModuleStore) -> None:
+    for _ in range(2):
+        ensure_directories(store.layout, sys.executable)
+    said = subprocess.run(
+        [store.layout.command, "--version"], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.startswith("mirror, version")
+    assert store.layout.run.stat().st_mode & 0o777 == 0o700
+    store.layout.command.write_text("mine")
+    ensure_directories(store.layout, sys.executable)
+    assert store.layout.command.read_text() == "mine"
 
 
 def test_the_environment_of_scripts(store: ModuleStore) -> None:

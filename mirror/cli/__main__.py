@@ -1,0 +1,5 @@
+"""`python -m mirror.cli`: what SAFE/safekit runs."""
+
+from mirror.cli.main import main
+
+main()
