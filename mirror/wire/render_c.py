@@ -96,6 +96,7 @@ def header() -> str:
         + _enum("mn_refusal", {f"MN_REFUSE_{row.name}": row.value for row in Refusal}),
         _enum("mn_message_code", {_code(row): row.code for row in MESSAGES}, base=16),
         PROTOTYPES,
+        _each(),
     ]
     parts += [_declare(message) for message in NATIVE]
     return "\n".join([*parts, "#endif\n"])
@@ -144,6 +145,12 @@ def _members(field: Field) -> list[str]:
             return [f"int{field.type[1:]}_t {field.name};"]
         case _:
             return [f"uint{field.type[1:]}_t {field.name};"]
+
+
+def _each() -> str:
+    rows = [f"    ROW({_code(row)}, {snake(row.name)})" for row in NATIVE]
+    about = "/* ROW(code, name) for each message that C encodes and decodes. */"
+    return "\n".join([about, "#define MN_EACH_NATIVE_MESSAGE(ROW) \\", " \\\n".join(rows), ""])
 
 
 def _encode_head(name: str) -> str:

@@ -62,6 +62,7 @@ enum mn_message_code {
     MN_MESSAGE_ATTACHED = 0x37,
     MN_MESSAGE_SET_ALL = 0x38,
     MN_MESSAGE_EMPTY_STASH = 0x39,
+    MN_MESSAGE_ROOTS = 0x3c,
     MN_MESSAGE_END_SYNC = 0x3a,
     MN_MESSAGE_HASH_RANGE = 0x40,
     MN_MESSAGE_HASHES = 0x41,
@@ -78,6 +79,34 @@ int mn_message_allowed(uint16_t code, uint8_t lane, int from_primary);
 /* encode: appends to out; 0, or -EMSGSIZE, and then out is as it was.
  * decode: 0, or -EBADMSG, and then *m_out is of no use. Pointers in *m_out are borrowed from the
  * payload; names and texts are not terminated; what has size 0 is not to be read. */
+
+/* ROW(code, name) for each message that C encodes and decodes. */
+#define MN_EACH_NATIVE_MESSAGE(ROW) \
+    ROW(MN_MESSAGE_HELLO, hello) \
+    ROW(MN_MESSAGE_WELCOME, welcome) \
+    ROW(MN_MESSAGE_REFUSE, refuse) \
+    ROW(MN_MESSAGE_ACK, ack) \
+    ROW(MN_MESSAGE_INTRODUCE, introduce) \
+    ROW(MN_MESSAGE_SET_IDENTITY, set_identity) \
+    ROW(MN_MESSAGE_CREATE, create) \
+    ROW(MN_MESSAGE_LINK, link) \
+    ROW(MN_MESSAGE_UNLINK, unlink) \
+    ROW(MN_MESSAGE_RENAME, rename) \
+    ROW(MN_MESSAGE_WRITE, write) \
+    ROW(MN_MESSAGE_SET_ATTRIBUTES, set_attributes) \
+    ROW(MN_MESSAGE_SET_XATTR, set_xattr) \
+    ROW(MN_MESSAGE_REMOVE_XATTR, remove_xattr) \
+    ROW(MN_MESSAGE_FALLOCATE, fallocate) \
+    ROW(MN_MESSAGE_COPY_RANGE, copy_range) \
+    ROW(MN_MESSAGE_SYNC, sync) \
+    ROW(MN_MESSAGE_SET_FLAGS, set_flags) \
+    ROW(MN_MESSAGE_CHECKPOINT, checkpoint) \
+    ROW(MN_MESSAGE_PING, ping) \
+    ROW(MN_MESSAGE_HASH_RANGE, hash_range) \
+    ROW(MN_MESSAGE_HASHES, hashes) \
+    ROW(MN_MESSAGE_COPY_BLOCK, copy_block) \
+    ROW(MN_MESSAGE_READ_RANGE, read_range) \
+    ROW(MN_MESSAGE_BYTES, bytes)
 
 /* 0x01 BOTH: first message of each connection */
 struct mn_message_hello {

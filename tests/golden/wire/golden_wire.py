@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import xxhash
+
 from mirror.wire import codec, frame
 from mirror.wire.fields import BY_NAME, MESSAGE_FIELDS, STRUCT_FIELDS, Field
 from mirror.wire.handshake import Refused, Versions, negotiate
@@ -127,7 +129,18 @@ def negotiation_text() -> str:
     return "".join(lines)
 
 
+def hashes_text() -> str:
+    """Lines: size of a block, XXH3-128 and XXH3-64 of its pattern (test_hash.c has it too)."""
+    lines = []
+    for size in (0, 1, 3, 4, 8, 9, 16, 17, 128, 129, 240, 241, 1024, 4096, 65536, 65537):
+        block = bytes((index * 7 + index // 251 + size) % 256 for index in range(size))
+        digest = xxhash.xxh3_128_hexdigest(block)
+        lines.append(f"{size} {digest} {xxhash.xxh3_64_hexdigest(block)}\n")
+    return "".join(lines)
+
+
 FILES = {
+    "hashes.txt": hashes_text,
     "messages.txt": messages_text,
     "frames.txt": frames_text,
     "negotiation.txt": negotiation_text,
