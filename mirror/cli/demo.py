@@ -3,18 +3,22 @@
 import random
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import click
 
 from mirror.adapters.lab import module_setup, status
 from mirror.adapters.lab.client import Lab
-from mirror.adapters.lab.plan import VIRTUAL_IP
+from mirror.adapters.lab.plan import NODES, VIRTUAL_IP
 from mirror.cli.demo_screen import Screen
 from mirror.cli.demo_story import FAULTS, Result, Story
 from mirror.errors import MirrorError
 
 MODULE_DEFAULT = "postgresql"
 _EXIT_INTERRUPTED = 130
+_LOG_LINES = 20
 
 
 @click.command()
@@ -24,6 +28,9 @@ _EXIT_INTERRUPTED = 130
 @click.option("--seed", type=int, help="Repeat the random choices of an earlier run.")
 @click.option("--fault", type=click.Choice(FAULTS), default="power-off", show_default=True)
 @click.option("--name", default="default", show_default=True, help="Name of the lab.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), metavar="DIR", help="Disks and logs stay in DIR."
+)
 @click.option("--plant-difference", is_flag=True, hidden=True)
 def demo(
     *,
@@ -33,6 +40,7 @@ def demo(
     seed: int | None,
     fault: str,
     name: str,
+    keep: Path | None,
     plant_difference: bool,
 ) -> None:
     """Show on this machine that a server's death loses nothing."""
@@ -45,12 +53,14 @@ def demo(
             directory = module_setup.find_module(module)
             screen.step("Two hosts, a client, two networks on this machine")
             screen.say(f"seed {seed}")
-            with Lab.up(name, bound=True, witness=fault == "cut-all") as lab:
-                module_setup.bring_up(lab, directory)
-                screen.say(f"module {directory.name}: PRIM on n1, SECOND (Ready) on n2")
+            witness = fault == "cut-all"  # without one, both sides of the cut go on
+            with Lab.up(name, bound=True, keep=keep, witness=witness) as lab:
                 dice = random.Random(seed)  # noqa: S311 - no secret
                 story = Story(lab, directory.name, fault, dice, plant_difference, screen)
-                story.run()
+                with _logs_told(lab, screen):
+                    module_setup.bring_up(lab, directory)
+                    screen.say(f"module {directory.name}: PRIM on n1, SECOND (Ready) on n2")
+                    story.run()
                 result = story.result
                 if keep_running or not once:
                     _stay_up(screen, lab, name, directory.name, result)
@@ -65,6 +75,21 @@ def demo(
             sys.exit(_EXIT_INTERRUPTED)
         screen.last_line(str(result))
     sys.exit(0 if result.good else 1)
+
+
+@contextmanager
+def _logs_told(lab: Lab, screen: Screen) -> Iterator[None]:
+    """When the story breaks off, show the end of each node's log: the lab takes them with it."""
+    try:
+        yield
+    except MirrorError:
+        for host in NODES:
+            with suppress(MirrorError, OSError):  # what broke may be the lab itself
+                log = Path(lab.facts()["hosts"][host]["log"])
+                screen.step(f"The end of {log}")
+                for line in log.read_text(errors="replace").splitlines()[-_LOG_LINES:]:
+                    screen.say(line)
+        raise
 
 
 def _stay_up(screen: Screen, lab: Lab, name: str, module: str, result: Result) -> None:
