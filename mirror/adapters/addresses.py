@@ -44,12 +44,15 @@ class VirtualAddress:
 
     address: numeric. interface: "" to take the one on the address's network. prefix_length: None
     for that network's. tcp_reset: reset connections before the address is removed.
+    announce_every_ms, announce_for_ms: SafeKit's arpinterval and arpelapse, 0 without arpreroute.
     """
 
     address: str
     interface: str = ""
     prefix_length: int | None = None
     tcp_reset: bool = True
+    announce_every_ms: int = 0
+    announce_for_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +254,10 @@ class AddressKeeper:
     async def _announce_later(self) -> None:
         await asyncio.sleep(ANNOUNCE_AGAIN_S)
         await self._announce()
+        every_ms = self._vip.announce_every_ms
+        for _ in range(self._vip.announce_for_ms // every_ms if every_ms else 0):
+            await asyncio.sleep(every_ms / 1000)
+            await self._announce()
 
     def _read_claims(self) -> None:
         with contextlib.suppress(OSError):

@@ -36,6 +36,7 @@ class ControlGroup:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.name = f"{path.parent.name}/{path.name}"
 
     def create(self) -> None:
         """Make the group and its parents; existing ones are kept. Raises: OSError."""
@@ -92,6 +93,7 @@ class ControlGroup:
         return True
 
     def remove(self) -> None:
-        """Remove the group when it is empty; one that is not stays."""
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
+        """Remove the group and those beneath it when they are empty; one that is not stays."""
+        for path in (*sorted(self.path.glob("**/"), reverse=True), self.path):
+            with contextlib.suppress(OSError):
+                path.rmdir()

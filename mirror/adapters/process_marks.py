@@ -27,7 +27,7 @@ class _Process:
 
 
 class MarkedGroup:
-    """Processes of one group, by their mark. name: as MIRROR_GROUP has it, `AM/app`."""
+    """Processes of one group, by their mark. name: `AM/app`, or `AM` for all groups of AM."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -84,7 +84,8 @@ class MarkedGroup:
             return True
         with contextlib.suppress(OSError):
             mark = f"{MARK_VARIABLE}={self.name}".encode()
-            return mark in (_PROC / str(process.pid) / "environ").read_bytes().split(b"\0")
+            environment = (_PROC / str(process.pid) / "environ").read_bytes().split(b"\0")
+            return any(each == mark or each.startswith(mark + b"/") for each in environment)
         return False
 
 

@@ -100,6 +100,7 @@ class ScriptRunner:
 
         environment: the `<var>` of the configuration. timeout_s: None is no limit; when it is
         over, SIGTERM and after TERM_GRACE_S SIGKILL go to the script, not to the application.
+        Cancelled: the script is killed at once; what it started as application stays.
         Raises: ScriptNotStarted (MIR-209).
         """
         assert "/" not in script
@@ -116,16 +117,17 @@ class ScriptRunner:
 
         Raises: ProcessesRemain (MIR-210) when some are still there after timeout_s.
         """
-        group = self._group(APPLICATION_GROUPS[script])
-        killed = await asyncio.to_thread(group.processes)
-        if killed:
-            await asyncio.to_thread(group.signal, signal.SIGKILL)
-        if not await group.wait_empty(timeout_s):
-            left = await asyncio.to_thread(group.processes)
-            raise ProcessesRemain(
-                group=f"{self._module.name}/{APPLICATION_GROUPS[script]}",
-                observed=f"still running after SIGKILL: {' '.join(map(str, left))}",
-            )
+        return await self._kill(self._group(APPLICATION_GROUPS[script]), timeout_s)
+
+    async def end_everything(self, *, timeout_s: float = KILL_WAIT_S) -> list[int]:
+        """Kill every process of the module, running scripts included. Returns: the killed ones.
+
+        Also what a control plane before this one has started.
+        Raises: ProcessesRemain (MIR-210) when some are still there after timeout_s.
+        """
+        everything = self._group("")
+        killed = await self._kill(everything, timeout_s)
+        await asyncio.to_thread(everything.remove)
         return killed
 
     async def application_processes(self, script: str = "start_prim") -> list[int]:
@@ -135,6 +137,18 @@ class ScriptRunner:
     async def prune_logs(self, size_bytes_max: int) -> None:
         """At module start: remove the oldest userlogs until they fit (`userlogsize`)."""
         await asyncio.to_thread(_prune, self._module.working, size_bytes_max)
+
+    async def _kill(self, group: Group, timeout_s: float) -> list[int]:
+        killed = await asyncio.to_thread(group.processes)
+        if killed:
+            await asyncio.to_thread(group.signal, signal.SIGKILL)
+        if not await group.wait_empty(timeout_s):
+            left = await asyncio.to_thread(group.processes)
+            raise ProcessesRemain(
+                group=group.name,
+                observed=f"still running after SIGKILL: {' '.join(map(str, left))}",
+            )
+        return killed
 
     async def _run(
         self,
@@ -164,12 +178,16 @@ class ScriptRunner:
             os.close(output)
         if isinstance(group, MarkedGroup):
             group.note_session(process.pid)
-        timed_out = await self._wait(process, timeout_s)
-        is_application = script in APPLICATION_GROUPS
+        own_group = None if script in APPLICATION_GROUPS else group
+        try:
+            timed_out = await self._wait(process, timeout_s)
+        except asyncio.CancelledError:
+            await self._end(process, own_group, (signal.SIGKILL,))
+            raise
         if timed_out:
-            await self._end(process, None if is_application else group)
-        if not is_application:
-            await asyncio.to_thread(group.remove)
+            await self._end(process, own_group, (signal.SIGTERM, signal.SIGKILL))
+        if own_group is not None:
+            await asyncio.to_thread(own_group.remove)
         return ScriptResult(
             script,
             process.returncode,
@@ -179,11 +197,13 @@ class ScriptRunner:
         )
 
     def _group(self, name: str) -> Group:
+        """A group of the module by its name; "" is that of all of them."""
         if name not in self._groups:
+            full = f"{self._module.name}/{name}".rstrip("/")
             self._groups[name] = (
-                MarkedGroup(f"{self._module.name}/{name}")
+                MarkedGroup(full)
                 if self._cgroup2 is None
-                else ControlGroup(self._cgroup2 / ROOT_GROUP / self._module.name / name)
+                else ControlGroup(self._cgroup2 / ROOT_GROUP / full)
             )
         return self._groups[name]
 
@@ -229,9 +249,15 @@ class ScriptRunner:
             return True
         return False
 
-    async def _end(self, process: asyncio.subprocess.Process, group: Group | None) -> None:
-        """SIGTERM, then SIGKILL, to the script's session or, if given, to its whole group."""
-        for number, wait_s in ((signal.SIGTERM, TERM_GRACE_S), (signal.SIGKILL, KILL_WAIT_S)):
+    async def _end(
+        self,
+        process: asyncio.subprocess.Process,
+        group: Group | None,
+        numbers: Sequence[signal.Signals],
+    ) -> None:
+        """Send these signals in turn to the script's session and, if given, to its whole group."""
+        for number in numbers:
+            wait_s = KILL_WAIT_S if number is signal.SIGKILL else TERM_GRACE_S
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
             if group is not None:

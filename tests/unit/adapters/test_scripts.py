@@ -189,7 +189,7 @@ def test_a_timed_out_start_leaves_the_application_to_the_forced_stop(
         reading = asyncio.create_task(asyncio.to_thread(ready.read_text))
         result = await module.runner.run("start_prim", timeout_s=1)
         assert result.timed_out
-        assert await module.runner.end_application() == [int(await reading)]
+        assert int(await reading) in await module.runner.end_application()
 
     go(story())
 
@@ -205,6 +205,45 @@ def test_what_does_not_die_is_said(module: Module, monkeypatch: pytest.MonkeyPat
             with pytest.raises(ProcessesRemain, match="MIR-210"):
                 await module.runner.end_application(timeout_s=0.2)
         assert len(await module.runner.end_application()) == 1
+
+    go(story())
+
+
+def test_a_cancelled_run_kills_the_script(module: Module) -> None:
+    fifo = module.paths.applied_bin / "fifo"
+    os.mkfifo(fifo)
+    module.script("stop_prim", f"#!/bin/sh\ntrap '' TERM\necho $$ >{fifo}\nsleep 1000\n")
+
+    async def story() -> None:
+        running = asyncio.create_task(module.runner.run("stop_prim"))
+        pid = int(await asyncio.to_thread(fifo.read_text))
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        assert (await module.runner.run("absent")).skipped, "the next script may run"
+
+    go(story())
+
+
+def test_everything_of_the_module_ends_also_for_a_new_control_plane(module: Module) -> None:
+    fifo = module.paths.applied_bin / "fifo"
+    os.mkfifo(fifo)
+    module.script("start_prim", "#!/bin/sh\nsleep 1000 &\n")
+    module.script("start_both", "#!/bin/sh\nsleep 1000 &\n")
+    module.script("transition", f"#!/bin/sh\necho $$ >{fifo}\nsleep 1000\n")
+
+    async def story() -> None:
+        for script in ("start_prim", "start_both"):
+            assert (await module.runner.run(script)).succeeded
+        hanging = asyncio.create_task(module.runner.run("transition"))
+        await asyncio.to_thread(fifo.read_text)
+        another = ScriptRunner(module.layout, module.paths.name, cgroup2=module.runner._cgroup2)
+        assert len(await another.end_everything()) >= 4
+        assert (await hanging).exit_code == -signal.SIGKILL
+        assert await module.runner.application_processes() == []
+        assert await another.end_everything() == []
 
     go(story())
 
