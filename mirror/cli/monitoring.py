@@ -1,20 +1,23 @@
-"""What is going on: state, level, log; as people read them."""
+"""`mirror level` and `mirror log`: what is installed, and what happened."""
 
 import json
 import platform
 import socket
+import sqlite3
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
+from typing import Any
 
 import click
 
+from mirror.adapters.module_log import LEVELS, SHOWN_LEVELS, LogEntry, read_last
 from mirror.cli.options import common, pass_session
 from mirror.cli.session import Session
 from mirror.config.layout import ports_of
+from mirror.errors import FileNotReadable, NodeNotReachable
 
 LOG_LINES_DEFAULT = 50
-# Levels of log lines, as SafeKit has them: the first row is shown always, the second with -A.
-LEVELS_SHOWN = ("C", "E", "U", "S")
 
 
 @click.command()
@@ -71,33 +74,62 @@ def level(session: Session) -> None:
 def log(session: Session, *, last: int, every: bool, language: str, follow: bool) -> None:
     """Show the last lines of the module log."""
     module = session.module_for("log")
+    if follow:
+        _follow(session, module, last, every=every, language=language)
+        return
+    try:
+        with session.client() as client:
+            entries = client.call("log", module=module, last=last, every=every, language=language)[
+                "entries"
+            ]
+    except NodeNotReachable as error:
+        # When a node is down is when its log is wanted most.
+        click.echo(f"note: {error}; this is the log on the disk", err=True)
+        entries = _on_disk(session, module, last, every=every)
+    shown = [entry for entry in entries if every or _is_shown(entry)]
+    if session.as_json:
+        session.report({"entries": shown}, "")
+        return
+    for entry in shown:
+        _print_entry(session, entry)
+
+
+def _follow(session: Session, module: str, last: int, *, every: bool, language: str) -> None:
+    """Print the last entries and every new one, until interrupted or the node ends."""
     with session.client() as client:
         reply = client.call(
-            "log", module=module, last=last, every=every, language=language, follow=follow
+            "log", module=module, last=last, every=every, language=language, follow=True
         )
-        entries = [entry for entry in reply["entries"] if every or _is_shown(entry)]
-        if session.as_json and not follow:
-            session.report({"entries": entries}, "")
-            return
-        for entry in entries:
-            _print_entry(session, entry)
-        if not follow:
-            return
+        for entry in reply["entries"]:
+            if every or _is_shown(entry):
+                _print_entry(session, entry)
         for message in client.events():
             if message["event"] == "log" and (every or _is_shown(message["entry"])):
                 _print_entry(session, message["entry"])
 
 
-def _is_shown(entry: object) -> bool:
-    return not isinstance(entry, Mapping) or entry.get("level", "E") in LEVELS_SHOWN
+def _on_disk(session: Session, module: str, last: int, *, every: bool) -> list[dict[str, Any]]:
+    file = session.layout.module(module).log_database
+    try:
+        found = read_last(file, last, LEVELS if every else SHOWN_LEVELS)
+    except sqlite3.Error as error:
+        raise FileNotReadable(file=file, observed=str(error)) from error
+    return [asdict(entry) for entry in found]
 
 
-def _print_entry(session: Session, entry: object) -> None:
+def _is_shown(entry: Mapping[str, Any]) -> bool:
+    return str(entry.get("level", "E")) in SHOWN_LEVELS
+
+
+def _print_entry(session: Session, entry: Mapping[str, Any]) -> None:
     """Print one line as SafeKit does, or as one JSON text a line."""
     if session.as_json:
         click.echo(json.dumps(entry, default=str))
-    elif isinstance(entry, Mapping):
-        names = ("time", "source", "level", "text")
-        click.echo("| " + " | ".join(str(entry.get(name, "")) for name in names))
-    else:
-        click.echo(str(entry))
+        return
+    known = LogEntry(
+        time_us=int(entry.get("time_us", 0)),
+        level=str(entry.get("level", "E")),
+        source=str(entry.get("source", "")),
+        text=str(entry.get("text", "")),
+    )
+    click.echo(known.line)

@@ -1,9 +1,14 @@
 """What people and scripts see: states, exit codes, the safety sentence, progress, the log."""
 
+import contextlib
+import re
+import sqlite3
+
 import pytest
 
 from mirror.cli.state_view import progress_line
 from mirror.cli.words import state_word
+from mirror.config.layout import Layout
 from mirror.errors import ModuleUnknown
 
 from .conftest import ControlPlane, Run
@@ -129,22 +134,43 @@ def test_progress_never_guesses() -> None:
 
 ENTRIES = [
     {
-        "time": "2026-11-20 08:40:20.909224",
+        "time_us": 1_795_164_020_909_224,
         "source": "heart",
         "level": "E",
         "text": "Local state ALONE Ready",
     },
-    {"time": "2026-11-20 08:40:21.000000", "source": "rfs", "level": "D", "text": "detail"},
+    {"time_us": 1_795_164_021_000_000, "source": "rfs", "level": "D", "text": "detail"},
 ]
 
 
 def test_the_log(mirror: Run, control_plane: ControlPlane) -> None:
     control_plane.answers["log"] = {"entries": ENTRIES}
-    line = "| 2026-11-20 08:40:20.909224 | heart | E | Local state ALONE Ready\n"
-    assert mirror("log", "-m", "web", "-s", "5").out == line
+    out = mirror("log", "-m", "web", "-s", "5").out
+    assert re.fullmatch(r"\| 2026-\S+ \S+\.909224 \| heart \| E \| Local state ALONE Ready\n", out)
     assert control_plane.asked[0]["last"] == 5
     assert mirror("log", "-m", "web", "-A").out.count("\n") == 2
     assert mirror("log", "-m", "web", "-A", "--json").json["entries"] == ENTRIES
+
+
+def test_the_log_of_a_node_that_is_down(mirror: Run, layout: Layout) -> None:
+    file = layout.module("web").log_database
+    file.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
+        database.execute(
+            "CREATE TABLE log(id INTEGER PRIMARY KEY, time_us, level, source, text, fields)"
+        )
+        for entry in ENTRIES:
+            database.execute(
+                "INSERT INTO log(time_us, level, source, text, fields) VALUES (?, ?, ?, ?, '{}')",
+                tuple(entry[name] for name in ("time_us", "level", "source", "text")),
+            )
+    outcome = mirror("log", "-m", "web")
+    assert outcome.code == 0
+    assert outcome.out.endswith("| heart | E | Local state ALONE Ready\n")
+    assert "the log on the disk" in outcome.err
+    assert len(mirror("log", "-A", "-m", "web", "--json").json["entries"]) == 2
+    file.write_bytes(b"x" * 5000)
+    assert mirror("log", "-m", "web").code == 1
 
 
 def test_the_log_is_followed_until_the_node_ends(mirror: Run, control_plane: ControlPlane) -> None:
