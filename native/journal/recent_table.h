@@ -1,10 +1,10 @@
 /* The store below the recent set: objects, and places that each belong to one object, found by
  * hash and kept in the order in which they were last noted. No rule of what subsumes what; that is
- * recent.c. Not thread safe: recent.c holds the mutex. Private to journal/. */
+ * recent.c. Not thread safe: recent.c holds the mutex. */
 #ifndef MN_JOURNAL_RECENT_TABLE_H
 #define MN_JOURNAL_RECENT_TABLE_H
 
-#include "journal/name_arena.h"
+#include "util/name_arena.h"
 #include "util/object.h"
 
 /* Slots are named by number: 32 bits link them at half of a pointer's cost. */

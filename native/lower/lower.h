@@ -98,6 +98,13 @@ int mn_lower_set_attributes(int path_fd, const struct mn_attributes *attributes)
 /* The bytes written: fewer than size when an error came after some of them. */
 ssize_t mn_lower_write(int fd, const void *data, size_t size, uint64_t offset,
                        uint32_t flags); /* flags: message Write */
+/* The bytes read: fewer than size only at the end of the file. */
+ssize_t mn_lower_read(int fd, void *buffer, size_t size, uint64_t offset);
+/* XXH3-128 (16 bytes, canonical) of each block that begins before the end of the range and of the
+ * file; the last one may be shorter. buffer: block_bytes of room. Stops at hash_count_max. */
+int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_bytes,
+                        uint8_t *buffer, uint8_t *hashes, uint32_t hash_count_max,
+                        uint32_t *hash_count_out, uint64_t *file_bytes_out);
 int mn_lower_fallocate(int fd, uint32_t mode, uint64_t offset, uint64_t size);
 ssize_t mn_lower_copy_range(int fd, uint64_t offset, int to_fd, uint64_t to_offset, uint64_t size);
 int mn_lower_set_xattr(int path_fd, const char *name, const void *value, size_t size,

@@ -1,6 +1,6 @@
 /* Names in reserved memory: a free list per size of block; a larger block is halved when its class
  * has none left. Blocks are not joined again: names have the same few lengths all the time. */
-#include "journal/name_arena.h"
+#include "util/name_arena.h"
 
 #include <errno.h>
 #include <stdlib.h>

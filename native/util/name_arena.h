@@ -1,7 +1,7 @@
 /* Memory for names of 1 to 255 bytes, all of it reserved at the start. Not thread safe: whoever
- * owns it holds a mutex. Private to journal/. */
-#ifndef MN_JOURNAL_NAME_ARENA_H
-#define MN_JOURNAL_NAME_ARENA_H
+ * owns it holds a mutex. */
+#ifndef MN_UTIL_NAME_ARENA_H
+#define MN_UTIL_NAME_ARENA_H
 
 #include <stdint.h>
 

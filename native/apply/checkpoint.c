@@ -1,0 +1,60 @@
+/* Checkpoint: what this node's disk holds for certain (design 8); and Ping. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "apply/apply_private.h"
+
+/* The mutex is held. Adds up what was tagged with the epochs that end now. */
+static void close_epochs(struct mn_apply *apply, uint64_t epoch)
+{
+    /* A session's first epoch may be any number; more are never open at a time than the ring has.
+     */
+    if (epoch >= MN_EPOCHS_OPEN_MAX && apply->open_epoch <= epoch - MN_EPOCHS_OPEN_MAX)
+        apply->open_epoch = epoch - MN_EPOCHS_OPEN_MAX + 1;
+    for (; apply->open_epoch <= epoch; apply->open_epoch++)
+        apply->closed_operation_count += atomic_exchange(
+            &apply->epoch_operation_counts[apply->open_epoch % MN_EPOCHS_OPEN_MAX], 0);
+}
+
+static int sync_roots(struct mn_apply *apply)
+{
+    for (int i = 0; i < MN_ROOTS_MAX; i++)
+        if (apply->roots[i] != NULL && syncfs(apply->roots[i]->directory_fd) < 0)
+            return -errno;
+    return 0;
+}
+
+int mn_apply_checkpoint(struct mn_call *call)
+{
+    struct mn_apply *apply = call->apply;
+    struct mn_message_checkpoint message;
+
+    int result = mn_decode_checkpoint(call->payload, call->size, &message);
+    if (result < 0)
+        return result;
+    if (message.epoch == UINT64_MAX)
+        return -EBADMSG;
+    pthread_mutex_lock(&apply->checkpoint_mutex);
+    close_epochs(apply, message.epoch);
+    /* The primary may not count; then it says 0. */
+    if (message.operation_count != 0 && message.operation_count != apply->closed_operation_count)
+        result = -EBADMSG;
+    if (apply->failed == 0)
+        apply->failed = sync_roots(apply);
+    /* The kernel tells an error once and forgets the pages: an error is never retried into
+     * success. */
+    if (result == 0)
+        result = apply->failed;
+    pthread_mutex_unlock(&apply->checkpoint_mutex);
+    if (result == 0)
+        mn_recent_trim(apply->recent, message.stable_epoch);
+    return mn_answer(call, result);
+}
+
+int mn_apply_ping(struct mn_call *call)
+{
+    struct mn_message_ping message;
+
+    int result = mn_decode_ping(call->payload, call->size, &message);
+    return result < 0 ? result : mn_answer(call, 0);
+}

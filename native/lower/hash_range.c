@@ -1,0 +1,57 @@
+/* Hashes of a range, block by block, on either node (design 10): what is equal must not travel.
+ * Reads with the descriptor's own O_NOATIME; a hole hashes as the zeros it reads as. */
+#include "lower/lower.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "hash/hash.h"
+
+ssize_t mn_lower_read(int fd, void *buffer, size_t size, uint64_t offset)
+{
+    size_t done = 0;
+
+    if (offset > INT64_MAX - size)
+        return -EFBIG;
+    while (done < size) {
+        ssize_t count = pread(fd, (char *)buffer + done, size - done, (off_t)(offset + done));
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return -errno;
+        if (count == 0)
+            break;
+        done += (size_t)count;
+    }
+    return (ssize_t)done;
+}
+
+int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_bytes,
+                        uint8_t *buffer, uint8_t *hashes, uint32_t hash_count_max,
+                        uint32_t *hash_count_out, uint64_t *file_bytes_out)
+{
+    struct stat status;
+    uint32_t count = 0;
+
+    *hash_count_out = 0;
+    if (block_bytes == 0 || size > INT64_MAX || offset > INT64_MAX - size)
+        return -EINVAL;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    *file_bytes_out = (uint64_t)status.st_size;
+    uint64_t end = offset + size;
+    if (end > *file_bytes_out)
+        end = *file_bytes_out;
+    for (uint64_t at = offset; at < end && count < hash_count_max; at += block_bytes) {
+        size_t block = end - at < block_bytes ? (size_t)(end - at) : block_bytes;
+        ssize_t got = mn_lower_read(fd, buffer, block, at);
+        if (got < 0)
+            return (int)got;
+        if (got == 0) /* cut meanwhile */
+            break;
+        mn_hash_block(buffer, (size_t)got, hashes + (size_t)count * MN_HASH_BYTES);
+        count++;
+    }
+    *hash_count_out = count;
+    return 0;
+}
