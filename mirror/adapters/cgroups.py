@@ -49,9 +49,10 @@ class ControlGroup:
     def processes(self) -> list[int]:
         """Processes of the group and of those beneath it, in no order. [] when it is gone."""
         found: list[int] = []
-        for path in (self.path / "cgroup.procs", *self.path.glob("**/cgroup.procs")):
+        for directory, _, _ in os.walk(self.path):  # a group may go away meanwhile: no error
             with contextlib.suppress(OSError):
-                found.extend(int(line) for line in path.read_text().split())
+                procs = Path(directory) / "cgroup.procs"
+                found.extend(int(line) for line in procs.read_text().split())
         return sorted(set(found))
 
     def populated(self) -> bool:
@@ -94,6 +95,6 @@ class ControlGroup:
 
     def remove(self) -> None:
         """Remove the group and those beneath it when they are empty; one that is not stays."""
-        for path in (*sorted(self.path.glob("**/"), reverse=True), self.path):
+        for directory, _, _ in os.walk(self.path, topdown=False):
             with contextlib.suppress(OSError):
-                path.rmdir()
+                Path(directory).rmdir()
