@@ -114,7 +114,9 @@ class RunScripts:
 
 @dataclass(frozen=True, slots=True)
 class KillApplication:
-    """End every process of the module's control group and see that none remains."""
+    """End every process that these start scripts left running; see that none remains."""
+
+    scripts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,13 @@ class LinkLost:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkAlive:
+    """Something of the peer came over the session since the last such event."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceInSync:
     """The target has acknowledged the end: both disks hold everything, its record is durable."""
 
@@ -229,6 +236,7 @@ class Resumed:
     """The control plane was started again over a module that may be running.
 
     saved_state: as last written, STOP when this is another boot of the host.
+    down_ms: for how long no control plane of this module ran.
     mode, session, gate: the living data plane's own words; mode "" when there is none.
     """
 
@@ -238,6 +246,7 @@ class Resumed:
     mode: str
     session: str
     gate: str
+    down_ms: int
 
 
 Event = (
@@ -252,6 +261,7 @@ Event = (
     | PeerHeard
     | LinkUp
     | LinkLost
+    | LinkAlive
     | SourceInSync
     | TargetInSync
     | DataFault

@@ -1,0 +1,344 @@
+"""The one door of the core: an event and the time in, actions out.
+
+One engine for each module on each node. Only `_enter` assigns the state. It touches nothing: time
+and randomness are inputs, and whatever must happen is returned as values, in order.
+"""
+
+from mirror.core import commands, invariants, plans, scripts, speech
+from mirror.core.automaton import BY_PAIR, Outcome, Row
+from mirror.core.context import Context
+from mirror.core.perceive import look, note
+from mirror.core.settings import OFFER_BACKOFF_MS, Settings
+from mirror.vocabulary.actions import (
+    Action,
+    Answer,
+    Log,
+    Plan,
+    PlanAction,
+    RunBackground,
+    SaveState,
+    Say,
+    ShowState,
+    WatchProcesses,
+)
+from mirror.vocabulary.events import CommandAsked, Event, EventKind, Resumed, Stalled
+from mirror.vocabulary.facts import WitnessSays
+from mirror.vocabulary.record import Record
+from mirror.vocabulary.states import SHOWN, Goal, Readiness, ScreenWord, State
+from mirror.vocabulary.words import Word
+
+LOOKS_MAX = 8  # one event leads to a few changes of state at most; more would be a circle
+# What a node undertakes by itself because something here failed: counted against maxloop.
+COUNTED = frozenset({EventKind.PLAN_FAILED, EventKind.DATA_PLANE_LOST, EventKind.DATA_FAULT})
+WATCHING = frozenset(State) - {
+    State.STOP,
+    State.STARTING,
+    State.WAIT,
+    State.SETTLING,
+    State.TAKING_OVER,
+    State.LEAVING,
+    State.CLOSING,
+}
+
+
+class Engine:
+    """The automaton of one module on one node. Not shared between threads.
+
+    seed: random bytes, new for each engine. incarnation: names this control plane's life.
+    """
+
+    def __init__(
+        self, settings: Settings, record: Record, seed: bytes, incarnation: str, now_ms: int
+    ) -> None:
+        self._context = Context(settings, seed, incarnation, record, listening_since_ms=now_ms)
+        self._out: list[Action] = []
+        self._deferred: list[tuple[EventKind, CommandAsked | None]] = []
+        self._said: Word | None = None
+        self._saved: SaveState | None = None
+        self._shown: ShowState | None = None
+        self._watched: tuple[str, ...] = ()
+
+    @property
+    def context(self) -> Context:
+        """What it knows; to be read, never changed, by others."""
+        return self._context
+
+    @property
+    def state(self) -> State:
+        """The state it is in."""
+        return self._context.state
+
+    def handle(self, event: Event, now_ms: int) -> tuple[Action, ...]:
+        """Take one event; give what to do, in order: notes at once, then at most one plan.
+
+        now_ms: the boot clock; never smaller than before.
+        Raises: InvariantBroken, after which this engine must not be used.
+        """
+        context = self._context
+        self._out = []
+        last_ms, context.last_ms = context.last_ms, now_ms
+        assert last_ms is None or now_ms >= last_ms, "the boot clock does not go back"
+        if last_ms is not None and now_ms - last_ms > context.settings.timeout_ms:
+            # This node stood still and nobody told it: what it knows of the peer is old.
+            self._happen(Stalled(now_ms - last_ms), now_ms)
+        if isinstance(event, CommandAsked):
+            self._command(event, now_ms)
+        else:
+            self._happen(event, now_ms)
+        self._look_on(now_ms)
+        self._speak(now_ms)
+        assert self._said is not None
+        invariants.check(context, self._said)
+        return self._ordered()
+
+    def _ordered(self) -> tuple[Action, ...]:
+        """Put the newest plan last and drop older ones of this step: it has superseded them."""
+        notes = [action for action in self._out if not isinstance(action, Plan)]
+        found = [action for action in self._out if isinstance(action, Plan)]
+        return (*notes, *found[-1:])
+
+    # --- what happens ---
+
+    def _happen(self, event: Event, now_ms: int) -> None:
+        if isinstance(event, Resumed):
+            self._context.role = _role_of(event.saved_state)
+        kind = note(self._context, event, now_ms)
+        if kind is not None:
+            self._apply(kind, None, now_ms)
+        if isinstance(event, Resumed) and not self._context.link:
+            leading = self.state is State.ALONE and self._context.leading
+            if leading or self.state is State.PRIM:
+                self._apply(EventKind.LINK_LOST, None, now_ms)
+
+    def _command(self, command: CommandAsked, now_ms: int) -> None:
+        context = self._context
+        if command.verb in {"incloop", "resetloop"}:
+            if command.verb == "resetloop":
+                context.loops_ms.clear()
+            elif commands.loops_over(context, now_ms):
+                self._out.append(_maxloop())
+            self._out.append(Answer(command.command_id))
+            return
+        refusal = commands.refusal(context, command, now_ms)
+        if refusal:
+            self._out.append(Answer(command.command_id, refusal))
+            return
+        if not command.identity:
+            context.loops_ms.clear()
+        elif command.verb in commands.COUNTED and commands.loops_over(context, now_ms):
+            self._out.append(_maxloop())
+            command = CommandAsked("stop", (), "maxloop", command.command_id)
+        self._apply(commands.KIND[command.verb], command, now_ms)
+
+    def _apply(self, kind: EventKind, command: CommandAsked | None, now_ms: int) -> None:
+        context = self._context
+        row = BY_PAIR[context.state, kind]
+        if row.then is Outcome.REFUSE:
+            assert command is not None or kind is EventKind.SWAP_ASKED, row
+            if command is not None:
+                self._out.append(Answer(command.command_id, row.why))
+            return
+        if row.then is Outcome.DEFER:
+            if (kind, command) not in self._deferred:
+                self._deferred.append((kind, command))
+        else:
+            self._perform(row, kind, command, now_ms)
+        if command is not None:
+            self._out.append(Answer(command.command_id))
+
+    def _perform(
+        self, row: Row, kind: EventKind, command: CommandAsked | None, now_ms: int
+    ) -> None:
+        context = self._context
+        if command is not None:
+            commands.remember(context, command)
+            by = command.identity or "administrator"
+            line = f"Action {command.verb} called by {by}"
+            self._out.append(Log("E", "heart", line, {"row": row.row_id}))
+        elif kind is EventKind.SWAP_ASKED:
+            context.goal = Goal.JOIN
+            self._out.append(Log("E", "heart", "Transition SWAP asked", {"row": row.row_id}))
+        moves = isinstance(row.then, State)
+        said = speech.action_line(kind, context) if moves or row.steps or _loud(kind) else None
+        if said is not None:
+            self._out.append(said)
+        if row.then is State.LEAVING:
+            self._leave(kind, command, now_ms)
+        self._plan(row, now_ms)
+        if isinstance(row.then, State):
+            self._enter(row.then, row, kind, now_ms)
+        elif kind is EventKind.PLAN_DONE and context.state is State.JOINING and context.link:
+            context.ready_for = context.session
+
+    def _plan(self, row: Row, now_ms: int) -> None:
+        context = self._context
+        actions: list[PlanAction] = []
+        for action in plans.build_all(row.steps, context, now_ms):
+            if isinstance(action, PlanAction):
+                actions.append(action)
+            else:
+                self._out.append(action)
+        context.row = row.row_id if isinstance(row.then, State) else context.row
+        begins = bool(actions) or row.then in {State.CLOSING, State.LEAVING, State.STARTING}
+        if begins:
+            context.plan_count += 1
+            context.plan_id = context.plan_count
+            self._out.append(Plan(context.plan_id, row.row_id, tuple(actions)))
+        elif isinstance(row.then, State):
+            context.plan_id = 0  # what was in hand belonged to the state that is left
+
+    def _leave(self, kind: EventKind, command: CommandAsked | None, now_ms: int) -> None:
+        """Set what follows and what the record will say; a machine's own restarts are counted."""
+        context = self._context
+        context.left_from = context.left_from if _resumed(kind) else context.state
+        context.drained_equal, context.retry_ms = None, None
+        context.fault = kind is EventKind.DATA_FAULT
+        if command is not None or kind is EventKind.SWAP_ASKED:
+            return
+        starting = context.state is State.STARTING
+        context.goal = Goal.STOP if starting else Goal.START
+        if not starting and kind in COUNTED and commands.loops_over(context, now_ms):
+            context.goal = Goal.STOP
+            self._out.append(_maxloop())
+
+    # --- the state ---
+
+    def _enter(self, state: State, row: Row, kind: EventKind, now_ms: int) -> None:
+        """Change the state: the only place that does."""
+        context, before = self._context, self._context.state
+        context.state = state
+        context.reason = row.why if state in {State.LEAVING, State.CLOSING} else ""
+        match state:
+            case State.STOP:
+                context.intent, context.session, context.role = "", "", ScreenWord.STOP
+                context.in_step = context.leading = context.link = False
+                context.offer, context.split_seen = None, False
+            case State.WAIT:
+                self._enter_idle(ScreenWord.WAIT)
+            case State.JOINING:
+                context.intent = context.intent if context.intent.startswith("second") else ""
+                self._enter_idle(ScreenWord.SECOND)
+            case State.ALONE:
+                self._enter_alone()
+            case State.PRIM:
+                self._run_role(ScreenWord.PRIM)
+                context.in_step, context.leading, context.offer = True, False, None
+                context.swap_due = (
+                    before is State.PAIRING
+                    and context.settings.defaultprim == context.settings.peer
+                )
+            case State.SECOND:
+                context.in_step, context.intent, context.offer = True, "", None
+            case State.FREEZING | State.ORPHANED:
+                context.frozen_ms, context.wished = now_ms, None
+                context.witness, context.witness_again_ms = WitnessSays.UNASKED, 0
+            case State.CLOSING:
+                context.swap_due = False
+            case _:
+                pass
+        self._out.append(speech.state_line(before, context, kind, row.row_id))
+
+    def _enter_idle(self, role: ScreenWord) -> None:
+        """WAIT and JOINING: in no session, nothing proven, the witness not asked."""
+        context = self._context
+        self._run_role(role)
+        context.in_step = context.leading = context.link = False
+        context.session = context.ready_for = context.confirmed = context.offer_seen = ""
+        context.offer, context.wished = None, None
+        context.witness, context.witness_again_ms = WitnessSays.UNASKED, 0
+
+    def _enter_alone(self) -> None:
+        context = self._context
+        self._run_role(ScreenWord.ALONE)
+        context.in_step, context.intent, context.promises_out = False, "", ""
+        context.wished = None
+        if not context.leading:
+            context.session, context.offer = "", None
+            context.offer_backoff_ms, context.offer_after_ms = OFFER_BACKOFF_MS, 0
+
+    def _run_role(self, role: ScreenWord) -> None:
+        """Run, behind whatever runs, the scripts that only follow a change of role."""
+        context = self._context
+        calls = scripts.enter(context.role, role, "start")
+        if calls:
+            self._out.append(RunBackground(calls))
+        context.role = role
+
+    def _look_on(self, now_ms: int) -> None:
+        """Let what is so now, and what was deferred, have its effect."""
+        for _ in range(LOOKS_MAX):
+            before = self.state
+            kind = look(self._context, now_ms)
+            if kind is not None:
+                self._apply(kind, None, now_ms)
+            if self.state is not before or kind is None:
+                self._present_deferred(now_ms)
+            if self.state is before and kind is None:
+                return
+
+    def _present_deferred(self, now_ms: int) -> None:
+        waiting, self._deferred = self._deferred, []
+        for kind, command in waiting:
+            if BY_PAIR[self.state, kind].then is Outcome.DEFER:
+                self._deferred.append((kind, command))
+            elif command is None:
+                self._apply(kind, None, now_ms)
+            else:
+                # Answered when it was deferred; nobody waits any more.
+                again = CommandAsked(command.verb, command.arguments, command.identity)
+                self._apply(kind, again, now_ms)
+
+    # --- what is said ---
+
+    def _speak(self, now_ms: int) -> None:
+        context = self._context
+        word = speech.word_of(context)
+        if word != self._said:
+            self._said = word
+            self._out.append(Say(word, urgent=True))
+        saved = SaveState(context.state, context.goal.value, context.session)
+        if saved != self._saved:
+            self._saved = saved
+            self._out.append(saved)
+        self._show(now_ms)
+        watched = scripts.CLASSES.get(context.role, ()) if context.state in WATCHING else ()
+        if watched != self._watched:
+            self._watched = watched
+            self._out.append(WatchProcesses(watched))
+
+    def _show(self, now_ms: int) -> None:
+        context = self._context
+        now = context.word_now(now_ms)
+        word, readiness = ("UNKNOWN", "Unknown") if now is None else SHOWN[now.state]
+        if (str(word), str(readiness)) != context.shown_remote:
+            context.shown_remote = (str(word), str(readiness))
+            self._out.append(speech.remote_line(str(word), str(readiness)))
+        local, ready = speech.shown(context)
+        show = ShowState(local, ready, context.reason, context.row)
+        if show == self._shown:
+            return
+        moved = self._shown is None or (self._shown.word, self._shown.readiness) != (local, ready)
+        self._shown = show
+        if moved:
+            self._out.append(speech.local_line(local, ready, context.row))
+            self._out.extend(speech.resources(context))
+            if ready is Readiness.NOT_READY and context.reason:
+                self._out.append(Log("E", "heart", context.reason))
+        self._out.append(show)
+
+
+def _maxloop() -> Log:
+    return Log("E", "heart", "Action stop called by maxloop")
+
+
+def _loud(kind: EventKind) -> bool:
+    return kind in {EventKind.SPLIT_WON, EventKind.PLAN_FAILED, EventKind.PEER_REFUSED}
+
+
+def _resumed(kind: EventKind) -> bool:
+    return kind is EventKind.RESUMED_BROKEN
+
+
+def _role_of(state: State) -> ScreenWord:
+    word, _ = SHOWN[state]
+    return word

@@ -1,0 +1,333 @@
+"""Raw events into what the engine knows, and into the kinds that the table decides.
+
+`note` takes what has just happened; `look` takes what is so for as long as it is so (the peer's
+word, silence, deadlines) and is asked again after every step.
+"""
+
+from mirror.core.context import Context
+from mirror.core.election import Verdict
+from mirror.core.generations import How
+from mirror.core.settings import (
+    OFFER_BACKOFF_MS_MAX,
+    OFFER_PATIENCE_MS,
+    RETRY_MS,
+)
+from mirror.vocabulary.events import (
+    CheckpointReached,
+    DataFault,
+    DataPlaneLost,
+    Drained,
+    Event,
+    EventKind,
+    LinkAlive,
+    LinkLost,
+    LinkUp,
+    PeerHeard,
+    PlanDone,
+    PlanFailed,
+    Progressed,
+    RecordNotPersisted,
+    RecordPersisted,
+    Resumed,
+    RootsIdentified,
+    SourceInSync,
+    Stalled,
+    TargetInSync,
+    WitnessAnswered,
+)
+from mirror.vocabulary.facts import Hearing, Which, WitnessSays
+from mirror.vocabulary.states import SERVING, Goal, State
+from mirror.vocabulary.words import Word
+
+E = EventKind
+_CLOSED = {
+    Goal.STOP: E.CLOSED_TO_STOP,
+    Goal.START: E.CLOSED_TO_START,
+    Goal.JOIN: E.CLOSED_TO_JOIN,
+}
+_VERDICT = {
+    Verdict.SERVE: E.MAY_SERVE,
+    Verdict.SERVE_FORCED: E.MAY_SERVE,
+    Verdict.JOIN: E.PEER_SERVES,
+    Verdict.WAIT: E.MUST_WAIT,
+    Verdict.ASK_WITNESS: E.WITNESS_WANTED,
+    Verdict.DENIED: E.WITNESS_DENIED,
+}
+
+
+def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # noqa: C901, PLR0911, PLR0912 - one arm an event
+    """Remember what happened; give the kind that the table is asked about, if any."""
+    match event:
+        case PeerHeard(word):
+            context.peer_word, context.heard_ms = word, now_ms
+        case PlanDone() | PlanFailed():
+            return _plan_ended(context, event, now_ms)
+        case RecordPersisted(record):
+            context.record = record
+        case RecordNotPersisted(record, sentence):
+            context.failure = sentence
+            if record.out_of and context.settings.node not in record.may_serve:
+                # The disk hangs: the word must do, or the primary would freeze to its limit.
+                # Safe without the disk: a start never serves unheard with both in its record.
+                context.promises_out = record.out_of
+        case RootsIdentified(roots):
+            context.roots = roots
+        case Drained(equal):
+            context.drained_equal = equal
+        case WitnessAnswered(grants, sentence):
+            context.witness = WitnessSays.GRANTS if grants else WitnessSays.REFUSES
+            context.witness_again_ms = now_ms + context.settings.timeout_ms
+            context.failure = "" if grants else sentence
+        case CheckpointReached(epoch):
+            context.checkpoint = max(context.checkpoint, epoch)
+        case Progressed(progress):
+            context.progress = progress
+        case Stalled():
+            # What was heard before says nothing about now: listen for a full timeout again.
+            context.listening_since_ms, context.heard_ms, context.alive_ms = now_ms, None, None
+            return E.STALLED
+        case LinkUp() | LinkAlive() | LinkLost() | SourceInSync() | TargetInSync():
+            return _of_session(context, event, now_ms)
+        case DataFault(where, sentence):
+            context.failure = sentence
+            if where == "local":
+                return E.DATA_FAULT
+        case DataPlaneLost(sentence):
+            context.failure, context.data_lost, context.link = sentence, True, False
+            return E.DATA_PLANE_LOST
+        case Resumed():
+            return _resumed(context, event)
+        case _:
+            pass  # commands are the engine's; a tick only asks to look
+    return None
+
+
+def _plan_ended(context: Context, event: PlanDone | PlanFailed, now_ms: int) -> EventKind | None:
+    if event.plan_id != context.plan_id:
+        return None  # of a plan that a newer one has ended
+    context.plan_id = 0
+    if isinstance(event, PlanFailed):
+        context.failure = event.sentence
+        context.retry_ms = now_ms + RETRY_MS
+        if context.state is State.ALONE and event.action == "go_alone":
+            # Recorded alone, but the changes that wait can never be let through.
+            return E.DATA_PLANE_LOST
+        if context.state is State.ALONE and context.leading:
+            return E.LINK_LOST
+        return E.PLAN_FAILED
+    context.retry_ms = None
+    if context.state is State.CLOSING:
+        return _CLOSED[context.goal]
+    return E.PLAN_DONE
+
+
+def _of_session(
+    context: Context,
+    event: LinkUp | LinkAlive | LinkLost | SourceInSync | TargetInSync,
+    now_ms: int,
+) -> EventKind | None:
+    if not context.session or event.session != context.session:
+        return None  # of an older session: it parted as a whole
+    match event:
+        case LinkUp():
+            context.link, context.alive_ms = True, now_ms
+            return None
+        case LinkAlive():
+            context.alive_ms = now_ms
+            return None
+        case LinkLost(_, reason):
+            context.link, context.ready_for, context.failure = False, "", reason
+            return E.LINK_LOST
+        case SourceInSync():
+            return E.IN_SYNC
+        case TargetInSync(_, generation):
+            context.sync_generation = generation
+            return E.TARGET_IN_SYNC
+
+
+def _resumed(context: Context, event: Resumed) -> EventKind | None:
+    """Choose where to go on after a restart of the control plane (design 3)."""
+    context.goal = Goal.START
+    saved, mode = event.saved_state, event.mode
+    node = context.settings.node
+    sole = context.record.may_serve == {node}
+    if saved is State.STOP:
+        return None
+    if not mode:
+        context.data_lost, context.left_from = True, saved
+        return E.RESUMED_BROKEN
+    context.session = event.session or event.saved_session
+    context.link = bool(event.session) and event.gate == "open"
+    if mode in {"alone", "leading"} and sole and saved in SERVING - {State.TAKING_OVER}:
+        context.leading = mode == "leading"
+        return E.RESUMED_ALONE
+    if mode == "prim" and sole and saved in SERVING:
+        context.leading = True
+        return E.RESUMED_ALONE  # recorded alone: LINK_LOST follows and lets the changes go on
+    if mode == "prim" and saved in {State.PRIM, State.FREEZING} and context.complete():
+        return E.RESUMED_PRIM
+    if saved in {State.SECOND, State.ORPHANED} and context.complete():
+        if mode == "second" and event.session == event.saved_session and event.session:
+            context.link = True
+            return E.RESUMED_SECOND
+        # The primary goes on alone only after a full timeout without our heartbeats.
+        if event.down_ms * 2 < context.settings.timeout_ms:
+            return E.RESUMED_ORPHANED
+    context.left_from = saved
+    return E.RESUMED_BROKEN
+
+
+def look(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - a line a state
+    """Give the first thing that is so now and that this state wants to know."""
+    match context.state:
+        case State.WAIT | State.ORPHANED | State.FREEZING | State.SETTLING:
+            return _electing(context, now_ms)
+        case State.ALONE:
+            return _alone(context, now_ms)
+        case State.PRIM:
+            return _prim(context, now_ms)
+        case State.JOINING:
+            return _joining(context, now_ms)
+        case State.SECOND:
+            return _second(context, now_ms)
+        case State.LEAVING | State.CLOSING:
+            due = context.retry_ms is not None and now_ms >= context.retry_ms
+            return E.RETRY_DUE if due and not context.plan_id else None
+        case _:
+            return None
+
+
+def _electing(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - one line a case
+    state = context.state
+    if state in {State.ORPHANED, State.SETTLING} and _goes_on(context, now_ms):
+        return E.PEER_GOES_ON
+    refused = context.witness is WitnessSays.REFUSES
+    if refused and state is State.WAIT and now_ms >= context.witness_again_ms:
+        context.witness = WitnessSays.UNASKED
+    proof, case = context.case(now_ms)
+    kind = _VERDICT[case.verdict]
+    if state is State.SETTLING:
+        return kind if kind is E.PEER_SERVES else None
+    if kind in {E.MUST_WAIT, E.WITNESS_DENIED}:
+        denied = kind is E.WITNESS_DENIED
+        context.reason = (
+            f"The witness does not allow it: {context.failure}"
+            if denied
+            else context.waiting_reason(proof.proof)
+        )
+    else:
+        context.reason = ""
+    context.row = f"{context.row.split('/')[0]}/{proof.row_id}/{case.row_id}"
+    if state is State.FREEZING and now_ms - context.frozen_ms > context.settings.freeze_limit_ms:
+        return kind if kind is E.MAY_SERVE else E.FREEZE_EXPIRED
+    if kind is E.WITNESS_WANTED and (context.plan_id or now_ms < context.witness_again_ms):
+        return None
+    if kind is E.WITNESS_DENIED and state is State.WAIT:
+        return None
+    stays = kind is E.MUST_WAIT or (kind is E.PEER_SERVES and state is State.ORPHANED)
+    return None if stays else kind
+
+
+def _goes_on(context: Context, now_ms: int) -> bool:
+    """Tell whether a living primary goes on, or asks to, without this secondary."""
+    word = context.word_now(now_ms)
+    if word is None or word.state not in SERVING or not context.session:
+        return False
+    return word.asks_out == context.session or word.session != context.session
+
+
+def _alone(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - one line a case
+    word = context.word_now(now_ms)
+    if word is None:
+        context.split_seen = False
+        return None
+    if word.state in SERVING:
+        return _two_serve(context, word)
+    context.split_seen = False
+    if context.leading:
+        # The target began anew: this session is over, whether or not its connections know.
+        return E.PEER_PARTED if word.session != context.session else None
+    if word.state is not State.JOINING:
+        return None
+    if context.offer is not None:
+        if word.ready_for == context.offer.session:
+            return None if context.plan_id else E.PEER_READY
+        if now_ms - context.offered_ms > OFFER_PATIENCE_MS:
+            context.offer = None
+            back_off(context, now_ms)
+        return None
+    if now_ms < context.offer_after_ms or context.plan_id:
+        return None
+    row = context.judgement(word)
+    if row.source is Which.ME:
+        context.refusal = ""
+        return E.PEER_JOINS
+    refused = row.why if row.how is How.REFUSED else f"this node serves, but {row.why}"
+    context.refusal = f"{refused} (row {row.row_id})"
+    back_off(context, now_ms)
+    return E.PEER_REFUSED
+
+
+def back_off(context: Context, now_ms: int) -> None:
+    """Wait before the next offer, longer each time (one verdict, no retry storm)."""
+    context.offer_after_ms = now_ms + context.offer_backoff_ms
+    context.offer_backoff_ms = min(2 * context.offer_backoff_ms, OFFER_BACKOFF_MS_MAX)
+
+
+def _two_serve(context: Context, word: Word) -> EventKind | None:
+    row = context.judgement(word)
+    context.row = f"{context.row.split('/')[0]}/{row.row_id}"
+    if row.source is Which.PEER:
+        return E.SPLIT_LOST
+    if context.split_seen or not row.split:
+        return None
+    context.split_seen = True
+    return E.SPLIT_WON
+
+
+def _prim(context: Context, now_ms: int) -> EventKind | None:
+    word = context.word_now(now_ms)
+    if word is None or context.peer_word is None:
+        return None
+    # After a pairing the target is still JOINING in this session, until it hears of PRIM.
+    mates = {State.JOINING, State.SECOND, State.ORPHANED, State.SETTLING}
+    if word.session != context.session or word.state not in mates or context.peer_out():
+        return E.PEER_PARTED
+    if word.state is not State.SECOND:
+        return None
+    if context.swap_due or (word.asks_swap and word.asks_swap != context.swap_seen):
+        context.swap_due, context.swap_seen = False, word.asks_swap
+        return E.SWAP_ASKED
+    return None
+
+
+def _joining(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - one line a case
+    hearing = context.hearing(now_ms)
+    word = context.word_now(now_ms)
+    if hearing is Hearing.SILENT:
+        return E.PEER_LOST
+    if word is None:
+        return None
+    if word.state in {State.STOP, State.STARTING, State.WAIT, State.JOINING}:
+        return E.PEER_LOST
+    node, session = context.settings.node, context.session
+    if word.state not in SERVING or context.plan_id:
+        return None
+    in_both = node in context.record.may_serve and context.promises_out != session
+    if session and in_both and context.confirmed == session:
+        if word.asks_out == session:
+            return E.PEER_GOES_ON
+        if word.state is State.PRIM and word.session == session and context.link:
+            return E.PRIM_CONFIRMED
+    offer = word.offer
+    if offer is not None and offer.session != context.offer_seen:
+        return E.OFFER_HEARD
+    return None
+
+
+def _second(context: Context, now_ms: int) -> EventKind | None:
+    if context.peer_out():
+        return E.PEER_LEFT
+    if _goes_on(context, now_ms):
+        return E.PEER_GOES_ON
+    return E.PEER_LOST if context.hearing(now_ms) is Hearing.SILENT else None

@@ -1,0 +1,346 @@
+"""Steps of the automaton into actions, with the values of the moment.
+
+Each function gives the actions of one step, in order; a note (performed at once, beside the plan)
+may be among them. What a step changes in the context is what this node has begun to do.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from mirror.core import lineage, scripts
+from mirror.core.automaton import Step
+from mirror.core.context import Context
+from mirror.core.generations import How
+from mirror.core.perceive import back_off
+from mirror.core.settings import OFFER_BACKOFF_MS
+from mirror.vocabulary.actions import (
+    AskWitness,
+    CallData,
+    ClearDeadMount,
+    CloseDataPlane,
+    CloseGateNow,
+    EnsureDataPlane,
+    FreezeNow,
+    KillApplication,
+    Note,
+    PersistRecord,
+    PlanAction,
+    RebootHost,
+    ReleaseAddress,
+    RunBackground,
+    RunScripts,
+    TakeAddress,
+    TellWitness,
+)
+from mirror.vocabulary.facts import WitnessKind, WitnessSays
+from mirror.vocabulary.record import Record
+from mirror.vocabulary.states import SERVING, Goal, ScreenWord, State
+from mirror.vocabulary.words import Offer
+
+Actions = list[PlanAction | Note]
+W = ScreenWord
+
+
+def build(step: Step, context: Context, now_ms: int) -> Actions:
+    """Give the actions of a step."""
+    return _BUILDERS[step](context, now_ms)
+
+
+def _data(verb: str, **fields: object) -> Actions:
+    return [CallData(verb, fields)]
+
+
+def _record(context: Context, record: Record, *, hidden: bool = False) -> Actions:
+    """Persist; with hidden, the disk's own numbers first: they are never the older ones."""
+    record = replace(
+        record,
+        checkpoint=max(record.checkpoint, context.checkpoint),
+        roots=_roots(context) or record.roots,
+    )
+    actions: Actions = []
+    if hidden:
+        fields = {"generation": record.current, "checkpoint": record.checkpoint}
+        actions.append(CallData("record_hidden", fields))
+    return [*actions, PersistRecord(record)]
+
+
+def _roots(context: Context) -> tuple[tuple[str, str], ...]:
+    seen = context.roots or ()
+    if context.damaged() or not all(root.identity for root in seen):
+        return ()
+    return tuple((root.directory, root.identity) for root in seen)
+
+
+def _alone_record(context: Context, now_ms: int) -> Record:
+    """Give the record this node wants to go on with; the same one until it is used."""
+    if context.wished is None:
+        _, case = context.case(now_ms)
+        forced = "FORCED" in case.verdict.name and not context.record.blank
+        node, fresh = context.settings.node, context.fresh()
+        context.wished = lineage.alone(context.record, node, fresh, forced=forced)
+    return context.wished
+
+
+def _ask_witness(context: Context, now_ms: int) -> Actions:
+    wished, record = _alone_record(context, now_ms), context.record
+    return [
+        AskWitness(record.current, record.may_serve, wished.current, wished.may_serve),
+    ]
+
+
+def _record_alone(context: Context, now_ms: int) -> Actions:
+    before, wished = context.record, _alone_record(context, now_ms)
+    context.wished = None
+    actions = _record(context, wished, hidden=True)
+    etcd = context.settings.witness is WitnessKind.ETCD
+    if etcd and context.witness is not WitnessSays.GRANTS:  # forced: it must know all the same
+        tell = TellWitness(before.current, before.may_serve, wished.current, wished.may_serve)
+        actions.append(tell)
+    return actions
+
+
+def _offer(context: Context, now_ms: int) -> Actions:
+    assert context.peer_word is not None
+    row = context.judgement(context.peer_word)
+    session = context.fresh()
+    aside = f"{row.row_id}-{session[:8]}" if row.aside else ""
+    context.session, context.offered_ms = session, now_ms
+    context.offer = Offer(session, row.how is How.FULL, aside, context.record.current, row.row_id)
+    return []
+
+
+def _lead(context: Context, _: int) -> Actions:
+    offer = context.offer
+    assert offer is not None
+    context.leading, context.link = True, True
+    return _data(
+        "lead",
+        session=offer.session,
+        peer_node=context.settings.peer,
+        peer_addresses=list(context.settings.peer_addresses),
+        port=context.settings.data_port,
+        full=offer.full,
+        aside=offer.aside,
+        generation=offer.generation,
+    )
+
+
+def _record_pair(context: Context, _: int) -> Actions:
+    settings, before = context.settings, context.record
+    paired = lineage.paired(before, settings.node, settings.peer)
+    actions = _record(context, paired)
+    if settings.witness is WitnessKind.ETCD:  # SECOND re-enters last (design 10.3)
+        actions.append(
+            TellWitness(before.current, before.may_serve, paired.current, paired.may_serve)
+        )
+    return actions
+
+
+def _record_target(context: Context, now_ms: int) -> Actions:
+    word = context.word_now(now_ms)
+    assert word is not None
+    assert word.offer is not None
+    offer = word.offer
+    context.session = context.offer_seen = offer.session
+    context.confirmed = context.ready_for = context.promises_out = ""
+    context.offer, context.link = offer, False
+    wants = lineage.target(context.record, context.settings.peer, full=offer.full)
+    return _record(context, wants)
+
+
+def _follow(context: Context, _: int) -> Actions:
+    offer = context.offer
+    assert offer is not None
+    context.link = True
+    return _data(
+        "follow",
+        session=offer.session,
+        peer_node=context.settings.peer,
+        full=offer.full,
+        aside=offer.aside,
+    )
+
+
+def _record_in_sync(context: Context, _: int) -> Actions:
+    assert context.peer_word is not None
+    source, settings = context.peer_word.record, context.settings
+    done = lineage.synchronised(
+        context.record, source, context.sync_generation, settings.node, settings.peer
+    )
+    return [*_data("identify"), *_record(context, done, hidden=True)]
+
+
+def _confirm_sync(context: Context, _: int) -> Actions:
+    context.confirmed = context.session
+    return _data("confirm_sync", session=context.session)
+
+
+def _record_out(context: Context, _: int) -> Actions:
+    if not context.session or context.settings.node not in context.record.may_serve:
+        return []  # out already
+    if context.state in SERVING:
+        return []
+    if not context.in_step and context.confirmed != context.session:
+        return []
+    return _record(context, lineage.out(context.record, context.settings.peer, context.session))
+
+
+def _record_damaged(context: Context, _: int) -> Actions:
+    record = lineage.damaged(context.record)
+    if context.session and not record.blank:
+        record = lineage.out(record, context.settings.peer, context.session)
+    return _record(context, record)
+
+
+def _settle(context: Context, _: int) -> Actions:
+    """End the session's workers; nothing to do without one, or without a data plane."""
+    if context.data_lost or not context.session:
+        return []
+    return _data("settle")
+
+
+def _drain(context: Context, _: int) -> Actions:
+    if context.data_lost:
+        return [ClearDeadMount()]
+    if context.left_from not in SERVING:
+        return []
+    return _data("drain")
+
+
+def _record_stop(context: Context, _: int) -> Actions:
+    settings, record = context.settings, context.record
+    if record.blank or context.left_from not in SERVING:
+        return []
+    in_step = context.left_from is State.PRIM and context.drained_equal is not False
+    if in_step and not context.peer_out():
+        record = lineage.handed_over(record, settings.peer, context.session)
+        if context.data_lost:
+            record = replace(record, clean_stop=False)
+    elif context.left_from in {State.ALONE, State.TAKING_OVER} and not context.data_lost:
+        record = lineage.stopped_alone(record)
+    if context.fault:
+        record = lineage.damaged(record)
+    return _record(context, record) if record != context.record else []
+
+
+def _close_data(context: Context, _: int) -> Actions:
+    if context.goal is Goal.JOIN and not context.data_lost:
+        return [*_data("unserve"), *_data("cover"), *_data("identify")]
+    return [CloseDataPlane()]
+
+
+def _poststop(context: Context, _: int) -> Actions:
+    if context.goal is Goal.JOIN and not context.data_lost:
+        return []
+    ending = RunScripts(scripts.after_stop(context.goal.value))
+    actions: Actions = [KillApplication(scripts.STARTS), ending]
+    if context.settings.automatic_reboot and context.goal is Goal.START and context.loops_ms:
+        actions.append(RebootHost())
+    return actions
+
+
+def _stop_scripts(context: Context, _: int) -> Actions:
+    swaps = context.goal is Goal.JOIN
+    calls = (
+        scripts.leave_for_swap(context.role)
+        if swaps
+        else scripts.leave(context.role, context.goal.value)
+    )
+    return [RunScripts(calls)]
+
+
+def _start_scripts(context: Context, _: int) -> Actions:
+    calls = scripts.enter(context.role, W.ALONE, "start")
+    context.role = W.ALONE
+    return [RunScripts(calls)]
+
+
+def _kill(context: Context, _: int) -> Actions:
+    # A swap keeps what start_both runs: it belongs to the secondary too.
+    swaps = context.goal is Goal.JOIN
+    return [KillApplication(("start_prim",) if swaps else scripts.STARTS)]
+
+
+def _restart_scripts(context: Context, _: int) -> Actions:
+    return [RunBackground(scripts.restart(context.role))]
+
+
+def _prestart(context: Context, _: int) -> Actions:
+    calls = scripts.enter(W.STOP, W.WAIT, "start")
+    context.role, context.data_lost, context.roots = W.WAIT, False, None
+    context.offer_backoff_ms, context.offer_after_ms = OFFER_BACKOFF_MS, 0
+    return [RunScripts(calls)]
+
+
+def _adopt(context: Context, _: int) -> Actions:
+    if not context.record.blank:
+        return []
+    return [*_data("adopt"), *_data("identify")]
+
+
+def _go_alone(context: Context, now_ms: int) -> Actions:
+    context.leading, context.offer, context.link = False, None, False
+    if context.state is not State.FREEZING:  # a reintegration ended early: the next one later
+        context.session = ""
+        back_off(context, now_ms)
+    return [CallData("go_alone", {"generation": GENERATION_OF_PLAN})]
+
+
+def _ask_swap(context: Context, _: int) -> Actions:
+    context.asks_swap = context.fresh()
+    return []
+
+
+# The record of the same plan says it; the engine puts it in when the plan is whole.
+GENERATION_OF_PLAN = "generation of this plan's record"
+
+_BUILDERS: dict[Step, Callable[[Context, int], Actions]] = {
+    Step.RUN_PRESTART: _prestart,
+    Step.START_DATA: lambda _c, _n: [EnsureDataPlane()],
+    Step.COVER: lambda _c, _n: _data("cover"),
+    Step.IDENTIFY: lambda _c, _n: _data("identify"),
+    Step.ASK_WITNESS: _ask_witness,
+    Step.SETTLE: _settle,
+    Step.ADOPT: _adopt,
+    Step.RECORD_ALONE: _record_alone,
+    Step.MOUNT: lambda _c, _n: _data("serve", generation=GENERATION_OF_PLAN),
+    Step.TAKE_ADDRESS: lambda _c, _n: [TakeAddress()],
+    Step.RUN_START: _start_scripts,
+    Step.FREEZE: lambda _c, _n: [FreezeNow()],
+    Step.GO_ALONE: _go_alone,
+    Step.OFFER: _offer,
+    Step.LEAD: _lead,
+    Step.RECORD_PAIR: _record_pair,
+    Step.RECORD_TARGET: _record_target,
+    Step.FOLLOW: _follow,
+    Step.RECORD_IN_SYNC: _record_in_sync,
+    Step.CONFIRM_SYNC: _confirm_sync,
+    Step.RECORD_OUT: _record_out,
+    Step.RECORD_DAMAGED: _record_damaged,
+    Step.ASK_SWAP: _ask_swap,
+    Step.RESTART_SCRIPTS: _restart_scripts,
+    Step.CLOSE_GATE: lambda _c, _n: [CloseGateNow()],
+    Step.RUN_STOP: _stop_scripts,
+    Step.KILL: _kill,
+    Step.RELEASE_ADDRESS: lambda _c, _n: [ReleaseAddress()],
+    Step.DRAIN: _drain,
+    Step.RECORD_STOP: _record_stop,
+    Step.CLOSE_DATA: _close_data,
+    Step.RUN_POSTSTOP: _poststop,
+}
+
+
+def build_all(steps: tuple[Step, ...], context: Context, now_ms: int) -> Actions:
+    """Give the actions of all steps, and put the plan's own generation where it is wanted."""
+    actions: Actions = []
+    for step in steps:
+        actions.extend(build(step, context, now_ms))
+    generation = context.record.current
+    for number, action in enumerate(actions):
+        if isinstance(action, PersistRecord):
+            generation = action.record.current
+        elif isinstance(action, CallData) and "generation" in action.fields:
+            fields = dict(action.fields)
+            if fields["generation"] == GENERATION_OF_PLAN:
+                actions[number] = replace(action, fields={**fields, "generation": generation})
+    return actions
