@@ -1,0 +1,251 @@
+"""Performs what the core asks for: one adapter call an action, in order. Decides nothing.
+
+Notes are done at once. Plans are done one at a time; a newer plan ends an older one after the
+call in hand, which is waited for, except that a script in hand is killed. Results and failures
+come back as events.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any, assert_never
+
+from mirror.daemon.ports import Ports
+from mirror.errors import MirrorError
+from mirror.vocabulary.actions import (
+    Action,
+    Answer,
+    AskWitness,
+    CallData,
+    ClearDeadMount,
+    CloseDataPlane,
+    CloseGateNow,
+    EnsureDataPlane,
+    FreezeNow,
+    KillApplication,
+    Log,
+    Note,
+    PersistRecord,
+    Plan,
+    PlanAction,
+    RebootHost,
+    ReleaseAddress,
+    RunBackground,
+    RunScripts,
+    SaveState,
+    Say,
+    ScriptCall,
+    SetResource,
+    ShowState,
+    TakeAddress,
+    TellWitness,
+    WatchProcesses,
+)
+from mirror.vocabulary.events import (
+    DataPlaneLost,
+    Drained,
+    Event,
+    PlanDone,
+    PlanFailed,
+    RecordNotPersisted,
+    RecordPersisted,
+    RootSeen,
+    RootsIdentified,
+    WitnessAnswered,
+)
+from mirror.vocabulary.record import Record, record_to_map
+from mirror.vocabulary.words import word_to_map
+
+FAILURES = (MirrorError, OSError, TimeoutError)
+
+
+class Executor:
+    """Performs the actions of one module. Used by one event loop.
+
+    post: takes an event for the core; may be called at any time, never blocks.
+    """
+
+    def __init__(self, ports: Ports, post: Callable[[Event], None]) -> None:
+        self._ports = ports
+        self._post = post
+        self._next: Plan | None = None
+        self._wake = asyncio.Event()
+        self._script: asyncio.Task[None] | None = None
+        self._background: asyncio.Queue[ScriptCall] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._spawn(self._run_plans())
+        self._spawn(self._run_background())
+
+    async def close(self) -> None:
+        """Stop performing; what runs on (application, mount, address) is left as it is."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def perform(self, actions: tuple[Action, ...]) -> None:
+        """Perform notes now, in order, and begin the plan, if there is one. Never blocks."""
+        for action in actions:
+            if isinstance(action, Plan):
+                self._next = action
+                self._wake.set()
+                if self._script is not None:
+                    self._script.cancel()
+            else:
+                self._note(action)
+
+    def _note(self, note: Note) -> None:
+        ports = self._ports
+        match note:
+            case Say(word, urgent):
+                ports.heart.say(word_to_map(word), urgent=urgent)
+            case Log():
+                ports.notebook.log(note)
+            case Answer(command_id, refusal):
+                ports.notebook.answer(command_id, refusal)
+            case SaveState():
+                ports.notebook.save(note)
+            case SetResource(name, value):
+                ports.notebook.set_resource(name, value)
+            case ShowState():
+                ports.notebook.show(note)
+            case WatchProcesses(classes):
+                ports.processes.watch(classes)
+            case RunBackground(scripts):
+                for call in scripts:
+                    self._background.put_nowait(call)
+            case FreezeNow():
+                self._spawn(self._beside("freeze"))
+            case CloseGateNow():
+                self._spawn(self._beside("gate", to="closed"))
+            case _:
+                assert_never(note)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _beside(self, verb: str, **fields: Any) -> None:
+        """Call the data plane beside the plan; one that cannot freeze may not go on."""
+        try:
+            await self._ports.data.call(verb, fields)
+        except FAILURES as error:
+            self._post(DataPlaneLost(str(error)))
+
+    async def _run_background(self) -> None:
+        while True:
+            call = await self._background.get()
+            await self._run_script(call)
+
+    # --- plans ---
+
+    async def _run_plans(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            plan, self._next = self._next, None
+            if plan is not None:
+                await self._run_plan(plan)
+
+    async def _run_plan(self, plan: Plan) -> None:
+        for action in plan.actions:
+            if self._next is not None:
+                return  # a newer plan: the core knows what has been done by the events it got
+            try:
+                await self._do(action)
+            except FAILURES as error:
+                self._post(PlanFailed(plan.plan_id, _name(action), str(error)))
+                return
+        self._post(PlanDone(plan.plan_id))
+
+    async def _do(self, action: PlanAction) -> None:
+        ports = self._ports
+        match action:
+            case RunScripts(scripts):
+                await self._run_scripts(scripts)
+            case KillApplication(scripts):
+                await ports.scripts.end_application(scripts)
+            case TakeAddress():
+                await ports.addresses.take()
+            case ReleaseAddress():
+                await ports.addresses.release()
+            case PersistRecord(record):
+                await self._persist(record)
+            case AskWitness() | TellWitness():
+                await self._witness(action)
+            case EnsureDataPlane():
+                await ports.data.ensure()
+            case CloseDataPlane():
+                await ports.data.close()
+            case ClearDeadMount():
+                await ports.data.clear_dead_mount()
+            case CallData():
+                await self._call_data(action)
+            case RebootHost():
+                await ports.host.reboot()
+            case _:
+                assert_never(action)
+
+    async def _persist(self, record: Record) -> None:
+        try:
+            await self._ports.records.write(record_to_map(record))
+        except FAILURES as error:
+            self._post(RecordNotPersisted(record, str(error)))
+            raise
+        self._post(RecordPersisted(record))
+
+    async def _witness(self, action: AskWitness | TellWitness) -> None:
+        witness = self._ports.witness
+        granted, sentence = True, ""
+        if witness is not None:
+            granted, sentence = await witness.ask(
+                action.generation,
+                action.may_serve,
+                (action.then_generation, action.then_may_serve),
+            )
+        if isinstance(action, AskWitness):
+            self._post(WitnessAnswered(granted, sentence))
+        elif not granted:
+            self._ports.notebook.log(Log("E", "splitbraincheck", sentence))
+
+    async def _call_data(self, action: CallData) -> None:
+        reply = await self._ports.data.call(action.verb, action.fields)
+        if action.verb == "identify":
+            self._post(RootsIdentified(tuple(_root(root) for root in reply.get("roots", ()))))
+        elif action.verb == "drain":
+            self._post(Drained(reply.get("checksum_equal") is not False))
+
+    async def _run_scripts(self, calls: tuple[ScriptCall, ...]) -> None:
+        for call in calls:
+            if self._next is not None:
+                return
+            # A task of its own, so that a newer plan can end it without ending this one.
+            self._script = asyncio.get_running_loop().create_task(self._run_script(call))
+            try:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.shield(self._script)
+                if not self._script.done():  # we are the ones who are cancelled
+                    self._script.cancel()
+                    raise asyncio.CancelledError
+            finally:
+                self._script = None
+
+    async def _run_script(self, call: ScriptCall) -> None:
+        try:
+            await self._ports.scripts.run(call)
+        except FAILURES as error:
+            self._ports.notebook.log(Log("E", "userplug", str(error), {"script": call.name}))
+
+
+def _name(action: PlanAction) -> str:
+    return action.verb if isinstance(action, CallData) else type(action).__name__
+
+
+def _root(root: dict[str, Any]) -> RootSeen:
+    return RootSeen(
+        directory=str(root["directory"]),
+        identity=str(root.get("identity") or ""),
+        generation=str(root.get("generation") or ""),
+        checkpoint=int(root.get("checkpoint") or 0),
+        empty=bool(root.get("empty")),
+    )
