@@ -110,6 +110,7 @@ STRUCTS: dict[str, str] = {
     "Entry":  "name:name id:id kind:u32",
     # a place of the dirty index; kind as PlaceKind; parent and hint help to find id again
     "Place":  "kind:u8 root:u8 id:id region:u64 name:bytes parent:id hint:bytes",
+    "Root":   "root:u8 id:id",
     "Xattr":  "name:text value:bytes",
     # an object to attach: mode has the type bits; target is the text of a symbolic link
     "Object": "parent:id name:name id:id mode:u32 uid:u32 gid:u32 rdev:u64 size:u64 target:bytes",
@@ -137,8 +138,8 @@ MESSAGES: tuple[Message, ...] = (
     Message(0x1C, "Sync",          P, LIVE,    N, "epoch:u64 root:u8 id:id datasync:u8", "Ack", 1, "fsync or fdatasync of one object; the target always syncs"),
     Message(0x1D, "SetFlags",      P, LIVE,    N, "epoch:u64 root:u8 id:id flags:u32 valid:u32", "Ack", 1, "the FS_IOC flags (append, immutable, nodump) that valid names"),
 
-    Message(0x20, "Checkpoint",    P, CONTROL, N, "epoch:u64 stable_epoch:u64 operation_count:u64", "Ack", 1, "every operation tagged <= epoch has finished on both; sync the file systems; what is <= stable_epoch is on both disks"),
-    Message(0x21, "Ping",          P, CONTROL, N, "sent_ms:u64", "Ack", 1, "keeps the session's silence bounded"),
+    Message(0x20, "Checkpoint",    P, LIVE,    N, "epoch:u64 stable_epoch:u64 operation_count:u64", "Ack", 1, "every operation tagged <= epoch has finished on both; sync the file systems; what is <= stable_epoch is on both disks"),
+    Message(0x21, "Ping",          P, LIVE,    N, "sent_ms:u64", "Ack", 1, "keeps the session's silence bounded"),
 
     Message(0x30, "BeginSync",     P, CONTROL, Y, "full:u8 source_serves:u8 aside:text generation:id", "Ack", 1, "reintegration begins; aside: the folder for versions kept aside, empty when none are"),
     Message(0x31, "FetchIndex",    P, CONTROL, Y, "cursor:bytes", "IndexPage", 1, "the target's own index and recent set"),
@@ -150,6 +151,7 @@ MESSAGES: tuple[Message, ...] = (
     Message(0x37, "Attached",      S, CONTROL, Y, "error:i32 outcomes:bytes", "", 1, "a byte an object: 0 was there, 1 from the stash, 2 linked, 3 made new, 4 adopted (no identity before)"),
     Message(0x38, "SetAll",        P, CONTROL, Y, "root:u8 id:id mode:u32 uid:u32 gid:u32 atime_ns:i64 mtime_ns:i64 size_bytes:i64 flags:u32 xattrs:list:Xattr", "Ack", 1, "all attributes of one object; size -1 leaves it"),
     Message(0x39, "EmptyStash",    P, CONTROL, Y, "root:u8", "Ack", 1, "names are equal: what is left in the stash is kept aside or removed"),
+    Message(0x3C, "Roots",         P, CONTROL, Y, "full:u8 roots:list:Root", "Ack", 1, "first on CONTROL: the identities of the replicated directories; with full the target adopts them, else ESTALE when its own differ"),
     Message(0x3A, "EndSync",       P, CONTROL, Y, "generation:id checkpoint:u64 record:bytes", "Ack", 1, "both disks hold everything: the target makes its record durable"),
 
     Message(0x40, "HashRange",     P, COPY,    N, "root:u8 id:id offset_bytes:u64 size_bytes:u64 block_bytes:u32", "Hashes", 1, "XXH3-128 of each block of the range at the target; a block beyond its end hashes as its shorter part"),

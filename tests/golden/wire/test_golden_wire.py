@@ -1,9 +1,11 @@
 """The golden files are current, and Python reads out of them what was put in."""
 
+import re
+
 import pytest
 
 from mirror.errors import ProtocolRefused
-from mirror.wire import codec, frame, generate
+from mirror.wire import codec, frame, generate, trace
 from mirror.wire.schema import MESSAGES
 from tests.golden.wire import golden_wire
 from tests.golden_file import WRITING, check_golden
@@ -14,6 +16,19 @@ def test_generated_files_are_current() -> None:
         generate.main([])
     assert generate.main(["--check"]) == 0
     assert generate.stale() == []
+
+
+def test_the_worked_example_of_the_document_is_a_frame() -> None:
+    text = (generate.ROOT / "PROTOCOL.md").read_text(encoding="utf-8")
+    _, _, after = text.partition("### 3.3 Worked example")
+    _, example, rest = after.split("```", 2)
+    dump = "".join(re.split(r" {2,}", line)[0] for line in example.splitlines())
+    decoder = frame.FrameDecoder()
+    (read,) = decoder.feed(bytes.fromhex(dump))
+    assert decoder.is_between_frames
+    message = codec.decode(read.code, read.payload)
+    assert (message["offset_bytes"], message["data"]) == (8192, b"hello")
+    assert f"`{trace.line(trace.SENT, read.sequence, message)}`" in rest
 
 
 @pytest.mark.parametrize("name", golden_wire.FILES)
