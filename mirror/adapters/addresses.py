@@ -142,7 +142,8 @@ class AddressKeeper:
         """Make the address ours and tell the network; idempotent, and quick when it is ours.
 
         Takes about PROBE_LISTEN_S. An address that this host has already, after a restart of
-        the control plane, is announced again without being removed.
+        the control plane, is announced again without being removed. If it is cancelled, the
+        address may be there or not: `release` it.
         Raises: AddressInUse (MIR-204), InterfaceNotFound (MIR-205), NetworkNotSet (MIR-211).
         """
         if self._held:

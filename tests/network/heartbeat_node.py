@@ -19,12 +19,17 @@ async def main() -> None:
     node, peer, local, remote, port, pulse_ms, timeout_ms = sys.argv[1:]
     lan = Lan("lan", local, remote, int(pulse_ms), int(timeout_ms))
     settings = HeartbeatSettings("demo", node, peer, (lan,), int(port), CLUSTER_KEY)
+
+    def stalled(ms: int) -> None:
+        heartbeats.set_body({"n": 2})
+        say("stall", ms)
+
     listener = HeartbeatListener(
         on_heard=lambda lan, body, incarnation: say(
             "heard", lan, body.get("n"), incarnation.hex()
         ),
         on_silent=lambda lan: say("silent", lan),
-        on_stall=lambda ms: say("stall", ms),
+        on_stall=stalled,
         on_note=lambda text, fields: say("note", text, fields),
     )
     heartbeats = Heartbeats(settings, asyncio.get_running_loop(), listener)

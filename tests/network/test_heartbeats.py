@@ -202,7 +202,8 @@ def test_a_stopped_process_is_silent_and_knows_it_was_stopped(
         assert first.split()[0] == "stall"
         assert int(first.split()[1]) > TIMEOUT_MS
         assert wait_for(left, "heard", "silent").split()[0] == "heard"
-        wait_for(right, "heard")
+        # The first word after the stall is what the control loop says now, not what it said then.
+        assert wait_for(right, "heard").split()[2] == "2"
 
 
 def test_a_killed_and_restarted_process_is_believed_as_another_incarnation(

@@ -4,7 +4,8 @@ A thread of its own at real-time priority, because a loaded host or a busy contr
 look dead to the peer. It decides nothing: it reports facts to the control loop through
 `call_soon_threadsafe`, in this order within one turn: stall, heard, silent. Silence is judged
 only after everything that waits in the sockets was read, so a node that was stopped counts what
-came meanwhile.
+came meanwhile. After a stall nothing is sent before the control loop was told: what it said last
+may no longer be true, and the peer may have taken over.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from mirror.adapters.heartbeats.statistics import LanStatistics
 
 _DRAIN_PACKETS_MAX = 4096  # a flood of garbage must not keep the thread from sending
 _JOIN_S = 5.0
+_HOLD_POLL_MS = 5
 
 OnHeard = Callable[[str, dict[str, Any], bytes], None]
 OnNote = Callable[[str, Mapping[str, object]], None]
@@ -34,7 +36,8 @@ class HeartbeatListener:
 
     on_heard(lan, body, incarnation): a packet of the peer was believed.
     on_silent(lan): nothing for that network's timeout; once, until it is heard again.
-    on_stall(ms): this host, or this process, stood still for longer than the timeout.
+    on_stall(ms): this host, or this process, stood still for longer than the timeout. What it
+        sets as body is the first thing the peer hears; it is called before anything is sent.
     on_note(text, fields): something for the module log, each kind once.
     """
 
@@ -63,6 +66,7 @@ class Heartbeats:
         self._wake = -1
         self._stopping = False
         self._loop_asked = False
+        self._held_until_us = 0
         self._thread: threading.Thread | None = None
 
     @property
@@ -126,6 +130,14 @@ class Heartbeats:
     # --- below: the thread ---
 
     def _run(self) -> None:
+        try:
+            self._listen_and_send()
+        except Exception as error:
+            # Without this thread the peer takes over: better loudly than by surprise.
+            self._tell(self._listener.on_note, "heartbeat ended", {"why": repr(error)})
+            raise
+
+    def _listen_and_send(self) -> None:
         refusals = [text for text in (raise_this_thread(), lock_memory()) if text]
         if refusals:
             self._tell(self._listener.on_note, "heartbeat not protected", {"why": refusals})
@@ -136,7 +148,8 @@ class Heartbeats:
         while not self._stopping:
             with self._lock:
                 wait_us = self._engine.wait_us(clock.boottime_us())
-            ready = {descriptor for descriptor, _ in poller.poll(-(-wait_us // 1000))}
+            wait_ms = max(-(-wait_us // 1000), _HOLD_POLL_MS if self._holds_back() else 0)
+            ready = {descriptor for descriptor, _ in poller.poll(wait_ms)}
             if self._wake in ready:
                 os.eventfd_read(self._wake)
             self._turn()
@@ -145,7 +158,7 @@ class Heartbeats:
         with self._lock:
             stalled_ms = self._engine.turn(clock.boottime_us())
         if stalled_ms:
-            self._tell(self._listener.on_stall, stalled_ms)
+            self._tell_stall(stalled_ms)
         drained = [self._drain(opened) for opened in self._sockets.values()]
         if all(drained):
             with self._lock:
@@ -153,6 +166,8 @@ class Heartbeats:
             for lan in silent:
                 self._tell(self._listener.on_silent, lan)
         self._ask_loop()
+        if self._holds_back():
+            return
         with self._lock:
             due = self._engine.due(clock.boottime_us())
         for lan, datagram in due:
@@ -172,7 +187,7 @@ class Heartbeats:
         with self._lock:
             incoming = self._engine.take(lan, datagram, clock.boottime_us())
         if incoming.stalled_ms:
-            self._tell(self._listener.on_stall, incoming.stalled_ms)
+            self._tell_stall(incoming.stalled_ms)
         if incoming.answer is not None:
             self._send(opened, incoming.answer)
         if incoming.heard is not None:
@@ -183,9 +198,26 @@ class Heartbeats:
             self._tell(self._listener.on_note, "heartbeat refused, further ones counted", fields)
 
     def _send(self, opened: LanSocket, datagram: bytes) -> None:
+        if self._holds_back():
+            return
         accepted = opened.send(datagram)
         with self._lock:
             self._engine.note_sent(opened.lan.name, accepted=accepted)
+
+    def _tell_stall(self, stalled_ms: int) -> None:
+        """Hold everything back until the control loop knows; not for ever, it may be hung."""
+        longest_ms = min(lan.timeout_ms for lan in self._settings.lans) // 2
+        self._held_until_us = clock.boottime_us() + longest_ms * 1000
+        self._tell(self._listener.on_stall, stalled_ms)
+        self._tell(self._stall_is_known)  # called after on_stall, which is all that matters
+
+    def _stall_is_known(self) -> None:
+        self._held_until_us = 0
+        if self._wake >= 0:
+            os.eventfd_write(self._wake, 1)
+
+    def _holds_back(self) -> bool:
+        return clock.boottime_us() < self._held_until_us
 
     def _ask_loop(self) -> None:
         """Find out whether the control loop still turns; the peer is told how long ago it did."""
