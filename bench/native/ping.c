@@ -6,7 +6,8 @@
  *     ping ask   DIRECTORY ADDRESS PORT COUNT SIZE link|tcp
  *
  * DIRECTORY holds ca.crt, n1.crt, n1.key (asks), n2.crt, n2.key (serves). Prints the median, the
- * 99th percentile and the mean in microseconds. bench/native/run_ping.py makes keys and a veth pair.
+ * 99th percentile and the mean in microseconds. bench/native/run_ping.py makes keys and a veth
+ * pair.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -114,6 +115,8 @@ static int serve(const char *directory, struct sockaddr_in *address)
         listen(listener, 1) != 0)
         give_up("listen", -errno);
     fd = accept(listener, NULL, NULL);
+    if (fd < 0)
+        give_up("accept", -errno);
     (void)recv(fd, first, 1, MSG_PEEK);
     if (first[0] == 0) {
         (void)recv(fd, first, sizeof(first), MSG_WAITALL);
@@ -191,6 +194,8 @@ static int ask(const char *directory, const char *host, uint16_t port, uint32_t 
     } else {
         (void)inet_pton(AF_INET, host, &address.sin_addr);
         fd = socket(AF_INET, SOCK_STREAM, 0);
+        if (fd < 0)
+            give_up("socket", -errno);
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         mn_store_u32(first + 1, size);
         if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
@@ -202,7 +207,7 @@ static int ask(const char *directory, const char *host, uint16_t port, uint32_t 
 
         if (connection)
             ask_link(connection, size);
-        else if (write_whole(fd, size) != 0 || read_whole(fd, ACK_BYTES) != 0)
+        else if (fd < 0 || write_whole(fd, size) != 0 || read_whole(fd, ACK_BYTES) != 0)
             give_up("ask", -errno);
         if (index >= WARM_UP_COUNT)
             took_us[index - WARM_UP_COUNT] = now_us() - before;
