@@ -200,6 +200,20 @@ class ClusterInviteRefused(MirrorError):
     sentence = "cluster invitation refused: {what}: {observed}; {remedy}"
 
 
+class TokenRefused(MirrorError):
+    """A word given as a token is none."""
+
+    code = "MIR-115"
+    sentence = "token refused: `cluster join`: {observed}; paste what `cluster token` printed"
+
+
+class JoinFailed(MirrorError):
+    """A node could not join, or nobody came to join."""
+
+    code = "MIR-116"
+    sentence = "not joined: {where}: {observed}; {remedy}"
+
+
 # --- 2xx this host: addresses, directories, scripts ----------------------------------------------
 
 
@@ -246,7 +260,7 @@ class AddressNotReleased(MirrorError):
 
 
 class RecordTorn(MirrorError):
-    """A durable record is not what was written: a torn write, or edited by hand. Never guessed at."""
+    """A durable record is not what was written: torn, or edited by hand. Never guessed at."""
 
     code = "MIR-207"
     sentence = (
@@ -270,7 +284,7 @@ class ScriptNotStarted(MirrorError):
 
 
 class ProcessesRemain(MirrorError):
-    """Processes of the application live on after they were killed (uninterruptible, most likely)."""
+    """Processes of the application live on after they were killed (uninterruptible, likely)."""
 
     code = "MIR-210"
     sentence = (
@@ -373,6 +387,34 @@ class WaitedInVain(MirrorError):
 
 
 # --- 5xx capture, apply, native library ----------------------------------------------------------
+
+
+class LinkRefused(MirrorError):
+    """The peer's data plane does not accept a connection of this session."""
+
+    code = "MIR-501"
+    sentence = "link refused: peer={peer}: {sentence}; see the module log of that node"
+
+
+class PlaneNotReady(MirrorError):
+    """A verb came to a data plane that is in another mode."""
+
+    code = "MIR-502"
+    sentence = "{verb} refused: data plane: it is {mode}; the control plane asks again by itself"
+
+
+class PlaneFailed(MirrorError):
+    """A verb failed in a data plane for a reason of its host."""
+
+    code = "MIR-504"
+    sentence = "data plane failed: {verb}: {observed}; see the node's log"
+
+
+class DirectoryInUse(MirrorError):
+    """Processes hold a replicated directory that must be taken away."""
+
+    code = "MIR-503"
+    sentence = "cannot unmount: directory={directory}: {observed}; end what uses it"
 
 
 # --- 6xx decisions: who may serve, roles, forces -------------------------------------------------

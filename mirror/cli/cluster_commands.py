@@ -1,16 +1,19 @@
 """cluster config, confcheck, confinfo, state, init, invite, join: two nodes learn of each other.
 
-`init` on the first node, `invite` there for the second, `join` on the second with the file that
-`invite` made. The file holds a private key: it is made readable by its owner only and is to be
-carried by a safe way (scp), then removed.
+`init` on the first node, `token` there, `join` with that token on the second. Where the second
+cannot reach the first yet, `invite` writes a file instead. It holds a private key: readable by its
+owner only, to be carried by a safe way (scp), then removed.
 """
 
+import contextlib
 import hashlib
 import json
+from dataclasses import replace as replace_fields
 from pathlib import Path
 
 import click
 
+from mirror.adapters.joining import JoinServer, fetch_invitation
 from mirror.adapters.pki import create_cluster, issue_node
 from mirror.cli import invitation
 from mirror.cli.configure import read_cluster
@@ -19,7 +22,8 @@ from mirror.cli.session import Session
 from mirror.config.cluster import Cluster, load_cluster
 from mirror.config.collector import listed
 from mirror.config.files import read_bytes, write_durably
-from mirror.errors import ClusterInviteRefused, CommandNotYet, NodeNotReachable
+from mirror.errors import ClusterInviteRefused, NodeNotReachable
+from mirror.wire.join_token import PREFIX, decode_token, new_secret
 
 FILE = click.Path(path_type=Path)
 
@@ -115,7 +119,7 @@ def init(session: Session, file: Path | None, name: str) -> None:
     write_durably(layout.node_identity, json.dumps({"name": name}).encode() + b"\n")
     _tell(session)
     peer = checked.peer_of(name)
-    following = f"; next: `cluster invite {peer} FILE` here" if peer else ""
+    following = f"; next: `cluster token {peer}` here" if peer else ""
     session.report({"node": name}, f"this node is {name}{following}")
 
 
@@ -128,7 +132,8 @@ def invite(session: Session, name: str, file: Path) -> None:
     """Write FILE, with which NODE joins this cluster. It holds NODE's private key."""
     checked = read_cluster(session.layout)
     _require_node(checked, name)
-    invitation.write(session.layout, name, addresses_of(checked, name), file)
+    content = invitation.build(session.layout, name, addresses_of(checked, name))
+    write_durably(file, content, mode=0o600)
     session.report(
         {"node": name, "file": str(file)},
         f"{file} lets {name} join: carry it there safely, `cluster join {file.name}`, remove it",
@@ -136,29 +141,50 @@ def invite(session: Session, name: str, file: Path) -> None:
 
 
 @cluster.command()
-@click.argument("file", type=FILE)
-@click.option("-r", "replace", is_flag=True, help="Leave the cluster this node is in.")
+@click.argument("name", metavar="NODE")
+@click.option("--wait", "wait_s", type=float, default=900.0, help="Seconds to wait for NODE.")
 @common
 @pass_session
-def join(session: Session, file: Path, *, replace: bool) -> None:
-    """Join a cluster with the FILE that `cluster invite` made on the first node."""
-    session.ensure_directories()
-    name = invitation.accept(session.layout, file, replace=replace)
-    _tell(session)
-    session.report({"node": name}, f"this node is {name} of the cluster; remove {file}")
+def token(session: Session, name: str, wait_s: float) -> None:
+    """Print a one-time token for NODE and wait until NODE has joined with it."""
+    layout = session.layout
+    checked = read_cluster(layout)
+    _require_node(checked, name)
+    here = checked.command_lan.node(node_name(session) or "")
+    if here is None:
+        raise ClusterInviteRefused(
+            what=name, observed="this node is in no cluster", remedy="`cluster init` it first"
+        )
+    server = JoinServer(layout.pki, here.local_address, checked.port, new_secret())
+    with contextlib.closing(server):
+        content = invitation.build(layout, name, addresses_of(checked, name))
+        word = replace_fields(server.token, address=here.address).encode()
+        session.report(
+            {"node": name, "token": word},
+            f"on {name}: mirror cluster join {word}\nwaiting for {name}; Ctrl-C ends the token",
+        )
+        address = server.serve(content, wait_s)
+    session.report({"node": name, "joined_from": address}, f"{name} joined from {address}")
 
 
 @cluster.command()
+@click.argument("token_or_file", metavar="TOKEN|FILE")
+@click.option("-r", "replace", is_flag=True, help="Leave the cluster this node is in.")
 @common
 @pass_session
-def token(session: Session) -> None:
-    """Make a one-time token for joining over the network."""
-    del session
-    raise CommandNotYet(
-        verb="cluster token",
-        observed="nodes do not join over the network yet",
-        remedy="use `cluster invite NODE FILE`",
-    )
+def join(session: Session, token_or_file: str, *, replace: bool) -> None:
+    """Join a cluster with the TOKEN of `cluster token`, or the FILE of `cluster invite`."""
+    layout = session.layout
+    session.ensure_directories()
+    if token_or_file.startswith(PREFIX):
+        invitation.refuse_when_member(layout, "the token", replace=replace)
+        content, source, after = fetch_invitation(decode_token(token_or_file)), "the token", ""
+    else:
+        content, source = read_bytes(Path(token_or_file)), token_or_file
+        after = f"; remove {token_or_file}"
+    name = invitation.accept(layout, content, source, replace=replace)
+    _tell(session)
+    session.report({"node": name}, f"this node is {name} of the cluster{after}")
 
 
 def node_name(session: Session) -> str | None:

@@ -22,8 +22,8 @@ PKI = ("ca.crt", "node.crt", "node.key", "cluster.key")
 INVITATION_BYTES_MAX = 4 * 1024 * 1024
 
 
-def write(layout: Layout, name: str, addresses: list[str], file: Path) -> None:
-    """Make key and certificate for the node and write its invitation.
+def build(layout: Layout, name: str, addresses: list[str]) -> bytes:
+    """Make key and certificate for the node and return its invitation, which is secret.
 
     Raises: PkiRefused (this node has no authority), FileNotReadable.
     """
@@ -35,28 +35,26 @@ def write(layout: Layout, name: str, addresses: list[str], file: Path) -> None:
             archive.writestr(NODE_JSON, json.dumps({"name": name}))
             for one in PKI:
                 archive.writestr(f"pki/{one}", read_bytes(issued.directory / one))
-    write_durably(file, content.getvalue(), mode=0o600)
+    return content.getvalue()
 
 
-def accept(layout: Layout, file: Path, *, replace: bool) -> str:
+def accept(layout: Layout, content: bytes, source: str, *, replace: bool) -> str:
     """Check the invitation whole, then become that node; return its name.
 
+    source: where it came from, for sentences.
     node.json is written last: a node whose joining was interrupted has no name and can join again.
     Raises: ClusterInviteRefused (MIR-114), ConfigRefused, FileNotReadable.
     """
-    if layout.node_identity.exists() and not replace:
-        raise ClusterInviteRefused(
-            what=file, observed="this node is in a cluster already", remedy="-r leaves it"
-        )
-    files = _read(file)
+    refuse_when_member(layout, source, replace=replace)
+    files = _read(content, source)
     text = files[CLUSTER_XML]
-    checked = load_cluster(text, f"{file}:{CLUSTER_XML}")
+    checked = load_cluster(text, f"{source}:{CLUSTER_XML}")
     try:
         name = str(json.loads(files[NODE_JSON])["name"])
     except (ValueError, TypeError, KeyError) as error:
-        raise _refused(file, "node.json is not understood") from error
+        raise _refused(source, "node.json is not understood") from error
     if name not in checked.node_names:
-        raise _refused(file, f"cluster.xml has no node {name!r}")
+        raise _refused(source, f"cluster.xml has no node {name!r}")
     layout.pki.mkdir(parents=True, exist_ok=True)
     layout.pki.chmod(0o700)
     # An authority of another cluster must not stay beside a certificate of this one.
@@ -69,22 +67,29 @@ def accept(layout: Layout, file: Path, *, replace: bool) -> str:
     return name
 
 
-def _read(file: Path) -> dict[str, bytes]:
+def refuse_when_member(layout: Layout, source: str, *, replace: bool) -> None:
+    """A node leaves its cluster only when asked to. Raises: ClusterInviteRefused (MIR-114)."""
+    if layout.node_identity.exists() and not replace:
+        raise ClusterInviteRefused(
+            what=source, observed="this node is in a cluster already", remedy="-r leaves it"
+        )
+
+
+def _read(content: bytes, source: str) -> dict[str, bytes]:
     expected = {CLUSTER_XML, NODE_JSON, *(f"pki/{one}" for one in PKI)}
-    content = read_bytes(file)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             if {entry.filename for entry in entries} != expected or len(entries) != len(expected):
-                raise _refused(file, "not the files of an invitation")
+                raise _refused(source, "not the files of an invitation")
             if sum(entry.file_size for entry in entries) > INVITATION_BYTES_MAX:
-                raise _refused(file, "too large")
+                raise _refused(source, "too large")
             return {entry.filename: archive.read(entry) for entry in entries}
     except (zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
-        raise _refused(file, "not an invitation") from error
+        raise _refused(source, "not an invitation") from error
 
 
-def _refused(file: Path, observed: str) -> ClusterInviteRefused:
+def _refused(source: str, observed: str) -> ClusterInviteRefused:
     return ClusterInviteRefused(
-        what=file, observed=observed, remedy="make it again with `cluster invite`"
+        what=source, observed=observed, remedy="make it again with `cluster invite`"
     )

@@ -1,6 +1,10 @@
 """From a package to a configuration in force, with everything that must stop on the way."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -186,7 +190,35 @@ def test_a_cluster_begins_and_a_second_node_joins(
     assert not (there.pki / "ca.key").exists()
     assert mirror("cluster", "join", str(invitation)).code == 1
     assert mirror("cluster", "join", "-r", str(invitation)).code == 0
-    assert mirror("cluster", "token").code == 1
+
+
+def test_a_node_joins_with_a_token(
+    mirror: Run, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    file = tmp_path / "cluster.xml"
+    file.write_text(CLUSTER.replace("<lans>", f'<lans port="{port}">'))
+    assert mirror("cluster", "token", "n2").code == 1
+    assert mirror("cluster", "init", str(file), "--name", "n1").code == 0
+    assert mirror("cluster", "token", "n9").code == 1
+    first = subprocess.Popen(
+        [sys.executable, "-m", "mirror.cli", "cluster", "token", "n2", "--wait", "60"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert first.stdout is not None
+    word = first.stdout.readline().split()[-1]
+    monkeypatch.setenv("SAFEVAR", str(tmp_path / "v2"))
+    outcome = mirror("cluster", "join", word)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out == "this node is n2 of the cluster\n"
+    assert first.stdout.read().endswith("n2 joined from 127.0.0.1\n")
+    assert first.wait(20) == 0
+    first.stdout.close()
+    assert mirror("cluster", "join", word).code == 1
 
 
 def test_what_is_no_invitation(mirror: Run, layout: Layout, tmp_path: Path) -> None:

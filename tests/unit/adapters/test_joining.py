@@ -1,0 +1,97 @@
+"""One node hands an invitation to another, over real TLS on the loopback."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mirror.adapters.joining import JoinServer, fetch_invitation
+from mirror.adapters.pki import create_cluster, issue_node
+from mirror.errors import JoinFailed, MirrorError
+from mirror.wire.join_token import new_secret
+
+INVITATION = b"x" * 100_000
+
+
+class Serving:
+    """A server in a thread, and how it ended."""
+
+    def __init__(self, directory: Path, wait_s: float = 20) -> None:
+        self.server = JoinServer(directory, "127.0.0.1", 0, new_secret())
+        self.outcome: str | MirrorError | None = None
+        self._wait_s = wait_s
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        try:
+            self.outcome = self.server.serve(INVITATION, self._wait_s)
+        except MirrorError as error:
+            self.outcome = error
+
+    def join(self) -> str | MirrorError | None:
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        self.server.close()
+        return self.outcome
+
+
+@pytest.fixture
+def pki(tmp_path: Path) -> Path:
+    create_cluster(tmp_path / "pki")
+    issue_node(tmp_path / "pki", "n1", ["127.0.0.1"], tmp_path / "pki")
+    return tmp_path / "pki"
+
+
+@pytest.fixture
+def serving(pki: Path) -> Iterator[Serving]:
+    found = Serving(pki)
+    yield found
+    if found.outcome is None:
+        with contextlib.suppress(JoinFailed):
+            fetch_invitation(found.server.token)
+    found.join()
+
+
+def test_a_node_joins_once(serving: Serving) -> None:
+    token = serving.server.token
+    assert fetch_invitation(token) == INVITATION
+    assert serving.join() == "127.0.0.1"
+    with pytest.raises(JoinFailed):
+        fetch_invitation(token)
+
+
+def test_three_wrong_secrets_end_the_token(serving: Serving) -> None:
+    wrong = replace(serving.server.token, secret=new_secret())
+    for _ in range(3):
+        with pytest.raises(JoinFailed, match="the token is refused"):
+            fetch_invitation(wrong)
+    assert "3 wrong tokens" in str(serving.join())
+
+
+def test_another_certificate_is_not_believed(serving: Serving) -> None:
+    wrong = replace(serving.server.token, fingerprint=bytes(32))
+    with pytest.raises(JoinFailed, match="not the node that made the token"):
+        fetch_invitation(wrong)
+
+
+def test_strangers_do_not_end_the_token(serving: Serving) -> None:
+    token = serving.server.token
+    for said in (b"", b"GET / HTTP/1.0\r\n\r\n", bytes(2000)):
+        with socket.create_connection((token.address, token.port), 10) as stranger:
+            stranger.sendall(said)
+    assert fetch_invitation(token) == INVITATION
+    assert serving.join() == "127.0.0.1"
+
+
+def test_nobody_comes(pki: Path) -> None:
+    assert "nobody joined in time" in str(Serving(pki, wait_s=0.05).join())
+
+
+def test_an_address_that_is_not_ours(pki: Path) -> None:
+    with pytest.raises(JoinFailed, match="is the address of this node"):
+        JoinServer(pki, "192.0.2.1", 0, new_secret())
