@@ -111,7 +111,7 @@ static int serve(const char *directory, struct sockaddr_in *address)
     uint8_t first[5] = {0};
 
     (void)setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (bind(listener, (struct sockaddr *)address, sizeof(*address)) != 0 ||
+    if (listener < 0 || bind(listener, (struct sockaddr *)address, sizeof(*address)) != 0 ||
         listen(listener, 1) != 0)
         give_up("listen", -errno);
     fd = accept(listener, NULL, NULL);
