@@ -22,7 +22,13 @@
 #include "link/connection.h"
 #include "wire/wire_messages.h"
 
-enum { ACK_BYTES = 32, PATH_BYTES = 512, TIMEOUT_MS = 10000, WARM_UP_COUNT = 1000 };
+enum {
+    ACK_BYTES = 32,
+    PATH_BYTES = 512,
+    TIMEOUT_MS = 10000,
+    WARM_UP_COUNT = 1000,
+    COUNT_MAX = 10000000
+};
 
 static uint8_t data[MN_PAYLOAD_BYTES_MAX];
 
@@ -176,7 +182,7 @@ static void report(const char *way, double *took_us, uint32_t count, uint32_t si
 static int ask(const char *directory, const char *host, uint16_t port, uint32_t count,
                uint32_t size, const char *way)
 {
-    double *took_us = calloc(count, sizeof(*took_us));
+    double *took_us = count <= COUNT_MAX ? calloc(count, sizeof(*took_us)) : NULL;
     struct mn_tls *tls = open_keys(directory, "n1");
     struct mn_connection *connection = NULL;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -184,8 +190,8 @@ static int ask(const char *directory, const char *host, uint16_t port, uint32_t 
     int one = 1;
     uint8_t first[5] = {0};
 
-    if (!took_us)
-        give_up("ask", -ENOMEM);
+    if (!took_us || size > MN_PAYLOAD_BYTES_MAX)
+        give_up("ask", -EINVAL);
     if (strcmp(way, "link") == 0) {
         int result = mn_connection_connect(tls, host, port, NULL, "n2", TIMEOUT_MS, TIMEOUT_MS,
                                            &connection);
