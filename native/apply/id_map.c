@@ -14,6 +14,7 @@ enum {
     CHUNK_ENTRIES = 1024,
     CHUNK_NAME_BYTES = CHUNK_ENTRIES * 32, /* two thirds of usual names fit in 16 bytes */
     CHUNKS_MAX = 256,
+    USES_MAX = 7, /* what is in steady use outlives several rounds of the hand */
 };
 
 static const uint32_t NONE = UINT32_MAX;
@@ -26,7 +27,7 @@ struct entry {
     uint32_t name; /* in its chunk's arena */
     uint16_t name_size;
     uint8_t root;
-    uint8_t used; /* since the hand came by last */
+    uint8_t uses; /* counts to USES_MAX; the hand that looks for room takes one off */
 };
 
 struct chunk {
@@ -185,14 +186,14 @@ static void put_name(struct shard *shard, uint32_t at, const char *name, uint16_
     entry->name_size = entry->name == MN_ARENA_NONE ? 0 : name_size;
 }
 
-/* The entry that was not used since the hand came by; it leaves its bucket. */
+/* An entry that was not used for some rounds of the hand; it leaves its bucket. */
 static uint32_t evict(struct shard *shard)
 {
     for (;;) {
         shard->hand = (shard->hand + 1) % shard->count;
         struct entry *entry = entry_at(shard, shard->hand);
-        if (entry->used) {
-            entry->used = 0;
+        if (entry->uses > 0) {
+            entry->uses--;
             continue;
         }
         uint32_t *link = bucket_of(shard, hash_of(entry->root, &entry->id));
@@ -242,7 +243,7 @@ int mn_id_map_learn(struct mn_id_map *map, uint8_t root, const struct mn_id *id,
     }
     entry_at(shard, at)->handle = *handle;
     entry_at(shard, at)->parent = *parent;
-    entry_at(shard, at)->used = 1;
+    entry_at(shard, at)->uses = 1;
     put_name(shard, at, name, name_size);
 out:
     pthread_mutex_unlock(&shard->mutex);
@@ -259,7 +260,8 @@ int mn_id_map_find(struct mn_id_map *map, uint8_t root, const struct mn_id *id,
     uint32_t at = find(shard, hash, root, id);
     if (at != NONE) {
         struct entry *entry = entry_at(shard, at);
-        entry->used = 1;
+        if (entry->uses < USES_MAX)
+            entry->uses++;
         if (found_out != NULL) {
             found_out->handle = entry->handle;
             found_out->parent = entry->parent;

@@ -1,7 +1,9 @@
 /* The dirty index: durable when it says so, bounded, and never forgetful. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -322,6 +324,60 @@ static void test_damaged(void)
     mn_index_close(index);
 }
 
+/* In a mount namespace of its own: a small disk. Returns when it is full. */
+static void fill_disk(const char *path)
+{
+    static const char zeros[65536];
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+    CHECK(fd >= 0);
+    while (write(fd, zeros, sizeof(zeros)) > 0)
+        ;
+    CHECK_INT(errno, ENOSPC);
+    close(fd);
+}
+
+static void use_full_disk(void)
+{
+    char path[SCRATCH_PATH_BYTES + 32];
+    struct mn_index *index;
+
+    CHECK_INT(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    CHECK_INT(mkdir(directory, 0700) == 0 || errno == EEXIST, 1);
+    CHECK_INT(mount("tmpfs", directory, "tmpfs", 0, "size=2m"), 0);
+    (void)snprintf(path, sizeof(path), "%s/store", directory);
+    CHECK_INT(mn_index_open(path, MAP_BYTES, ENTRIES_MAX, &index), -ENOSPC);
+    CHECK_INT(mount("tmpfs", directory, "tmpfs", 0, "size=6m"), 0);
+    CHECK_INT(mn_index_open(path, MAP_BYTES, ENTRIES_MAX, &index), 0);
+    (void)snprintf(path, sizeof(path), "%s/filler", directory);
+    fill_disk(path);
+    for (uint32_t i = 0; i < 2000; i++)
+        CHECK_INT(note(index, i, MN_PLACE_DATA, i, NULL), 0);
+    CHECK_INT(mn_index_count(index), 2000);
+    CHECK_INT(mn_index_clear(index), 0);
+    CHECK_INT(mn_index_count(index), 0);
+    mn_index_close(index);
+}
+
+static void test_full_disk(void)
+{
+    int status;
+
+    RUN("no room at open is an error; a disk that fills later is not");
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        if (unshare(CLONE_NEWNS) != 0) {
+            printf("skip: no mount namespaces here\n");
+            _exit(0);
+        }
+        use_full_disk();
+        _exit(0);
+    }
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK_INT(status, 0);
+}
+
 int main(void)
 {
     if (!scratch_make(scratch))
@@ -334,6 +390,7 @@ int main(void)
     test_full_map();
     test_killed();
     test_damaged();
+    test_full_disk();
     scratch_remove(scratch);
     return 0;
 }
