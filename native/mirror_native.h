@@ -129,7 +129,7 @@ void mnf_open_gate(struct mn_plane *plane);
 int mnf_close_gate(struct mn_plane *plane, uint32_t timeout_ms);
 int mnf_checkpoint(struct mn_plane *plane, uint64_t *epoch_out);
 void mnf_joining(struct mn_plane *plane, int joining);
-/* changes, replicated_bytes, requests, waits_ns, waits, parked, nodes, epoch, session, 0 */
+/* changes, replicated_bytes, requests, waits_ns, waits, parked, nodes, epoch, session, link: 1 live, 2 attached */
 void mnf_counters(struct mn_plane *plane, uint64_t *counters_out);
 
 /* Reintegration of one object, each under the conflict locks of live changes. */
@@ -153,6 +153,7 @@ void mnf_unlock_object(struct mn_plane *plane, struct mn_object_lock *lock);
 /* Mounts. */
 int mnf_bind(const char *source, const char *target, int read_only); /* private */
 int mnf_unmount(const char *target, int lazy);
+int mnf_sync(int fd); /* syncfs */
 int mnf_protect_process(void); /* mlockall, PR_SET_IO_FLUSHER, oom_score_adj: the first error, or 0 */
 
 /* Block hashes, as Python's xxhash gives them (differential test). */

@@ -123,6 +123,8 @@ void mnf_counters(struct mn_plane *plane, uint64_t *counters_out)
         if (capture->mounts[i] != NULL)
             counters_out[6] += capture->mounts[i]->nodes.node_count;
     counters_out[8] = capture->session_serial;
+    counters_out[9] = (__atomic_load_n(&capture->session_live, __ATOMIC_ACQUIRE) != 0 ? 1U : 0U) |
+                      (capture->keeper->connection != NULL ? 2U : 0U);
 }
 
 int mnf_copy_range(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,

@@ -32,6 +32,11 @@ int mnf_unmount(const char *target, int lazy)
     return umount2(target, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0 ? 0 : -errno;
 }
 
+int mnf_sync(int fd)
+{
+    return syncfs(fd) == 0 ? 0 : -errno;
+}
+
 int mnf_protect_process(void)
 {
     static const char score[] = "-900";

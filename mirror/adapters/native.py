@@ -1,0 +1,588 @@
+"""The C library as Python objects: the only importer of `mirror._native`.
+
+Each method is one C function of native/mirror_native.h; a negative result is raised as the
+OSError of its errno, a positive condition becomes a value. Calls that wait give the interpreter
+lock away, so a thread may block in one while others run. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from mirror._native import ffi, lib
+
+HANDLE_BYTES = 48
+ID_BYTES = 16
+ENTRIES_AT_ONCE = 256
+NO_ID = bytes(ID_BYTES)
+
+
+def check(result: int, what: str) -> int:
+    """Return a result that is not negative; raise the OSError of one that is.
+
+    Raises: OSError (its subclass by errno), with `what` as the subject.
+    """
+    if result < 0:
+        raise OSError(-result, os.strerror(-result), what)
+    return result
+
+
+class Look(NamedTuple):
+    """What stands at a name: its identity (None: it has no valid one) and handle."""
+
+    id: bytes | None
+    handle: bytes
+
+
+class Entry(NamedTuple):
+    """A place of the dirty index; kind as `PlaceKind`. handle is empty when the peer noted it."""
+
+    kind: int
+    root: int
+    id: bytes
+    region: int
+    name: bytes
+    parent: bytes
+    hint: bytes
+    handle: bytes
+    noted: int
+
+
+class Copied(NamedTuple):
+    """Bytes that one copy compared, sent, and sent as holes."""
+
+    compared_bytes: int
+    copied_bytes: int
+    hole_bytes: int
+
+
+class PlaneEvent(NamedTuple):
+    """An event of the capture: kind 1 link lost, 2 local fault, 3 unmounted."""
+
+    kind: int
+    error: int
+    serial: int
+    detail: str
+
+
+class Counters(NamedTuple):
+    """Counters since the capture was made; parked and nodes are levels."""
+
+    changes: int
+    replicated_bytes: int
+    requests: int
+    waits_ns: int
+    waits: int
+    parked: int
+    nodes: int
+    epoch: int
+    session: int
+    link: int  # 1: the session lives, 2: connections are dealt out
+
+
+class Tls:
+    """Certificates of this node for the link. Paths of PEM files.
+
+    Raises: OSError (EINVAL) when one cannot be used, with the reason.
+    """
+
+    def __init__(self, ca_path: str, certificate_path: str, key_path: str) -> None:
+        sentence = ffi.new("char[512]")
+        out = ffi.new("struct mn_tls **")
+        result = lib.mn_tls_create(
+            ca_path.encode(), certificate_path.encode(), key_path.encode(), sentence, 512, out
+        )
+        if result < 0:
+            raise OSError(-result, ffi.string(sentence).decode() or os.strerror(-result), ca_path)
+        self.raw = ffi.gc(out[0], lib.mn_tls_destroy)
+
+
+class Hello(NamedTuple):
+    """The first message of a connection that was accepted."""
+
+    lane: int
+    lane_index: int
+    session: bytes
+    module: str
+    node: str
+
+
+class Connection:
+    """One connection of the link; one thread at a time uses it, any may shut it down.
+
+    Owns the C object until `close`, which must come after its last use by C threads.
+    """
+
+    def __init__(self, raw: Any, tls: Tls) -> None:
+        self.raw = raw
+        self._tls = tls  # must outlive the connection
+        self._freeing = threading.Lock()  # shutdown comes from any thread, close from one
+
+    @classmethod
+    def connect(  # noqa: PLR0913 - the parameters of one C call
+        cls,
+        tls: Tls,
+        address: str,
+        port: int,
+        peer_name: str,
+        *,
+        timeout_ms: int,
+        io_timeout_ms: int,
+        local_address: str | None = None,
+    ) -> Connection:
+        """Connect and authenticate. Raises: OSError (EPERM: not the certificate expected)."""
+        out = ffi.new("struct mn_connection **")
+        local = ffi.NULL if local_address is None else local_address.encode()
+        result = lib.mn_connection_connect(
+            tls.raw,
+            address.encode(),
+            port,
+            local,
+            peer_name.encode(),
+            timeout_ms,
+            io_timeout_ms,
+            out,
+        )
+        check(result, f"{address}:{port}")
+        return cls(out[0], tls)
+
+    @classmethod
+    def accept(
+        cls, tls: Tls, fd: int, peer_name: str, *, timeout_ms: int, io_timeout_ms: int
+    ) -> Connection:
+        """Authenticate an accepted socket, whose descriptor is owned here from now on."""
+        out = ffi.new("struct mn_connection **")
+        result = lib.mn_connection_accept(
+            tls.raw, fd, peer_name.encode(), timeout_ms, io_timeout_ms, out
+        )
+        check(result, peer_name)
+        return cls(out[0], tls)
+
+    def offer(self, lane: int, lane_index: int, session: bytes, module: str, node: str) -> str:
+        """Say Hello. Returns: "" when welcome, else the sentence of the refusal."""
+        sentence = ffi.new("char[512]")
+        result = lib.mnf_offer(
+            self.raw, lane, lane_index, session, module.encode(), node.encode(), sentence
+        )
+        check(result, "Hello")
+        return ffi.string(sentence).decode() if result == lib.MN_PEER_REFUSED else ""
+
+    def receive_hello(self) -> Hello:
+        """Receive Hello; answer it with `answer_hello` from the same thread."""
+        lane = ffi.new("uint8_t[2]")
+        session = ffi.new("uint8_t[]", ID_BYTES)
+        texts = ffi.new("char[512]")
+        result = lib.mnf_receive_hello(self.raw, lane, lane + 1, session, texts, texts + 256)
+        check(result, "Hello")
+        return Hello(
+            lane[0],
+            lane[1],
+            bytes(session),
+            ffi.string(texts).decode(),
+            ffi.string(texts + 256).decode(),
+        )
+
+    def answer_hello(self, node: str, refuse_code: int = 0, sentence: str = "") -> None:
+        """Say Welcome, or Refuse with a sentence."""
+        check(
+            lib.mnf_answer_hello(self.raw, node.encode(), refuse_code, sentence.encode()), "Hello"
+        )
+
+    def send(self, code: int, payload: bytes) -> None:
+        """Send one message. payload: as mirror.wire.codec encodes it."""
+        check(lib.mnf_send(self.raw, code, payload, len(payload)), "send")
+
+    def receive(self, *, idle: bool = False) -> tuple[int, bytes]:
+        """Receive one message: its code and payload. idle: without a time limit."""
+        code = ffi.new("uint16_t *")
+        payload = ffi.new("uint8_t **")
+        size = ffi.new("size_t *")
+        check(lib.mnf_receive(self.raw, int(idle), code, payload, size), "receive")
+        return code[0], bytes(ffi.buffer(payload[0], size[0]))
+
+    def counters(self) -> tuple[int, int]:
+        """Bytes of frames sent and received, before encryption."""
+        counts = ffi.new("uint64_t[2]")
+        lib.mn_connection_counters(self.raw, counts, counts + 1)
+        return counts[0], counts[1]
+
+    def shutdown(self) -> None:
+        """Make every blocked call on it return. Any thread; may be repeated."""
+        with self._freeing:
+            if self.raw is not None:
+                lib.mn_connection_shutdown(self.raw)
+
+    def close(self) -> None:
+        """Free it. No thread may be in a call on it."""
+        with self._freeing:
+            raw, self.raw = self.raw, None
+            if raw is not None:
+                lib.mn_connection_destroy(raw)
+
+
+class Plane:
+    """Roots, dirty index, recent set, capture and apply of one module."""
+
+    def __init__(
+        self,
+        index_directory: str,
+        *,
+        index_bytes: int,
+        index_entries_max: int,
+        recent_places_max: int,
+    ) -> None:
+        out = ffi.new("struct mn_plane **")
+        result = lib.mnf_plane_create(
+            index_directory.encode(), index_bytes, index_entries_max, recent_places_max, out
+        )
+        check(result, index_directory)
+        self._raw = out[0]
+
+    def destroy(self) -> None:
+        """Free everything. No thread may be inside, no mount left."""
+        lib.mnf_plane_destroy(self._raw)
+        self._raw = None
+
+    # Roots and objects of the lower directory.
+
+    def root_add(self, path: str) -> tuple[int, bytes | None]:
+        """Open a lower directory. Returns: its number, and its identity or None."""
+        identity = ffi.new("uint8_t[]", ID_BYTES)
+        result = check(lib.mnf_root_add(self._raw, path.encode(), identity), path)
+        number = self._root_count
+        self._root_count += 1
+        return number, None if result == lib.MN_IDENTITY_MISSING else bytes(identity)
+
+    _root_count = 0
+
+    def root_adopt(self, root: int, identity: bytes) -> None:
+        """Give a root directory its identity."""
+        check(lib.mnf_root_adopt(self._raw, root, identity), f"root {root}")
+
+    def root_sync(self, root: int) -> None:
+        """Put the whole file system of a root on disk (syncfs)."""
+        check(lib.mnf_root_sync(self._raw, root), f"root {root}")
+
+    def root_handle(self, root: int) -> bytes:
+        """The file handle of a root directory."""
+        handle = ffi.new("uint8_t[]", HANDLE_BYTES)
+        check(lib.mnf_root_handle(self._raw, root, handle), f"root {root}")
+        return bytes(handle)
+
+    def open(self, root: int, handle: bytes, flags: int) -> int:
+        """Open an object by handle; the descriptor is the caller's. Raises ESTALE: gone."""
+        return check(lib.mnf_open(self._raw, root, handle, flags), f"root {root}")
+
+    def look(self, directory_fd: int, name: bytes) -> Look | None:
+        """What stands at a name of a directory; None: nothing."""
+        identity = ffi.new("uint8_t[]", ID_BYTES)
+        handle = ffi.new("uint8_t[]", HANDLE_BYTES)
+        result = lib.mnf_look(directory_fd, name, identity, handle)
+        if result == -2:  # ENOENT
+            return None
+        check(result, os.fsdecode(name))
+        return Look(None if result == lib.MN_IDENTITY_MISSING else bytes(identity), bytes(handle))
+
+    def identity_new(self) -> bytes:
+        """A new random identity."""
+        identity = ffi.new("uint8_t[]", ID_BYTES)
+        check(lib.mnf_identity_new(identity), "identity")
+        return bytes(identity)
+
+    def identity_set(self, fd: int, handle: bytes, identity: bytes) -> None:
+        """Give an object its identity. fd: any descriptor of it, O_PATH too."""
+        check(lib.mnf_identity_set(fd, handle, identity), "identity")
+
+    def create(  # noqa: PLR0913 - the parameters of one C call
+        self,
+        directory_fd: int,
+        name: bytes,
+        mode: int,
+        uid: int,
+        gid: int,
+        rdev: int,
+        target: bytes,
+        identity: bytes,
+    ) -> bytes:
+        """Make an object with an identity; mode has the type bits. Returns: its handle."""
+        handle = ffi.new("uint8_t[]", HANDLE_BYTES)
+        result = lib.mnf_create(
+            directory_fd, name, mode, uid, gid, rdev, target, identity, handle
+        )
+        check(result, os.fsdecode(name))
+        return bytes(handle)
+
+    def set_flags(self, fd: int, flags: int, valid: int) -> None:
+        """Set the FS_IOC flags that `valid` names. fd: opened, not O_PATH."""
+        check(lib.mnf_set_flags(fd, flags, valid), "flags")
+
+    # Dirty index and recent set.
+
+    def index_entries(self) -> Iterator[Entry]:
+        """Every entry, in key order; entries that come meanwhile may or may not be seen."""
+        cursor = ffi.new("uint8_t[512]")
+        size = ffi.new("uint16_t *")
+        raw = ffi.new("struct mnf_entry[]", ENTRIES_AT_ONCE)
+        while True:
+            count = check(
+                lib.mnf_index_next(self._raw, cursor, size, raw, ENTRIES_AT_ONCE), "index"
+            )
+            for at in range(count):
+                yield _entry(raw[at])
+            if count < ENTRIES_AT_ONCE:
+                return
+
+    def index_merge(self, entries: Sequence[Entry]) -> None:
+        """Note entries of the peer, durably, in one commit."""
+        raw = _raw_entries(entries)
+        check(lib.mnf_index_merge(self._raw, raw, len(entries)), "index")
+
+    def index_remove(self, entries: Sequence[Entry]) -> None:
+        """Remove entries as they were read; one noted again since stays."""
+        raw = _raw_entries(entries)
+        check(lib.mnf_index_remove(self._raw, raw, len(entries)), "index")
+
+    def index_absorb(self) -> None:
+        """Put the recent set into the index, durably; the set is empty then."""
+        check(lib.mnf_index_absorb(self._raw), "index")
+
+    def index_clear(self) -> None:
+        """Empty the index, durably."""
+        check(lib.mnf_index_clear(self._raw), "index")
+
+    def index_count(self) -> int:
+        """Entries in the index."""
+        return int(lib.mnf_index_count(self._raw))
+
+    def recent_count(self) -> int:
+        """Places in the recent set."""
+        return int(lib.mnf_recent_count(self._raw))
+
+    def recent_clear(self) -> None:
+        """Forget the recent set: both disks hold everything."""
+        lib.mnf_recent_clear(self._raw)
+
+    # Secondary.
+
+    def apply_begin(self) -> None:
+        """Begin a session as secondary. No worker of an older one may be running."""
+        check(lib.mnf_apply_begin(self._raw), "apply")
+
+    def apply_serve(self, connection: Connection, lane: int) -> tuple[int, bytes] | None:
+        """Serve a connection. Returns a message for Python, after which it is called again.
+
+        Raises: OSError when the connection ends (ECONNRESET, ESHUTDOWN) or breaks the protocol.
+        """
+        code = ffi.new("uint16_t *")
+        payload = ffi.new("uint8_t **")
+        size = ffi.new("size_t *")
+        result = lib.mnf_apply_serve(self._raw, connection.raw, lane, code, payload, size)
+        check(result, "apply")
+        if result == lib.MN_PYTHON_MESSAGE:
+            return code[0], bytes(ffi.buffer(payload[0], size[0]))
+        return None
+
+    def apply_learn(  # noqa: PLR0913 - the parameters of one C call
+        self, root: int, identity: bytes, handle: bytes, parent: bytes, name: bytes
+    ) -> None:
+        """Tell the map of identities where an object is."""
+        check(lib.mnf_apply_learn(self._raw, root, identity, handle, parent, name), "identity")
+
+    def apply_find(self, root: int, identity: bytes) -> bytes | None:
+        """The handle of an identity the map knows."""
+        handle = ffi.new("uint8_t[]", HANDLE_BYTES)
+        result = check(lib.mnf_apply_find(self._raw, root, identity, handle), "identity")
+        return None if result else bytes(handle)
+
+    def apply_operations(self) -> int:
+        """Live operations applied in this session."""
+        return int(lib.mnf_apply_operations(self._raw))
+
+    def apply_epoch(self) -> int:
+        """The highest epoch seen in an operation."""
+        return int(lib.mnf_apply_epoch(self._raw))
+
+    # Primary.
+
+    def capture_create(self, workers_per_mount: int, *, writeback: bool, sync_both: bool) -> None:
+        """Make the capture; its gate is closed."""
+        check(
+            lib.mnf_capture_create(self._raw, workers_per_mount, int(writeback), int(sync_both)),
+            "capture",
+        )
+
+    def capture_destroy(self) -> None:
+        """Free the capture. No mount may be left."""
+        lib.mnf_capture_destroy(self._raw)
+
+    def capture_mount(self, root: int, mountpoint: str) -> None:
+        """Mount over a replicated directory and start its workers."""
+        check(lib.mnf_capture_mount(self._raw, root, mountpoint.encode()), mountpoint)
+
+    def capture_mount_end(self, root: int) -> None:
+        """Join the workers of a mount that was unmounted."""
+        check(lib.mnf_capture_mount_end(self._raw, root), f"root {root}")
+
+    def event_fd(self) -> int:
+        """Readable when an event waits; owned by the capture."""
+        return int(lib.mnf_event_fd(self._raw))
+
+    def event_take(self) -> PlaneEvent | None:
+        """The next event, or None."""
+        kind = ffi.new("uint32_t *")
+        error = ffi.new("int *")
+        serial = ffi.new("uint64_t *")
+        detail = ffi.new("char[160]")
+        if lib.mnf_event_take(self._raw, kind, error, serial, detail) != 0:
+            return None
+        return PlaneEvent(kind[0], error[0], serial[0], ffi.string(detail).decode(errors="replace"))
+
+    def connections_needed(self) -> int:
+        """LIVE connections that a session needs."""
+        return int(lib.mnf_connections_needed(self._raw))
+
+    def session_begin(self, connections: Sequence[Connection]) -> None:
+        """The gate is frozen and nobody inside: mirror from now on, once the gate opens."""
+        raw = ffi.new("struct mn_connection *[]", [each.raw for each in connections])
+        check(lib.mnf_session_begin(self._raw, raw, len(connections)), "session")
+
+    def session_lost(self, error: int, why: str) -> None:
+        """Part: freeze, shut every connection down, tell of it by an event."""
+        lib.mnf_session_lost(self._raw, error, why.encode()[:150])
+
+    def session_end(self, timeout_ms: int) -> None:
+        """Wait until nobody is inside, then take the connections away; the gate stays frozen."""
+        check(lib.mnf_session_end(self._raw, timeout_ms), "session")
+
+    def freeze(self, timeout_ms: int) -> None:
+        """Park changes from now on and wait until none is under way. Raises TimeoutError."""
+        check(lib.mnf_freeze(self._raw, timeout_ms), "freeze")
+
+    def go_alone(self) -> None:
+        """Recent set into the index, durably; then the gate opens, alone (invariant 3)."""
+        check(lib.mnf_go_alone(self._raw), "index")
+
+    def open_gate(self) -> None:
+        """Open the gate; parked changes go on."""
+        lib.mnf_open_gate(self._raw)
+
+    def close_gate(self, timeout_ms: int) -> None:
+        """Refuse changes (ESTALE) and wait until none is under way. Raises TimeoutError."""
+        check(lib.mnf_close_gate(self._raw, timeout_ms), "gate")
+
+    def checkpoint(self) -> int:
+        """One checkpoint of both disks. Returns: its epoch."""
+        epoch = ffi.new("uint64_t *")
+        check(lib.mnf_checkpoint(self._raw, epoch), "checkpoint")
+        return int(epoch[0])
+
+    def joining(self, value: bool) -> None:  # noqa: FBT001 - a switch
+        """While the secondary is being brought up to date, copies send no ranges."""
+        lib.mnf_joining(self._raw, int(value))
+
+    def mirrored(self) -> bool:
+        """True while a session lives: changes go to the secondary first."""
+        return bool(self.counters().link & 1)
+
+    def attached(self) -> bool:
+        """True from session_begin to session_end, also after the session was lost."""
+        return bool(self.counters().link & 2)
+
+    def counters(self) -> Counters:
+        """What happened so far."""
+        values = ffi.new("uint64_t[]", lib.MN_COUNTERS)
+        lib.mnf_counters(self._raw, values)
+        return Counters(*list(values)[: len(Counters._fields)])
+
+    # Reintegration of one object.
+
+    def copy_range(  # noqa: PLR0913 - the parameters of one C call
+        self,
+        root: int,
+        handle: bytes,
+        identity: bytes,
+        connection: Connection,
+        offset: int,
+        size: int,
+    ) -> Copied:
+        """Compare a range with the target's and send what differs. Raises ENOENT: gone here."""
+        copied = ffi.new("struct mnf_copied *")
+        result = lib.mnf_copy_range(
+            self._raw, root, handle, identity, connection.raw, offset, size, copied
+        )
+        check(result, "copy")
+        return Copied(copied.compared_bytes, copied.copied_bytes, copied.hole_bytes)
+
+    def copy_size(self, root: int, handle: bytes, identity: bytes, connection: Connection) -> None:
+        """Make the target's size this node's. Raises ENOENT: gone here."""
+        check(lib.mnf_copy_size(self._raw, root, handle, identity, connection.raw), "copy")
+
+    @contextmanager
+    def object_lock(self, handle: bytes) -> Iterator[None]:
+        """Hold the attributes of an object against live changes."""
+        lock = lib.mnf_lock_object(self._raw, handle)
+        if lock == ffi.NULL:
+            raise MemoryError
+        try:
+            yield
+        finally:
+            lib.mnf_unlock_object(self._raw, lock)
+
+
+def _entry(raw: Any) -> Entry:
+    return Entry(
+        raw.kind,
+        raw.root,
+        bytes(raw.id),
+        raw.region,
+        bytes(ffi.buffer(raw.name, raw.name_size)),
+        bytes(raw.parent),
+        bytes(ffi.buffer(raw.hint, raw.hint_size)),
+        bytes(raw.handle),
+        raw.noted,
+    )
+
+
+def _raw_entries(entries: Sequence[Entry]) -> Any:
+    raw = ffi.new("struct mnf_entry[]", max(1, len(entries)))
+    for at, entry in enumerate(entries):
+        to = raw[at]
+        to.kind, to.root, to.region, to.noted = entry.kind, entry.root, entry.region, entry.noted
+        to.name_size, to.hint_size = len(entry.name), len(entry.hint)
+        ffi.memmove(to.id, entry.id, ID_BYTES)
+        ffi.memmove(to.parent, entry.parent or NO_ID, ID_BYTES)
+        ffi.memmove(to.name, entry.name, len(entry.name))
+        ffi.memmove(to.hint, entry.hint, len(entry.hint))
+        ffi.memmove(to.handle, entry.handle.ljust(HANDLE_BYTES, b"\0"), HANDLE_BYTES)
+    return raw
+
+
+def bind(source: str, target: str, *, read_only: bool) -> None:
+    """Bind a directory over another, privately."""
+    check(lib.mnf_bind(source.encode(), target.encode(), int(read_only)), target)
+
+
+def unmount(target: str, *, lazy: bool = False) -> None:
+    """Unmount; lazy: what is still used keeps it until then."""
+    check(lib.mnf_unmount(target.encode(), int(lazy)), target)
+
+
+def sync_filesystem(fd: int) -> None:
+    """Write a file system back (syncfs) by any descriptor on it."""
+    check(lib.mnf_sync(fd), "syncfs")
+
+
+def protect_process() -> None:
+    """Lock memory and keep the process from the OOM killer. Raises: OSError, the first failure."""
+    check(lib.mnf_protect_process(), "process")
+
+
+def block_hash(data: bytes) -> bytes:
+    """XXH3-128 of a block, as the wire carries it."""
+    out = ffi.new("uint8_t[16]")
+    lib.mn_hash_block(data, len(data), out)
+    return bytes(out)

@@ -1,0 +1,1 @@
+"""The data plane process of one module: what turns the wheels of the C library."""

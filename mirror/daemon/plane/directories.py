@@ -1,0 +1,126 @@
+"""The replicated directories of a module as mounts: private bind, cover, capture.
+
+    private bind   lower_prefix + i, made once, survives this process (a restart finds it)
+    cover          read-only bind of the lower directory over itself, on WAIT and SECOND
+    capture        the FUSE mount, on PRIM and ALONE (made by the native library)
+
+What lies over a directory is asked of the kernel each time (/proc/self/mountinfo), never remembered:
+an earlier process may have left it there.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirror.adapters import native
+
+HIDDEN_NAME = ".mirror"
+NUMBERS_NAME = "numbers.json"
+UNMOUNTS_MAX = 16  # a stack of our own mounts is at most cover + capture; more is somebody else's
+
+
+def mounts_at(path: str) -> list[str]:
+    """File system types mounted exactly at a path, lowest first."""
+    found = []
+    with Path("/proc/self/mountinfo").open("rb") as lines:
+        for line in lines:
+            fields = line.split(b" ")
+            point = fields[4].decode("unicode_escape").encode("latin-1")
+            if point == os.fsencode(path):
+                found.append(fields[fields.index(b"-") + 1].decode())
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """One replicated directory. number: as on the wire."""
+
+    number: int
+    path: str
+    lower: str
+
+    def bind_lower(self) -> None:
+        """Make the private bind, unless an earlier process did; clear a dead mount above.
+
+        Raises: OSError.
+        """
+        if not mounts_at(self.lower):
+            self.clear()
+            Path(self.lower).mkdir(parents=True, exist_ok=True)
+            native.bind(self.path, self.lower, read_only=False)
+        else:
+            self.clear()
+
+    def clear(self) -> None:
+        """Take away what we or a dead process of ours left over the directory.
+
+        A mount that was there before us (the directory is itself a mount point) stays.
+        """
+        for _ in range(UNMOUNTS_MAX):
+            if not self._ours_on_top():
+                return
+            native.unmount(self.path, lazy=True)
+
+    def _ours_on_top(self) -> bool:
+        mounts = mounts_at(self.path)
+        if not mounts:
+            return False
+        if mounts[-1] == "fuse.mirror":
+            return True
+        return self._is_cover()
+
+    def _is_cover(self) -> bool:
+        """True when the top is a read-only view of the lower directory."""
+        try:
+            top = os.statvfs(self.path)
+            same = os.stat(self.path).st_ino == os.stat(self.lower).st_ino
+        except OSError as error:
+            if error.errno == errno.ENOTCONN:
+                return True
+            raise
+        return bool(top.f_flag & os.ST_RDONLY) and same and len(mounts_at(self.lower)) > 0
+
+    def cover(self) -> None:
+        """Show the directory read-only. Idempotent. Raises: OSError."""
+        if not self._ours_on_top():
+            native.bind(self.lower, self.path, read_only=True)
+
+    def release(self) -> None:
+        """Take the private bind away: the module stops."""
+        self.clear()
+        if mounts_at(self.lower):
+            native.unmount(self.lower)
+            Path(self.lower).rmdir()
+
+    def write_numbers(self, generation: str, checkpoint: int) -> None:
+        """Write the hidden numbers, so that a disk restored alone is recognised (design 8)."""
+        hidden = Path(self.lower) / HIDDEN_NAME
+        fresh = hidden / (NUMBERS_NAME + ".new")
+        with fresh.open("w", encoding="utf-8") as file:
+            json.dump({"generation": generation, "checkpoint": checkpoint}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(hidden / NUMBERS_NAME)
+        directory_fd = os.open(hidden, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory_fd)
+        finally:
+            os.close(directory_fd)
+
+    def read_numbers(self) -> tuple[str, int]:
+        """Read the hidden numbers; ("", 0) when there are none or they cannot be read."""
+        try:
+            text = (Path(self.lower) / HIDDEN_NAME / NUMBERS_NAME).read_text(encoding="utf-8")
+            numbers = json.loads(text)
+            return str(numbers["generation"]), int(numbers["checkpoint"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return "", 0
+
+    def is_empty(self) -> bool:
+        """True when the lower directory holds nothing but what is ours and lost+found."""
+        with os.scandir(self.lower) as entries:
+            return all(entry.name in (HIDDEN_NAME, "lost+found") for entry in entries)

@@ -1,0 +1,165 @@
+"""Lanes of one session: connecting them as the source, accepting them as the target."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from mirror.adapters.native import Connection, Hello, Tls
+from mirror.daemon.plane.settings import PlaneSettings
+from mirror.errors import LinkRefused
+
+CONTROL, LIVE, COPY = 0, 1, 2  # Lane of PROTOCOL, as Hello carries it
+REFUSE_SESSION = 3
+LISTEN_BACKLOG = 64
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Lanes:
+    """The connections of a session, as its source holds them."""
+
+    session: bytes
+    control: Connection
+    live: list[Connection] = field(default_factory=list)
+    copy: list[Connection] = field(default_factory=list)
+
+    def all(self) -> list[Connection]:
+        """Every connection."""
+        return [self.control, *self.live, *self.copy]
+
+    def shutdown(self) -> None:
+        """Make every blocked call on them return."""
+        for connection in self.all():
+            connection.shutdown()
+
+    def close(self) -> None:
+        """Free them; nobody uses them any more."""
+        for connection in self.all():
+            connection.close()
+
+
+def connect_lanes(
+    settings: PlaneSettings,
+    tls: Tls,
+    session: bytes,
+    addresses: list[str],
+    port: int,
+    live_count: int,
+) -> Lanes:
+    """Connect every lane of a session to the peer, by the first address that answers.
+
+    Raises: OSError when no address answers, LinkRefused (MIR-501) with the peer's sentence.
+    """
+    opened: list[Connection] = []
+
+    def one(address: str, lane: int, lane_index: int) -> Connection:
+        connection = Connection.connect(
+            tls,
+            address,
+            port,
+            settings.peer,
+            timeout_ms=settings.connect_timeout_ms,
+            io_timeout_ms=settings.io_timeout_ms,
+        )
+        opened.append(connection)
+        refusal = connection.offer(lane, lane_index, session, settings.module, settings.node)
+        if refusal:
+            raise LinkRefused(peer=settings.peer, sentence=refusal)
+        return connection
+
+    try:
+        address, control = _first_that_answers(addresses, lambda each: one(each, CONTROL, 0))
+        lanes = Lanes(session, control)
+        lanes.live.extend(one(address, LIVE, at) for at in range(live_count))
+        lanes.copy.extend(one(address, COPY, at) for at in range(settings.reintegration_threads))
+    except (OSError, LinkRefused):
+        for connection in opened:
+            connection.close()
+        raise
+    return lanes
+
+
+def _first_that_answers(
+    addresses: list[str], connect: Callable[[str], Connection]
+) -> tuple[str, Connection]:
+    failure: OSError | None = None
+    for address in addresses:
+        try:
+            return address, connect(address)
+        except OSError as error:
+            failure = error
+    raise failure or OSError("no address of the peer is known")
+
+
+class Listener:
+    """Accepts connections of the peer for as long as the process lives.
+
+    admit(hello) -> "" or the sentence of a refusal; then serve(connection, hello) runs in the
+    connection's own thread and owns the connection.
+    """
+
+    def __init__(
+        self,
+        settings: PlaneSettings,
+        tls: Tls,
+        admit: Callable[[Hello], str],
+        serve: Callable[[Connection, Hello], None],
+    ) -> None:
+        self._settings = settings
+        self._tls = tls
+        self._admit = admit
+        self._serve = serve
+        self._socket = socket.create_server(
+            ("", settings.listen_port), family=socket.AF_INET6, dualstack_ipv6=True,
+            backlog=LISTEN_BACKLOG, reuse_port=False,
+        ) if socket.has_dualstack_ipv6() else socket.create_server(
+            ("", settings.listen_port), backlog=LISTEN_BACKLOG
+        )
+        threading.Thread(target=self._accept, name="listener", daemon=True).start()
+
+    def close(self) -> None:
+        """Accept no more."""
+        self._socket.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                accepted, address = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(
+                target=self._greet, args=(accepted, address[0]), name="lane", daemon=True
+            ).start()
+
+    def _greet(self, accepted: socket.socket, address: str) -> None:
+        connection: Connection | None = None
+        try:
+            connection = Connection.accept(
+                self._tls,
+                accepted.detach(),
+                self._settings.peer,
+                timeout_ms=self._settings.connect_timeout_ms,
+                io_timeout_ms=self._settings.io_timeout_ms,
+            )
+            hello = connection.receive_hello()
+            refusal = self._admit(hello)
+            connection.answer_hello(
+                self._settings.node, REFUSE_SESSION if refusal else 0, refusal
+            )
+        except OSError as error:
+            log.warning("connection refused", address=address, error=str(error))
+            refusal = "refused"
+        if connection is None:
+            return
+        if refusal:
+            with contextlib.suppress(OSError):
+                connection.close()
+            return
+        self._serve(connection, hello)

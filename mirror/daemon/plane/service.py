@@ -1,0 +1,365 @@
+"""What the control plane may ask of a data plane: one verb a method, over a local socket.
+
+Verbs that change something run one after the other in a thread; `hello`, `status` and `freeze` are answered at once,
+whatever else waits. Events go to every connection. The socket's messages: mirror/wire/local.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from mirror.adapters.native import Hello, Plane, Tls, protect_process
+from mirror.daemon.plane.directories import Directory
+from mirror.daemon.plane.lanes import Listener
+from mirror.daemon.plane.primary import Primary
+from mirror.daemon.plane.secondary import Secondary
+from mirror.daemon.plane.settings import PlaneSettings
+from mirror.daemon.plane.target import Target
+from mirror.errors import MirrorError, PlaneFailed, PlaneNotReady
+from mirror.wire import local
+
+log = structlog.get_logger()
+
+CONFIRM_S_MAX = 10.0
+EVENT_LINK_LOST, EVENT_LOCAL_FAULT, EVENT_UNMOUNTED = 1, 2, 3
+
+
+class Service:
+    """One data plane. Made and run inside the event loop."""
+
+    def __init__(self, settings: PlaneSettings) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._one_verb = ThreadPoolExecutor(1, thread_name_prefix="verb")
+        self._at_once = ThreadPoolExecutor(2, thread_name_prefix="now")
+        self._stopped = asyncio.Event()
+        self._covered = False
+        self._in_step = False
+        self._event_fd = -1
+        try:
+            protect_process()
+        except OSError as error:
+            log.warning("process not protected", error=str(error))
+        self._directories = [
+            Directory(number, path, f"{settings.lower_prefix}{number}")
+            for number, path in enumerate(settings.directories)
+        ]
+        self._tls = Tls(settings.ca, settings.certificate, settings.key)
+        Path(settings.index_directory).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._plane = Plane(
+            settings.index_directory,
+            index_bytes=settings.index_bytes,
+            index_entries_max=settings.index_entries_max,
+            recent_places_max=settings.recent_places_max,
+        )
+        self._identities: list[bytes | None] = []
+        for directory in self._directories:
+            directory.bind_lower()
+            self._identities.append(self._plane.root_add(directory.lower)[1])
+        self._primary = Primary(settings, self._plane, self._tls, self._directories, self.emit)
+        self._secondary = Secondary(self._plane, self._make_target, self._adopt_root, self.emit)
+        self._listener = Listener(settings, self._tls, self._admit, self._secondary.serve)
+
+    # The socket.
+
+    async def run(self) -> None:
+        """Serve until `stop`."""
+        path = Path(self._settings.socket)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._connected, path)
+        path.chmod(0o600)
+        async with server:
+            await self._stopped.wait()
+        path.unlink(missing_ok=True)
+
+    async def _connected(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._writers.add(writer)
+        decoder = local.Decoder()
+        tasks: set[asyncio.Task[None]] = set()
+        try:
+            while chunk := await reader.read(65_536):
+                for message in decoder.feed(chunk):
+                    task = asyncio.create_task(self._answer(message, writer))
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+        except (OSError, MirrorError) as error:
+            log.warning("control connection ended", error=str(error))
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _answer(self, message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        number, verb = int(message.get("id", 0)), str(message.get("do", ""))
+        fields = {key: value for key, value in message.items() if key not in ("v", "id", "do")}
+        try:
+            answer = local.reply(number, **await self._perform(verb, fields))
+        except MirrorError as error:
+            answer = local.reply_error(number, error)
+        except (OSError, TimeoutError) as error:
+            log.warning("verb failed", verb=verb, error=str(error))
+            answer = local.reply_error(number, PlaneFailed(verb=verb, observed=str(error)))
+        except Exception as error:
+            log.exception("verb failed", verb=verb)
+            answer = local.reply_error(number, PlaneFailed(verb=verb, observed=repr(error)))
+        with contextlib.suppress(OSError):
+            writer.write(local.encode(answer))
+            await writer.drain()
+        if verb == "stop" and answer["ok"]:
+            self._stopped.set()
+
+    async def _perform(self, verb: str, fields: dict[str, Any]) -> dict[str, Any]:
+        if verb in self._NOW:
+            act, pool = self._NOW[verb], self._at_once
+        elif verb in self._IN_TURN:
+            act, pool = self._IN_TURN[verb], self._one_verb
+        else:
+            raise PlaneNotReady(verb=verb, mode="of another version")
+        result = await self._loop.run_in_executor(pool, lambda: act(self, **fields))
+        self._watch_events()
+        return result or {}
+
+    def emit(self, name: str, /, **fields: object) -> None:
+        """Tell every connection. Any thread."""
+        self._loop.call_soon_threadsafe(self._emit_here, local.encode(local.event(name, **fields)))
+
+    def _emit_here(self, frame: bytes) -> None:
+        for writer in self._writers:
+            with contextlib.suppress(OSError, RuntimeError):
+                writer.write(frame)
+
+    # Events of the capture.
+
+    def _watch_events(self) -> None:
+        fd = self._plane.event_fd() if self._primary.mode != "idle" else -1
+        if fd == self._event_fd:
+            return
+        if self._event_fd >= 0:
+            self._loop.remove_reader(self._event_fd)
+        if fd >= 0:
+            self._loop.add_reader(fd, self._read_events)
+        self._event_fd = fd
+
+    def _read_events(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._event_fd, 8)
+        while (event := self._plane.event_take()) is not None:
+            log.info("capture event", kind=event.kind, error=event.error, detail=event.detail)
+            if event.kind == EVENT_LINK_LOST:
+                self._primary.gate = "frozen"
+                self.emit("link_lost", session=self._primary.session(), reason=event.detail)
+            elif event.kind == EVENT_LOCAL_FAULT:
+                self.emit("fault", where="local", error=event.error, sentence=event.detail)
+
+    # What the secondary needs of this process.
+
+    def _admit(self, hello: Hello) -> str:
+        if hello.module != self._settings.module:
+            return f"this is module {self._settings.module}"
+        return self._secondary.admit(hello)
+
+    def _make_target(self, full: bool, aside: str) -> Target:  # noqa: FBT001 - as follow says it
+        return Target(
+            self._plane,
+            [directory.lower for directory in self._directories],
+            full=full,
+            aside=aside,
+            on_end=self._synchronised,
+        )
+
+    def _synchronised(self, generation: bytes, checkpoint: int, record: bytes) -> None:
+        """EndSync came and both disks hold everything: the control plane makes its record durable."""
+        self._in_step = True
+        self.emit(
+            "target_in_sync",
+            session=self._secondary.session(),
+            generation=generation.hex(),
+            checkpoint=checkpoint,
+            record=record,
+        )
+
+    def _adopt_root(self, root: int, identity: bytes, full: bool) -> bool:  # noqa: FBT001
+        if self._identities[root] == identity:
+            return True
+        if self._identities[root] is not None and not full:
+            return False
+        self._plane.root_adopt(root, identity)
+        self._identities[root] = identity
+        return True
+
+    # Verbs.
+
+    def _mode(self) -> str:
+        if self._primary.mode != "idle":
+            return self._primary.mode
+        if self._secondary.session():
+            return "second" if self._in_step else "following"
+        return "covered" if self._covered else "idle"
+
+    def _hello(self) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "mode": self._mode(),
+            "gate": self._primary.gate,
+            "session": self._primary.session() or self._secondary.session(),
+            "epoch": self._plane.counters().epoch,
+            "checkpoint": self._primary.checkpoint,
+        }
+
+    def _status(self) -> dict[str, Any]:
+        counters = self._plane.counters()
+        return {
+            **self._hello(),
+            "counters": counters._asdict(),
+            "progress": self._primary.progress,
+            "recent": self._plane.recent_count(),
+            "index": self._plane.index_count(),
+            "applied": self._plane.apply_operations(),
+        }
+
+    def _cover(self) -> None:
+        for directory in self._directories:
+            directory.cover()
+        self._covered = True
+
+    def _uncover(self) -> None:
+        for directory in self._directories:
+            directory.clear()
+        self._covered = False
+
+    def _identify(self) -> dict[str, Any]:
+        roots = []
+        for directory, identity in zip(self._directories, self._identities, strict=True):
+            generation, checkpoint = directory.read_numbers()
+            roots.append(
+                {
+                    "directory": directory.path,
+                    "identity": identity.hex() if identity else "",
+                    "generation": generation,
+                    "checkpoint": checkpoint,
+                    "empty": directory.is_empty(),
+                }
+            )
+        return {"roots": roots}
+
+    def _adopt(self) -> dict[str, Any]:
+        for number, identity in enumerate(self._identities):
+            if identity is None:
+                self._adopt_root(number, self._plane.identity_new(), True)  # noqa: FBT003
+        return self._identify()
+
+    def _serve(self, generation: str = "") -> None:
+        if any(identity is None for identity in self._identities):
+            raise PlaneNotReady(verb="serve", mode="without identity: the disk may be missing")
+        self._primary.serve()
+        self._covered = False
+        if generation:
+            self._record_hidden(generation, self._primary.checkpoint)
+
+    def _go_alone(self, generation: str = "") -> None:
+        self._primary.go_alone()
+        if generation:
+            self._record_hidden(generation, self._primary.checkpoint)
+
+    def _follow(self, session: str, full: bool = False, aside: str = "", **_: object) -> None:  # noqa: FBT001, FBT002
+        self._in_step = False
+        self._secondary.follow(bytes.fromhex(session), full=full, aside=aside)
+
+    def _lead(  # noqa: PLR0913 - the fields of the message
+        self,
+        session: str,
+        peer_addresses: list[str],
+        port: int,
+        generation: str,
+        full: bool = False,  # noqa: FBT001, FBT002
+        aside: str = "",
+        **_: object,
+    ) -> None:
+        self._primary.lead(
+            bytes.fromhex(session),
+            peer_addresses,
+            port,
+            full=full,
+            aside=aside,
+            generation=bytes.fromhex(generation),
+        )
+
+    def _settle(self) -> None:
+        self._secondary.settle(len(self._directories))
+        self._in_step = False
+
+    def _confirm_sync(self, session: str) -> None:
+        self._secondary.confirm(session)
+
+    def _record_hidden(self, generation: str, checkpoint: int) -> None:
+        for directory in self._directories:
+            directory.write_numbers(generation, checkpoint)
+
+    def _freeze(self) -> None:
+        self._primary.freeze()
+
+    def _thaw(self) -> None:
+        self._primary.thaw()
+
+    def _gate(self, to: str) -> None:
+        if to != "closed":
+            raise PlaneNotReady(verb="gate", mode="only to be closed")
+        self._primary.close_gate()
+
+    def _drain(self) -> dict[str, Any]:
+        return self._primary.drain()
+
+    def _hand_over(self) -> None:
+        self._primary.hand_over()
+
+    def _unserve(self) -> None:
+        self._loop.call_soon_threadsafe(self._forget_events)
+        self._primary.unserve()
+
+    def _forget_events(self) -> None:
+        if self._event_fd >= 0:
+            self._loop.remove_reader(self._event_fd)
+            self._event_fd = -1
+
+    def _stop(self) -> None:
+        self._unserve()
+        self._secondary.end("the module stops")
+        self._listener.close()
+        for directory in self._directories:
+            directory.release()
+
+    _NOW: dict[str, Callable[..., Any]] = {  # noqa: RUF012 - a table, never changed
+        "hello": _hello,
+        "status": _status,
+        "freeze": _freeze,
+        "gate": _gate,
+        "confirm_sync": _confirm_sync,
+    }
+    _IN_TURN: dict[str, Callable[..., Any]] = {  # noqa: RUF012 - a table, never changed
+        "cover": _cover,
+        "uncover": _uncover,
+        "identify": _identify,
+        "adopt": _adopt,
+        "serve": _serve,
+        "go_alone": _go_alone,
+        "follow": _follow,
+        "lead": _lead,
+        "settle": _settle,
+        "record_hidden": _record_hidden,
+        "thaw": _thaw,
+        "drain": _drain,
+        "hand_over": _hand_over,
+        "unserve": _unserve,
+        "stop": _stop,
+    }

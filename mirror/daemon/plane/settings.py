@@ -1,0 +1,54 @@
+"""What a data plane is started with: one JSON file, written by the control plane.
+
+A value only; reading and writing it is one function each.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneSettings:
+    """Settings of one data plane. Times in ms, sizes in bytes, paths absolute.
+
+    directories: the replicated directories, in the order that numbers them on the wire.
+    lower_prefix: the private bind of directory i is at lower_prefix + str(i).
+    writeback: barrier="fsync". sync_both: async="none" (design 6).
+    reintegration_bytes_s: bound of reintegration, 0 for none.
+    """
+
+    module: str
+    node: str
+    peer: str
+    socket: str
+    directories: tuple[str, ...]
+    lower_prefix: str
+    index_directory: str
+    listen_port: int
+    ca: str
+    certificate: str
+    key: str
+    writeback: bool = False
+    sync_both: bool = False
+    workers_per_directory: int = 4
+    reintegration_threads: int = 6
+    reintegration_bytes_s: int = 0
+    connect_timeout_ms: int = 3_000
+    io_timeout_ms: int = 30_000
+    index_bytes: int = 256 << 20
+    index_entries_max: int = 1_000_000
+    recent_places_max: int = 200_000
+
+    def write(self, path: Path) -> None:
+        """Write the file, mode 0600."""
+        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        path.chmod(0o600)
+
+    @classmethod
+    def read(cls, path: Path) -> PlaneSettings:
+        """Read the file. Raises: OSError, ValueError, TypeError (another version's file)."""
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**{**values, "directories": tuple(values["directories"])})

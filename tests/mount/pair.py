@@ -1,0 +1,138 @@
+"""Two planes in one process, joined over loopback TLS: the primary's mount and the secondary's lower directory.
+
+No control plane: the test turns gate and session itself. Everything else is real: FUSE, TLS, both disks.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mirror.adapters import native, pki
+from mirror.adapters.native import Connection, Plane, Tls
+
+SESSION = bytes(range(16))
+LIVE = 1
+
+
+def make_tls(directory: Path) -> tuple[Tls, Tls]:
+    """Certificates of two nodes of one new cluster."""
+    pki.create_cluster(directory / "cluster")
+    made = []
+    for node in ("n1", "n2"):
+        files = pki.issue_node(directory / "cluster", node, ["127.0.0.1"], directory / node)
+        made.append(Tls(str(files.ca_certificate), str(files.node_certificate), str(files.node_key)))
+    return made[0], made[1]
+
+
+def make_plane(directory: Path) -> Plane:
+    """A plane with one root, `directory/lower`, which is made when missing."""
+    (directory / "lower").mkdir(parents=True, exist_ok=True)
+    plane = Plane(
+        str(directory / "index"),
+        index_bytes=64 << 20,
+        index_entries_max=100_000,
+        recent_places_max=100_000,
+    )
+    return plane
+
+
+class Pair:
+    """See the module. mount is what the application sees; left and right are the lower directories."""
+
+    def __init__(self, directory: Path, *, writeback: bool, sync_both: bool) -> None:
+        self.mount = directory / "mount"
+        self.left = directory / "n1" / "lower"
+        self.right = directory / "n2" / "lower"
+        self.mount.mkdir()
+        self._tls = make_tls(directory / "pki")
+        self.primary = make_plane(directory / "n1")
+        self.secondary = make_plane(directory / "n2")
+        identity = self.primary.identity_new()
+        for plane, lower in ((self.primary, self.left), (self.secondary, self.right)):
+            plane.root_add(str(lower))
+            plane.root_adopt(0, identity)
+        self.primary.capture_create(2, writeback=writeback, sync_both=sync_both)
+        self.primary.capture_mount(0, str(self.mount))
+        self._connections: list[Connection] = []
+        self._workers: list[threading.Thread] = []
+
+    def mirror(self) -> None:
+        """Begin a session: both lower directories are equal now."""
+        self.secondary.apply_begin()
+        self._connections = [self._connect(at) for at in range(self.primary.connections_needed())]
+        self.primary.session_begin(self._connections)
+        self.primary.open_gate()
+
+    def _connect(self, index: int) -> Connection:
+        listener = socket.create_server(("127.0.0.1", 0))
+        ready = threading.Thread(target=self._serve, args=(listener,), daemon=True)
+        ready.start()
+        self._workers.append(ready)
+        port = listener.getsockname()[1]
+        connection = Connection.connect(
+            self._tls[0], "127.0.0.1", port, "n2", timeout_ms=5000, io_timeout_ms=10_000
+        )
+        assert connection.offer(LIVE, index, SESSION, "test", "n1") == ""
+        return connection
+
+    def _serve(self, listener: socket.socket) -> None:
+        with listener:
+            accepted, _ = listener.accept()
+        connection = Connection.accept(
+            self._tls[1], accepted.detach(), "n1", timeout_ms=5000, io_timeout_ms=10_000
+        )
+        connection.receive_hello()
+        connection.answer_hello("n2")
+        try:
+            self.secondary.apply_serve(connection, LIVE)
+        except OSError:
+            connection.close()
+
+    def part(self) -> None:
+        """Cut every connection, as a broken cable does to the data planes."""
+        for connection in self._connections:
+            connection.shutdown()
+
+    def go_alone(self) -> None:
+        """Leave the session and go on alone."""
+        self.primary.session_lost(104, "test")
+        self.primary.session_end(10_000)
+        for connection in self._connections:
+            connection.close()
+        self._connections = []
+        for worker in self._workers:
+            worker.join(10)
+        self.primary.go_alone()
+
+    def close(self) -> None:
+        """Unmount and free everything."""
+        self.primary.close_gate(10_000)
+        native.unmount(str(self.mount), lazy=True)
+        self.primary.session_lost(104, "end of the test")
+        self.primary.session_end(10_000)
+        self.primary.capture_mount_end(0)
+        for connection in self._connections:
+            connection.close()
+        for worker in self._workers:
+            worker.join(10)
+        self.primary.destroy()
+        self.secondary.destroy()
+
+
+@contextmanager
+def open_pair(
+    directory: Path, *, writeback: bool = False, sync_both: bool = False
+) -> Iterator[Pair]:
+    """Make a pair that is mirrored, and take it away whatever happens."""
+    os.umask(0o022)
+    pair = Pair(directory, writeback=writeback, sync_both=sync_both)
+    try:
+        pair.mirror()
+        yield pair
+    finally:
+        pair.close()

@@ -1,0 +1,165 @@
+"""A mirrored mount: whatever an application does, both lower directories are equal afterwards (invariant 10)."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mirror.adapters.compare import compare_trees
+from tests.mount.pair import Pair, open_pair
+
+pytestmark = pytest.mark.mount
+
+
+@pytest.fixture(params=["write", "fsync"])
+def pair(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Pair]:
+    with open_pair(tmp_path, writeback=request.param == "fsync", sync_both=True) as made:
+        yield made
+
+
+def settle_and_compare(pair: Pair) -> None:
+    """Write back what the kernel caches, send the times, compare bit by bit."""
+    fd = os.open(pair.mount, os.O_RDONLY)
+    ctypes.CDLL(None, use_errno=True).syncfs(fd)
+    os.close(fd)
+    pair.primary.checkpoint()
+    assert compare_trees(pair.left, pair.right) == []
+
+
+def test_files_directories_links_and_devices(pair: Pair) -> None:
+    top = pair.mount
+    (top / "a" / "b").mkdir(parents=True)
+    (top / "a" / "file").write_bytes(b"hello" * 1000)
+    os.link(top / "a" / "file", top / "a" / "b" / "again")
+    os.symlink("../nowhere", top / "a" / "link")
+    os.mkfifo(top / "fifo", 0o640)
+    os.mknod(top / "null", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    os.rename(top / "a" / "file", top / "moved")
+    os.chmod(top / "moved", 0o4755)
+    os.chown(top / "a", 33, 44)
+    os.utime(top / "moved", ns=(1_000_000_001, 1_234_567_890_123_456_789))
+    os.setxattr(top / "moved", "user.colour", b"blue")
+    os.unlink(top / "a" / "b" / "again")
+    os.rmdir(top / "a" / "b")
+    settle_and_compare(pair)
+    assert (pair.right / "moved").stat().st_mode & 0o7777 == 0o4755
+
+
+def test_data_in_every_form(pair: Pair) -> None:
+    with (pair.mount / "data").open("w+b", buffering=0) as file:
+        file.write(os.urandom(3_000_000))
+        file.seek(10_000_000)
+        file.write(b"beyond a hole")
+        os.posix_fallocate(file.fileno(), 20_000_000, 4096)
+        os.pwrite(file.fileno(), b"x" * 70_000, 65_530)
+        os.ftruncate(file.fileno(), 12_000_000)
+        os.fsync(file.fileno())
+    with (pair.mount / "data").open("r+b") as file, mmap.mmap(file.fileno(), 8192) as mapped:
+        mapped[4000:4200] = b"m" * 200
+        mapped.flush()
+    with (pair.mount / "copy").open("w+b") as to, (pair.mount / "data").open("rb") as source:
+        assert os.copy_file_range(source.fileno(), to.fileno(), 1_000_000) > 0
+    with (pair.mount / "data").open("ab") as file:
+        file.write(b"at the end")
+    settle_and_compare(pair)
+
+
+def test_exchange_replace_and_unlinked_files(pair: Pair) -> None:
+    top = pair.mount
+    libc = ctypes.CDLL(None, use_errno=True)
+    (top / "one").write_text("1")
+    (top / "two").mkdir()
+    (top / "two" / "inside").write_text("2")
+    result = libc.renameat2(-100, bytes(top / "one"), -100, bytes(top / "two"), 2)
+    assert result == 0, os.strerror(ctypes.get_errno())
+    assert (top / "one" / "inside").read_text() == "2"
+    with (top / "gone").open("w+b", buffering=0) as file:
+        file.write(b"before")
+        os.unlink(top / "gone")
+        file.write(b"after")
+        os.ftruncate(file.fileno(), 3)
+        assert os.pread(file.fileno(), 10, 0) == b"bef"
+    (top / "new").write_text("new")
+    os.replace(top / "new", top / "two")
+    with pytest.raises(FileNotFoundError):
+        os.stat(top / "gone")
+    settle_and_compare(pair)
+
+
+def test_an_ordinary_user_and_acls(pair: Pair) -> None:
+    os.chmod(pair.mount, 0o1777)
+    os.chmod(pair.mount.parent, 0o755)
+    script = "umask 027; mkdir d && echo hi > d/f && ln d/f d/g && chmod g+w d/f && mkfifo d/p"
+    subprocess.run(["sh", "-c", script], cwd=pair.mount, user=1234, group=4321, check=True)
+    subprocess.run(["setfacl", "-m", "u:5:rwx,d:g:6:r-x", str(pair.mount / "d")], check=True)
+    subprocess.run(["sh", "-c", "echo x > d/inherits"], cwd=pair.mount, user=1234, group=4321, check=True)
+    settle_and_compare(pair)
+    assert (pair.right / "d" / "f").stat().st_uid == 1234
+
+
+def test_a_large_tree_and_a_database(pair: Pair) -> None:
+    shutil.copytree("/usr/lib/python3", pair.mount / "tree", symlinks=True)
+    shutil.rmtree(next(each for each in (pair.mount / "tree").iterdir() if each.is_dir()))
+    for mode in ("wal", "delete"):
+        base = sqlite3.connect(pair.mount / f"{mode}.db")
+        base.execute(f"pragma journal_mode={mode}")
+        base.execute("create table t (x)")
+        for value in range(50):
+            base.execute("insert into t values (?)", (value,))
+            base.commit()
+        base.close()
+    settle_and_compare(pair)
+
+
+def test_many_threads_at_once(pair: Pair) -> None:
+    def work(number: int) -> None:
+        for turn in range(60):
+            path = pair.mount / f"{number % 2}-{turn % 7}"
+            fresh = pair.mount / f"fresh-{number}"
+            fresh.write_bytes(bytes([number]) * (turn * 777))
+            os.replace(fresh, path)
+            with path.open("r+b") if path.exists() else path.open("w+b") as file:
+                file.seek(turn * 100)
+                file.write(b"%d" % number * 50)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    settle_and_compare(pair)
+
+
+def test_a_lost_link_parks_changes_until_alone(pair: Pair) -> None:
+    (pair.mount / "before").write_text("before")
+    pair.part()
+    done = threading.Event()
+
+    def write() -> None:
+        (pair.mount / "after").write_text("after")
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    event = None
+    while event is None:
+        event = pair.primary.event_take()
+    assert event.kind == 1
+    assert (pair.mount / "before").read_text() == "before"  # reads go on
+    assert not done.is_set()
+    assert not (pair.left / "after").exists()  # invariant 1
+    pair.go_alone()
+    writer.join(10)
+    assert done.is_set()
+    noted = {entry.name for entry in pair.primary.index_entries() if entry.kind == 3}
+    assert b"after" in noted  # invariant 3
