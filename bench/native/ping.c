@@ -27,10 +27,11 @@ enum {
     PATH_BYTES = 512,
     TIMEOUT_MS = 10000,
     WARM_UP_COUNT = 1000,
-    COUNT_MAX = 10000000
+    COUNT_MAX = 1000000
 };
 
 static uint8_t data[MN_PAYLOAD_BYTES_MAX];
+static double took_us[COUNT_MAX];
 
 static _Noreturn void give_up(const char *what, int result)
 {
@@ -168,7 +169,7 @@ static int compare(const void *left, const void *right)
     return (difference > 0) - (difference < 0);
 }
 
-static void report(const char *way, double *took_us, uint32_t count, uint32_t size)
+static void report(const char *way, uint32_t count, uint32_t size)
 {
     double sum = 0;
 
@@ -182,7 +183,6 @@ static void report(const char *way, double *took_us, uint32_t count, uint32_t si
 static int ask(const char *directory, const char *host, uint16_t port, uint32_t count,
                uint32_t size, const char *way)
 {
-    double *took_us = count <= COUNT_MAX ? calloc(count, sizeof(*took_us)) : NULL;
     struct mn_tls *tls = open_keys(directory, "n1");
     struct mn_connection *connection = NULL;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -190,7 +190,7 @@ static int ask(const char *directory, const char *host, uint16_t port, uint32_t 
     int one = 1;
     uint8_t first[5] = {0};
 
-    if (!took_us || size > MN_PAYLOAD_BYTES_MAX)
+    if (count == 0 || count > COUNT_MAX || size > MN_PAYLOAD_BYTES_MAX)
         give_up("ask", -EINVAL);
     if (strcmp(way, "link") == 0) {
         int result = mn_connection_connect(tls, host, port, NULL, "n2", TIMEOUT_MS, TIMEOUT_MS,
@@ -218,10 +218,9 @@ static int ask(const char *directory, const char *host, uint16_t port, uint32_t 
         if (index >= WARM_UP_COUNT)
             took_us[index - WARM_UP_COUNT] = now_us() - before;
     }
-    report(way, took_us, count, size);
+    report(way, count, size);
     mn_connection_destroy(connection);
     mn_tls_destroy(tls);
-    free(took_us);
     return 0;
 }
 
