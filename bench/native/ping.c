@@ -10,6 +10,7 @@
  * pair.
  */
 #include <arpa/inet.h>
+#include <assert.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -173,6 +174,7 @@ static void report(const char *way, uint32_t count, uint32_t size)
 {
     double sum = 0;
 
+    assert(count > 0 && count <= COUNT_MAX);
     qsort(took_us, count, sizeof(*took_us), compare);
     for (uint32_t index = 0; index < count; index++)
         sum += took_us[index];
