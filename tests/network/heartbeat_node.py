@@ -21,7 +21,8 @@ async def main() -> None:
     settings = HeartbeatSettings("demo", node, peer, (lan,), int(port), CLUSTER_KEY)
 
     def stalled(ms: int) -> None:
-        heartbeats.set_body({"n": 2})
+        # As a control loop does that handles its events one after the other, a little later.
+        asyncio.get_running_loop().call_later(0.05, heartbeats.set_body, {"n": 2})
         say("stall", ms)
 
     listener = HeartbeatListener(

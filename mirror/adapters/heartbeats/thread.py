@@ -4,8 +4,8 @@ A thread of its own at real-time priority, because a loaded host or a busy contr
 look dead to the peer. It decides nothing: it reports facts to the control loop through
 `call_soon_threadsafe`, in this order within one turn: stall, heard, silent. Silence is judged
 only after everything that waits in the sockets was read, so a node that was stopped counts what
-came meanwhile. After a stall nothing is sent before the control loop was told: what it said last
-may no longer be true, and the peer may have taken over.
+came meanwhile. After a stall nothing is sent before the control loop has said something: what it
+said before may no longer be true, and the peer may have taken over.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from mirror.adapters.heartbeats.statistics import LanStatistics
 
 _DRAIN_PACKETS_MAX = 4096  # a flood of garbage must not keep the thread from sending
 _JOIN_S = 5.0
+HOLD_MS_MAX = 500  # time for the control loop to handle a stall; it may have nothing new to say
 _HOLD_POLL_MS = 5
 
 OnHeard = Callable[[str, dict[str, Any], bytes], None]
@@ -36,8 +37,8 @@ class HeartbeatListener:
 
     on_heard(lan, body, incarnation): a packet of the peer was believed.
     on_silent(lan): nothing for that network's timeout; once, until it is heard again.
-    on_stall(ms): this host, or this process, stood still for longer than the timeout. What it
-        sets as body is the first thing the peer hears; it is called before anything is sent.
+    on_stall(ms): this host, or this process, stood still for longer than the timeout. Nothing
+        is sent before the next `set_body`, for HOLD_MS_MAX at most.
     on_note(text, fields): something for the module log, each kind once.
     """
 
@@ -100,7 +101,8 @@ class Heartbeats:
         """
         with self._lock:
             self._engine.set_body(body, clock.boottime_us(), urgent=urgent)
-        if urgent and self._wake >= 0:
+        held, self._held_until_us = self._holds_back(), 0
+        if (urgent or held) and self._wake >= 0:
             os.eventfd_write(self._wake, 1)
 
     def statistics(self) -> dict[str, LanStatistics]:
@@ -205,16 +207,10 @@ class Heartbeats:
             self._engine.note_sent(opened.lan.name, accepted=accepted)
 
     def _tell_stall(self, stalled_ms: int) -> None:
-        """Hold everything back until the control loop knows; not for ever, it may be hung."""
-        longest_ms = min(lan.timeout_ms for lan in self._settings.lans) // 2
-        self._held_until_us = clock.boottime_us() + longest_ms * 1000
+        """Hold everything back until the control loop has a word for it; not for long, though."""
+        hold_ms = min(HOLD_MS_MAX, min(lan.timeout_ms for lan in self._settings.lans) // 2)
+        self._held_until_us = clock.boottime_us() + hold_ms * 1000
         self._tell(self._listener.on_stall, stalled_ms)
-        self._tell(self._stall_is_known)  # called after on_stall, which is all that matters
-
-    def _stall_is_known(self) -> None:
-        self._held_until_us = 0
-        if self._wake >= 0:
-            os.eventfd_write(self._wake, 1)
 
     def _holds_back(self) -> bool:
         return clock.boottime_us() < self._held_until_us
