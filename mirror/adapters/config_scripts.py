@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mirror.adapters import clock
+
 CONFIG_SCRIPT_TIMEOUT_S = 300.0
 OUTPUT_LINES_SHOWN = 5
+EXIT_NOT_STARTED = 126
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +53,21 @@ def run_config_script(
     if not script.is_file():
         return None
     working.mkdir(parents=True, exist_ok=True)
-    log = working / f"userlog_{script.name}.ulog"
+    log = working / f"userlog_{clock.wall_file_stamp(clock.wall_us())}_{script.name}.ulog"
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [str(script)],
-            env=dict(environment),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(
+                [str(script)],
+                env=dict(environment),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            # Not executable, or its first line names no interpreter: as a shell, 126.
+            return ScriptResult(EXIT_NOT_STARTED, log, (error.strerror or str(error),))
         try:
             exit_code: int | None = process.wait(timeout_s)
         except subprocess.TimeoutExpired:

@@ -52,7 +52,7 @@ def deconfig(session: Session) -> None:
 def confcheck(session: Session) -> None:
     """Check the edited configuration of the module and change nothing."""
     module = session.module_for("confcheck")
-    checked = configure.check(session.store, module, session.environment)
+    checked = configure.check_with_script(session.store, module, session.environment)
     _say_notices(checked)
     session.report(
         {"module": module, "notices": [str(one) for one in checked.notices]},

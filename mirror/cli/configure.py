@@ -58,6 +58,20 @@ def check(store: ModuleStore, module: str, environment: Mapping[str, str]) -> Mo
     return config
 
 
+def check_with_script(
+    store: ModuleStore, module: str, environment: Mapping[str, str]
+) -> ModuleConfig:
+    """Check as `check` does, then ask bin/confcheck. Raises: ScriptRefusedConfig too."""
+    config = check(store, module, environment)
+    variables = script_environment(store.layout, module, config, environment)
+    staged = store.stage(module)
+    try:
+        _run(staged / "bin" / "confcheck", variables, store.layout, module)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return config
+
+
 def other_modules(
     store: ModuleStore, module: str, environment: Mapping[str, str]
 ) -> dict[str, OtherModule]:
@@ -92,6 +106,7 @@ def configure(store: ModuleStore, module: str, environment: Mapping[str, str]) -
         store.apply(module, staged)
         for name in ("config", "postconfig"):
             _run(layout.module(module).applied_bin / name, variables, layout, module)
+        store.keep_last(module)
     except BaseException:
         _put_back(layout, module, previous)
         raise

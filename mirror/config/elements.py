@@ -12,12 +12,12 @@ from mirror.config.grammar import Attribute, Element, grammar
 from mirror.config.kinds import (
     Address,
     Choice,
-    CommandName,
     Directory,
     Duration,
     Ident,
     Netmask,
     Number,
+    ProcessLabel,
     Regex,
     RelativePath,
     Size,
@@ -30,6 +30,7 @@ A = Attribute
 PORT = Number(1, 65_535)
 ANY_NUMBER = Number(0, 2**62)
 FARM = "farm mode comes later"
+EXCLUSIONS = "all that is beneath a replicated directory is replicated, exclusions come later"
 
 NO_NFS = "there is no local NFS mount here"
 NO_WINDOWS = "it concerns Windows only"
@@ -84,7 +85,7 @@ REAL_INTERFACE = Element("real_interface", repeated=("virtual_addr",), one_of=("
 VIRTUAL_ADDR = Element("virtual_addr", (
     A("addr",        Address(), required=True),
     A("where",       Choice(("one_side_alias", "one_side", "alias")), "one_side_alias",
-      later=(("alias", FARM),)),
+      later=(("alias", FARM), ("one_side", "an address that outgoing connections use comes later"))),
     A("check",       Switch(), "on"),
     A("connections", Switch(), "off", no_effect="connections are not counted yet"),
     A("netmask",     Netmask()),
@@ -93,8 +94,10 @@ VIRTUAL_ADDR = Element("virtual_addr", (
 RFS = Element("rfs", (
     # what this product adds (design 6, 9, 11)
     A("barrier",         Choice(("write", "fsync")),     "write"),
-    A("capture",         Choice(("mount", "watch")),     "mount"),
-    A("policy",          Choice(("keep-prim", "ask")),   "keep-prim"),
+    A("capture",         Choice(("mount", "watch")),     "mount",
+      later=(("watch", "watch capture comes later"),)),
+    A("policy",          Choice(("keep-prim", "ask")),   "keep-prim",
+      later=(("ask", "asking after a split brain comes later"),)),
     # what means the same as in SafeKit
     A("async",           Choice(("second", "none")),     "second"),
     A("nbrei",           Number(1, 64),                  "6"),
@@ -103,8 +106,9 @@ RFS = Element("rfs", (
     A("sendtimeout",     Duration("s", 100),             "30"),
     A("iotimeout",       Duration("s", 100),             "300"),
     A("reitimeout",      Duration("s", 100),             "150"),
-    A("syncdelta",       Duration("m"),                  "0"),
     # what is not built yet
+    A("syncdelta",       Duration("m"),                  "0",
+      later=(("*", "starting on data that are nearly up to date comes later; `prim` does it by hand"),)),
     A("syncat",          Text(),                         "none",
       later=(("*", "scheduled synchronisation comes later"),)),
     A("scripts",         Switch(),                       "off",
@@ -138,8 +142,8 @@ REPLICATED = Element("replicated", (
 TOCHECK = Element("tocheck", (A("path", RelativePath(), required=True),))
 
 NOTREPLICATED = Element("notreplicated", (
-    A("path",      RelativePath()),
-    A("regexpath", Regex(negation=True)),
+    A("path",      RelativePath(),       later=(("*", EXCLUSIONS),)),
+    A("regexpath", Regex(negation=True), later=(("*", EXCLUSIONS),)),
 ))
 
 USER = Element("user", (
@@ -159,7 +163,7 @@ ERRD = Element("errd", (
 ), repeated=("proc",))
 
 PROC = Element("proc", (
-    A("name",        CommandName(), required=True),
+    A("name",        ProcessLabel(), required=True),
     A("service",     Switch("yes", "no"), "no"),
     A("nameregex",   Regex()),
     A("argregex",    Regex()),

@@ -17,7 +17,7 @@ from mirror.vocabulary.units import DurationUnit, SizeUnit, parse_duration_ms, p
 IDENT = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", re.ASCII)
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-COMMAND_NAME_BYTES_MAX = 15  # the kernel's limit of a process name (TASK_COMM_LEN - 1)
+UNIT_NAME_BYTES_MAX = 255  # systemd's limit; that of a process is checked where both are known
 PATH_BYTES_MAX = 4095
 # POSIX classes are allowed in a regexpath; Python's own expressions do not know them.
 POSIX_CLASS = re.compile(r"\[:[a-z]+:\]")
@@ -276,13 +276,13 @@ class Regex:
 
 
 @dataclass(frozen=True, slots=True)
-class CommandName:
-    """The name of a process, as the kernel knows it."""
+class ProcessLabel:
+    """The name of a process, of a systemd unit, or a label beside nameregex."""
 
-    allowed: str = f"a command name of 1 to {COMMAND_NAME_BYTES_MAX} bytes, without '/'"
+    allowed: str = "a name of 1 to 255 bytes, without '/'"
 
     def parse(self, text: str) -> str:
         """See Kind."""
-        if not text.strip() or "/" in text or len(text.encode()) > COMMAND_NAME_BYTES_MAX:
+        if not text.strip() or "/" in text or len(text.encode()) > UNIT_NAME_BYTES_MAX:
             raise ValueError(f'"{text}"' if text else "empty")
         return text

@@ -124,14 +124,13 @@ class ModuleStore:
         return staged
 
     def apply(self, module: str, staged: Path) -> None:
-        """Put the staged configuration in force and keep a copy among the last ones."""
+        """Put the staged configuration in force."""
         paths = self.layout.module(module)
         for path in staged.rglob("*"):
             if path.is_dir():
                 sync_directory(path)
         replace_directory(staged, paths.applied)
         paths.working.mkdir(parents=True, exist_ok=True)
-        self._keep_last(module)
 
     def remove_applied(self, module: str) -> None:
         """Take the configuration out of force. Raises: ModuleUnknown (MIR-102)."""
@@ -148,7 +147,8 @@ class ModuleStore:
         kept = self.layout.last_configurations.glob(f"{check_module_name(module)}.*")
         return tuple(sorted(kept))
 
-    def _keep_last(self, module: str) -> None:
+    def keep_last(self, module: str) -> None:
+        """Keep a package of what is in force: called when its scripts accepted it."""
         self.layout.last_configurations.mkdir(parents=True, exist_ok=True)
         kept = self.last_configurations(module)
         number = int(kept[-1].name.split(".")[1]) + 1 if kept else 1

@@ -184,7 +184,8 @@ class Reader:
             self._collector.refuse(line, f"{place}: {error}; allowed: {row.kind.allowed}")
             return None
         for word, reason in row.later:
-            if word == text or (word == "*" and text != row.default):
+            is_default = row.default is not None and value == row.kind.parse(row.default)
+            if word == text or (word == "*" and not is_default):
                 self._collector.refuse(line, f'{place}: "{text}" is not in this version: {reason}')
                 return None
         if row.no_effect:

@@ -35,7 +35,7 @@ from mirror.errors import ConfigRefused, Refusal
 
 __all__ = ["ConfigRefused", "Refusal", "load_userconfig"]
 
-SPLITBRAIN_IDENT_DEFAULT = "witness"
+PROCESS_NAME_BYTES_MAX = 15  # TASK_COMM_LEN - 1
 
 
 def load_userconfig(text: bytes, file: str, environment: Mapping[str, str]) -> ModuleConfig:
@@ -263,6 +263,7 @@ class _Builder:
         processes = []
         for child in element.all("proc"):
             value = child.values
+            self._check_process_name(child)
             if 0 <= value["atmax"] < value["atleast"]:
                 self._collector.refuse(
                     child.line,
@@ -283,6 +284,18 @@ class _Builder:
                 )
             )
         return Errd(polltimer_ms=element.values["polltimer"], processes=tuple(processes))
+
+    def _check_process_name(self, element: Checked) -> None:
+        """A name the kernel cuts would never be found; a unit or an expression may be longer."""
+        name = element.values["name"]
+        by_name = not element.values["service"] and element.values["nameregex"] is None
+        if by_name and len(name.encode()) > PROCESS_NAME_BYTES_MAX:
+            self._collector.refuse(
+                element.line_of("name"),
+                f'<proc>: attribute "name": "{name}" is longer than the'
+                f" {PROCESS_NAME_BYTES_MAX} bytes that Linux keeps of a process name; write"
+                f' "{name[:PROCESS_NAME_BYTES_MAX]}", or use "argregex" too',
+            )
 
     def _splitbrain(self, service: Checked) -> SplitBrain | None:
         found = [one for check in service.all("check") for one in _descend(check, "splitbrain")]

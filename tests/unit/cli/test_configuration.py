@@ -103,6 +103,22 @@ def test_a_script_of_the_module_may_refuse(mirror: Run, web: Layout, name: str) 
     assert sorted(path.name for path in web.applied_modules.iterdir()) == ["web"]
 
 
+def test_confcheck_asks_the_script_too_and_changes_nothing(mirror: Run, web: Layout) -> None:
+    script(web, "confcheck", "echo no such unit; exit 1")
+    outcome = mirror("confcheck", "-m", "web")
+    assert outcome.code == 5
+    assert "no such unit" in outcome.err
+    assert list(web.applied_modules.iterdir()) == []
+
+
+def test_a_script_that_cannot_be_started(mirror: Run, web: Layout) -> None:
+    (web.module("web").edited / "bin" / "postconfig").write_text("#!/no/such/interpreter\n")
+    outcome = mirror("config", "-m", "web")
+    assert outcome.code == 5
+    assert "postconfig: exit code 126, it said: No such file or directory" in outcome.err
+    assert web.last_configurations.exists() is False or not list(web.last_configurations.iterdir())
+
+
 def test_scripts_of_the_configuration_run_in_order_with_safekits_variables(
     mirror: Run, web: Layout, tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_module_goes_round_as_a_package(
 
 def apply(store: ModuleStore, module: str) -> None:
     store.apply(module, store.stage(module))
+    store.keep_last(module)
 
 
 def test_apply_keeps_the_last_three(store: ModuleStore, source: Path) -> None:

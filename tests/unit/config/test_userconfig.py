@@ -93,8 +93,6 @@ def test_a_file_in_the_manner_of_published_modules() -> None:
                 "/srv/web data",
                 read_only=True,
                 to_check=("htdocs/index.html",),
-                not_replicated=("cache",),
-                not_replicated_regex=("!\\.[[:alpha:]]+$",),
             ),
         ),
     )

@@ -93,11 +93,6 @@ CASES = {
         6,
         ["relative to the replicated directory"],
     ),
-    "two exclusions": (
-        rfs('<replicated dir="/a">\n<notreplicated path="b" regexpath="c"/></replicated>'),
-        6,
-        ["not both"],
-    ),
     "regular expression": (
         rfs('<replicated dir="/a">\n<notreplicated regexpath="!(a"/></replicated>'),
         6,
@@ -106,6 +101,11 @@ CASES = {
     "empty address": (vip('<virtual_addr addr=""/>'), 4, ['"addr": empty', "IPv4"]),
     "wrong address": (vip('<virtual_addr addr="10.0.0.256"/>'), 4, ["10.0.0.256"]),
     "address with mask": (vip('<virtual_addr addr="10.0.0.1/24"/>'), 4, ["10.0.0.1/24"]),
+    "source address": (
+        vip('<virtual_addr addr="10.0.0.1" where="one_side"/>'),
+        4,
+        ["outgoing connections use comes later"],
+    ),
     "placeholder": (
         vip('<virtual_addr addr="VIRTUAL_TO_BE_DEFINED"/>'),
         4,
@@ -149,7 +149,25 @@ CASES = {
     "process name too long": (
         service('<user/><errd><proc name="sixteen-letters-" class="prim"/></errd>'),
         4,
-        ["1 to 15 bytes"],
+        ["longer than the 15 bytes", '"sixteen-letters"'],
+    ),
+    "process with a slash": (
+        service('<user/><errd><proc name="/bin/a" class="prim"/></errd>'),
+        4,
+        ["without '/'"],
+    ),
+    "watch capture": (rfs(REPLICATED, 'capture="watch"'), 4, ["watch capture comes later"]),
+    "ask": (rfs(REPLICATED, 'policy="ask"'), 4, ["not in this version"]),
+    "syncdelta": (rfs(REPLICATED, 'syncdelta="10m"'), 4, ["not in this version"]),
+    "exclusion": (
+        rfs('<replicated dir="/a">\n<notreplicated path="cache"/></replicated>'),
+        6,
+        ["exclusions come later"],
+    ),
+    "exclusion by expression": (
+        rfs('<replicated dir="/a">\n<notreplicated regexpath="!\\.[[:alpha:]]+$"/></replicated>'),
+        6,
+        ["exclusions come later"],
     ),
     "variable name": (service('<user><var name="A-B" value=""/></user>'), 4, ['"A-B"']),
     "unknown macro": (rfs('<replicated dir="%NOWHERE%/a"/>'), 5, ["%NOWHERE%", "neither"]),
