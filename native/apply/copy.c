@@ -92,9 +92,9 @@ int mn_apply_copy_block(struct mn_call *call)
 {
     struct mn_message_copy_block message;
     struct mn_target target;
-    uint32_t slot;
+    uint32_t slot = 0;
     int64_t done;
-    int fd;
+    int fd = -1;
 
     int result = mn_decode_copy_block(call->payload, call->size, &message);
     if (result < 0)
@@ -105,7 +105,7 @@ int mn_apply_copy_block(struct mn_call *call)
     if (result == 0)
         result = mn_open_files_take(call->apply->files, target.root, &message.id,
                                     &target.found.handle, &fd, &slot);
-    if (result < 0)
+    if (result != 0)
         return mn_answer(call, result);
     if (message.data_size > 0)
         done = mn_lower_write(fd, message.data, message.data_size, message.offset_bytes, 0);

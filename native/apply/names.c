@@ -44,8 +44,8 @@ static int create_at(struct mn_call *call, const struct mn_message_create *messa
                      const struct spot *spot)
 {
     char target[PATH_MAX];
-    struct mn_handle handle;
-    int fd;
+    struct mn_handle handle = {0};
+    int fd = -1;
 
     if (message->target_size >= sizeof(target))
         return -ENAMETOOLONG;
@@ -103,7 +103,7 @@ int mn_apply_link(struct mn_call *call)
     if (result == 0)
         result =
             find_spot(call, message.root, &message.parent, message.name, message.name_size, &spot);
-    if (result < 0)
+    if (result != 0)
         return answer_or_end(call, result);
     mn_note_name(call, &spot.directory, &spot.name, message.epoch);
     int path_fd = mn_target_open(&object, O_PATH);

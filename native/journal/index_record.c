@@ -8,7 +8,12 @@
 #include "hash/xxh3.h"
 #include "util/bytes.h"
 
-enum { PARENT = 8, TYPE = PARENT + MN_ID_BYTES, HANDLE_SIZE = TYPE + 4, HINT_SIZE };
+enum {
+    PARENT = 8,
+    TYPE = PARENT + MN_ID_BYTES,
+    HANDLE_SIZE = TYPE + 4,
+    HINT_SIZE = HANDLE_SIZE + 1,
+};
 
 uint8_t mn_kind_wider(uint8_t kind)
 {

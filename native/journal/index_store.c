@@ -39,7 +39,8 @@ static int sync_parent(int directory_fd)
     return result;
 }
 
-static int open_directory(const char *directory, int *fd_out)
+/* Returns a descriptor that holds the lock, or -errno. */
+static int open_directory(const char *directory)
 {
     if (mkdir(directory, 0700) < 0 && errno != EEXIST)
         return -errno;
@@ -50,18 +51,18 @@ static int open_directory(const char *directory, int *fd_out)
     /* The lock goes with the process, however it ends; LMDB's own lock file would outlive it. */
     if (result == 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
         result = errno == EWOULDBLOCK ? -EBUSY : -errno;
-    if (result < 0)
+    if (result < 0) {
         close(fd);
-    else
-        *fd_out = fd;
-    return result;
+        return result;
+    }
+    return fd;
 }
 
 /* A file cut short would be read through the map beyond its end, which kills the process. */
 static int check_length(struct mn_store *store)
 {
-    MDB_envinfo info;
-    MDB_stat stat;
+    MDB_envinfo info = {0};
+    MDB_stat stat = {0};
     struct stat status;
     mdb_filehandle_t fd;
 
@@ -72,6 +73,8 @@ static int check_length(struct mn_store *store)
         result = mn_store_error(mdb_env_stat(store->env, &stat));
     if (result < 0)
         return result;
+    if (stat.ms_psize == 0)
+        return -EUCLEAN;
     if (fstat(fd, &status) < 0)
         return -errno;
     uint64_t needed = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
@@ -171,9 +174,10 @@ int mn_store_open(const char *directory, uint64_t map_bytes, uint32_t entry_coun
 
     if (map_bytes < MAP_BYTES_MIN || entry_count_max == 0)
         return -EINVAL;
-    int result = open_directory(directory, &store.directory_fd);
-    if (result < 0)
-        return result;
+    int result = 0;
+    store.directory_fd = open_directory(directory);
+    if (store.directory_fd < 0)
+        return store.directory_fd;
     /* An empty file is a first open that was cut off; LMDB makes it new. */
     if (fstatat(store.directory_fd, "data.mdb", &status, 0) == 0 && status.st_size > 0 &&
         status.st_size < 8192)

@@ -95,6 +95,7 @@ static void test_data(void)
     CHECK_INT(mn_recent_count(node.recent), before + 2);
     CHECK_INT(mn_apply_epoch(node.apply), 3);
     int fd = openat(node.root.directory_fd, "data", O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0);
     CHECK_INT(pread(fd, text, sizeof(text), 65530), 11);
     CHECK_TEXT(text, "hello world");
 

@@ -151,9 +151,7 @@ static int seek(void *context, const struct mn_ref *ref, const struct mn_place *
     int same_object = mn_id_equal(&ref->id, &sought->ref.id);
     int whole = place->kind == MN_PLACE_WHOLE || place->kind == MN_PLACE_DIRECTORY;
 
-    if (place->kind == MN_PLACE_ALL && ref->root == sought->ref.root)
-        sought->found = 1;
-    else if (same_object && whole)
+    if ((place->kind == MN_PLACE_ALL && ref->root == sought->ref.root) || (same_object && whole))
         sought->found = 1;
     else if (same_object && place->kind == sought->place.kind &&
              place->region_first == sought->place.region_first &&
