@@ -151,12 +151,13 @@ static int seek(void *context, const struct mn_ref *ref, const struct mn_place *
     int same_object = mn_id_equal(&ref->id, &sought->ref.id);
     int whole = place->kind == MN_PLACE_WHOLE || place->kind == MN_PLACE_DIRECTORY;
 
-    if ((place->kind == MN_PLACE_ALL && ref->root == sought->ref.root) || (same_object && whole))
-        sought->found = 1;
-    else if (same_object && place->kind == sought->place.kind &&
-             place->region_first == sought->place.region_first &&
-             place->name_size == sought->place.name_size &&
-             memcmp(place->name, sought->place.name, place->name_size) == 0)
+    int same_place = place->kind == sought->place.kind &&
+                     place->region_first == sought->place.region_first &&
+                     place->name_size == sought->place.name_size &&
+                     memcmp(place->name, sought->place.name, place->name_size) == 0;
+
+    if ((place->kind == MN_PLACE_ALL && ref->root == sought->ref.root) ||
+        (same_object && (whole || same_place)))
         sought->found = 1;
     return 0;
 }
