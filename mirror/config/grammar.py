@@ -6,6 +6,7 @@ be written, and, where this product does something else, what is not here. Nothi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mirror.config.kinds import Kind
 
@@ -40,6 +41,13 @@ class Element:
     repeated: tuple[str, ...] = ()
     one_of: tuple[str, ...] = ()
     text: bool = False
+
+    def defaults(self) -> dict[str, Any]:
+        """Values of an element in which nothing is written."""
+        return {
+            row.name: None if row.default is None else row.kind.parse(row.default)
+            for row in self.attributes
+        }
 
     def attribute(self, name: str) -> Attribute | None:
         """Row of an attribute, or None when it is unknown here."""

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from mirror.config.build_replication import overlaps
 from mirror.config.collector import Collector, listed, nearest
 from mirror.config.models import ModuleConfig, VipInterface, VirtualAddress
-from mirror.config.userconfig import overlaps
 
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 

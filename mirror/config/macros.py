@@ -12,30 +12,37 @@ from mirror.config.collector import nearest
 _USE = re.compile(r"%([A-Za-z_][A-Za-z0-9_]+)%", re.ASCII)
 
 
+class MacroRefused(ValueError):
+    """A macro is used whose own value was refused: that was said already, once."""
+
+
 class Macros:
     """Names and values known so far in one file."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self._macros: dict[str, str] = {}
+        self._macros: dict[str, str | None] = {}
 
     @property
     def defined(self) -> Mapping[str, str]:
         """The macros of the file, without the environment."""
-        return dict(self._macros)
+        return {name: value for name, value in self._macros.items() if value is not None}
 
-    def define(self, name: str, value: str) -> None:
-        """Add a macro; its value is already substituted."""
+    def define(self, name: str, value: str | None) -> None:
+        """Add a macro; its value is already substituted, None when it was refused."""
         self._macros[name] = value
 
     def substitute(self, text: str) -> str:
-        """Replace every use. Raises: ValueError with what is unknown."""
+        """Replace every use. Raises: MacroRefused; ValueError with what is unknown."""
         return _USE.sub(self._value_of, text)
 
     def _value_of(self, use: re.Match[str]) -> str:
         name = use[1]
         if name in self._macros:
-            return self._macros[name]
+            value = self._macros[name]
+            if value is None:
+                raise MacroRefused(name)
+            return value
         if name in self._environment:
             return self._environment[name]
         # Only macros are proposed: the names of the environment are not this file's business.

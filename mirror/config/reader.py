@@ -12,7 +12,7 @@ from lxml import etree
 
 from mirror.config.collector import Collector, listed, nearest
 from mirror.config.grammar import Attribute, Element, Grammar
-from mirror.config.macros import Macros
+from mirror.config.macros import MacroRefused, Macros
 from mirror.config.xml_text import Document
 
 # Words that templates carry for the administrator to replace.
@@ -75,7 +75,7 @@ class Reader:
 
     def _element(self, node: etree._Element, element: Element) -> Checked:
         values, lines = self._attributes(node, element)
-        if element.name == "macro" and {"name", "value"} <= lines.keys():
+        if element.name == "macro" and values["name"] is not None and "value" in lines:
             self._macros.define(values["name"], values["value"])
         children = self._children(node, element)
         return Checked(
@@ -125,10 +125,7 @@ class Reader:
     def _attributes(
         self, node: etree._Element, element: Element
     ) -> tuple[dict[str, Any], dict[str, int]]:
-        values: dict[str, Any] = {
-            row.name: None if row.default is None else row.kind.parse(row.default)
-            for row in element.attributes
-        }
+        values = element.defaults()
         lines: dict[str, int] = {}
         for key, raw in node.attrib.items():
             name = str(key)
@@ -180,6 +177,8 @@ class Reader:
         try:
             text = self._macros.substitute(raw)
             value = row.kind.parse(text)
+        except MacroRefused:
+            return None
         except ValueError as error:
             self._collector.refuse(line, f"{place}: {error}; allowed: {row.kind.allowed}")
             return None
@@ -206,6 +205,8 @@ class Reader:
             return ""
         try:
             return self._macros.substitute(text)
+        except MacroRefused:
+            return ""
         except ValueError as error:
             self._collector.refuse(self._document.line(node), f"<{element.name}>: {error}")
             return ""

@@ -1,0 +1,102 @@
+"""<heart> and <vip> as values: how nodes hear each other, and what clients connect to."""
+
+from mirror.config.models import Heart, Heartbeat, Vip, VipInterface, VirtualAddress
+from mirror.config.notes import Notes
+from mirror.config.reader import Checked
+from mirror.config.timing import HeartTiming, resolve_heart_timing
+
+
+def build_heart(notes: Notes, element: Checked) -> Heart:
+    """Build <heart>; its timing is resolved once, for the whole and for each network."""
+    value = element.values
+    timing = _timing(notes, element, value["profile"], value["pulse"], value["timeout"])
+    beats = []
+    for child in element.all("heartbeat"):
+        pulse_ms = child.values["pulse"] or timing.pulse_ms
+        timeout_ms = child.values["timeout"] or timing.timeout_ms
+        own = _timing(notes, child, None, pulse_ms, timeout_ms)
+        beats.append(_heartbeat(notes, child, own))
+    notes.once(element.all("heartbeat"), "name")
+    notes.once(element.all("heartbeat"), "ident")
+    return Heart(
+        profile=value["profile"],
+        port=value["port"],
+        pulse_ms=timing.pulse_ms,
+        timeout_ms=timing.timeout_ms,
+        heartbeats=tuple(beats),
+    )
+
+
+def _heartbeat(notes: Notes, element: Checked, timing: HeartTiming) -> Heartbeat:
+    name, ident = element.values["name"], element.values["ident"]
+    servers = tuple(server.values["addr"] for server in element.all("server"))
+    if name is None and not servers:
+        notes.collector.refuse(
+            element.line,
+            '<heartbeat>: attribute "name" is missing; give a <lan> name of cluster.xml',
+        )
+    if name is not None and servers:
+        notes.collector.refuse(
+            element.line,
+            "<heartbeat> has a name and holds <server>; the old and the new syntax do not mix:"
+            " keep the name",
+        )
+    if name is not None:
+        notes.lines[f"network {name}"] = element.line_of("name")
+    return Heartbeat(
+        name=name,
+        ident=ident or name or "heartbeat",
+        pulse_ms=timing.pulse_ms,
+        timeout_ms=timing.timeout_ms,
+        servers=servers,
+    )
+
+
+def _timing(
+    notes: Notes,
+    element: Checked,
+    profile: str | None,
+    pulse_ms: int | None,
+    timeout_ms: int | None,
+) -> HeartTiming:
+    try:
+        return resolve_heart_timing(profile, pulse_ms, timeout_ms)  # type: ignore[arg-type]
+    except ValueError as error:
+        notes.collector.refuse(
+            element.line, f'<{element.name}>: {error}; raise "timeout" or lower "pulse"'
+        )
+        return HeartTiming(pulse_ms=0, timeout_ms=0)
+
+
+def build_vip(notes: Notes, element: Checked) -> Vip:
+    """Build <vip>."""
+    interface_list = element.one("interface_list")
+    assert interface_list is not None
+    interfaces = []
+    addresses: list[Checked] = []
+    for child in interface_list.all("interface"):
+        real = child.one("real_interface")
+        assert real is not None
+        addresses += real.all("virtual_addr")
+        interfaces.append(
+            VipInterface(
+                name=child.values["name"],
+                check=child.values["check"],
+                arpreroute=child.values["arpreroute"],
+                arpinterval_ms=child.values["arpinterval"],
+                arpelapse_ms=child.values["arpelapse"],
+                addresses=tuple(
+                    VirtualAddress(
+                        addr=one.values["addr"],
+                        where=one.values["where"],
+                        check=one.values["check"],
+                        prefix_length=one.values["netmask"],
+                    )
+                    for one in real.all("virtual_addr")
+                ),
+            )
+        )
+    notes.once(tuple(addresses), "addr")
+    for one in addresses:
+        notes.lines[f"addr {one.values['addr']}"] = one.line_of("addr")
+    return Vip(tcpreset=element.values["tcpreset"], interfaces=tuple(interfaces))

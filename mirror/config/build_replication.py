@@ -1,0 +1,73 @@
+"""<rfs> as values: the replicated directories and how they are replicated."""
+
+from itertools import combinations
+from pathlib import PurePosixPath
+
+from mirror.config.models import Replicated, Rfs
+from mirror.config.notes import Notes
+from mirror.config.reader import Checked
+
+
+def build_rfs(notes: Notes, element: Checked) -> Rfs:
+    """Build <rfs>; overlapping directories are refused."""
+    value = element.values
+    replicated = element.all("replicated")
+    _refuse_nested(notes, replicated)
+    flow = element.one("flow")
+    if value["capture"] == "watch":
+        notes.collector.notice(
+            element.line_of("capture"),
+            '<rfs capture="watch"> is asynchronous: what was written last may be lost',
+        )
+    return Rfs(
+        barrier=value["barrier"],
+        acknowledge=value["async"],
+        capture=value["capture"],
+        policy=value["policy"],
+        nbrei=value["nbrei"],
+        reiallowedbw_bytes_s=value["reiallowedbw"],
+        locktimeout_ms=value["locktimeout"],
+        sendtimeout_ms=value["sendtimeout"],
+        iotimeout_ms=value["iotimeout"],
+        reitimeout_ms=value["reitimeout"],
+        syncdelta_ms=value["syncdelta"],
+        flow_network=flow.values["name"] if flow else None,
+        replicated=tuple(_replicated(notes, child) for child in replicated),
+    )
+
+
+def _replicated(notes: Notes, element: Checked) -> Replicated:
+    notes.lines[f"dir {element.values['dir']}"] = element.line_of("dir")
+    excluded = element.all("notreplicated")
+    for child in excluded:
+        if (child.values["path"] is None) == (child.values["regexpath"] is None):
+            notes.collector.refuse(
+                child.line, '<notreplicated> needs one of "path" and "regexpath", not both'
+            )
+    paths = (child.values["path"] for child in excluded)
+    expressions = (child.values["regexpath"] for child in excluded)
+    return Replicated(
+        directory=element.values["dir"],
+        read_only=element.values["mode"] == "read_only",
+        to_check=tuple(child.values["path"] for child in element.all("tocheck")),
+        not_replicated=tuple(path for path in paths if path is not None),
+        not_replicated_regex=tuple(one for one in expressions if one is not None),
+    )
+
+
+def _refuse_nested(notes: Notes, replicated: tuple[Checked, ...]) -> None:
+    for first, second in combinations(replicated, 2):
+        outer, inner = first.values["dir"], second.values["dir"]
+        if overlaps(outer, inner):
+            relation = "is the same as" if outer == inner else "overlaps"
+            notes.collector.refuse(
+                second.line_of("dir"),
+                f'<replicated>: attribute "dir": {inner} {relation} {outer} of line'
+                f" {first.line_of('dir')}; replicate the outer one only",
+            )
+
+
+def overlaps(first: str, second: str) -> bool:
+    """Whether one of two absolute directories is the other, or lies beneath it."""
+    one, other = PurePosixPath(first), PurePosixPath(second)
+    return one == other or one in other.parents or other in one.parents
