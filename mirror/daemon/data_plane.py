@@ -17,7 +17,7 @@ from mirror.daemon.plane.settings import PlaneSettings
 
 async def _run(settings: PlaneSettings) -> None:
     service = Service(settings)
-    # The settled objects are never garbage: the collector need not walk them under the interpreter lock.
+    # The settled objects are never garbage: the collector need not walk them.
     gc.freeze()
     await service.run()
 

@@ -34,16 +34,23 @@ static void read_request(const struct fuse_setattr_in *in, struct mn_attributes 
     out->gid = in->gid;
     out->size_bytes = in->size;
     /* "Now" is this node's now on both (absolute values only, PROTOCOL). */
-    out->atime_ns = (in->valid & FATTR_ATIME_NOW) != 0 ? now_ns() : (int64_t)in->atime * 1000000000 + in->atimensec;
-    out->mtime_ns = (in->valid & FATTR_MTIME_NOW) != 0 ? now_ns() : (int64_t)in->mtime * 1000000000 + in->mtimensec;
-    out->valid = ((in->valid & FATTR_MODE) != 0 ? MN_SET_MODE : 0) | ((in->valid & FATTR_UID) != 0 ? MN_SET_UID : 0) |
-                 ((in->valid & FATTR_GID) != 0 ? MN_SET_GID : 0) | ((in->valid & FATTR_SIZE) != 0 ? MN_SET_SIZE : 0) |
+    out->atime_ns = (in->valid & FATTR_ATIME_NOW) != 0
+                        ? now_ns()
+                        : (int64_t)in->atime * 1000000000 + in->atimensec;
+    out->mtime_ns = (in->valid & FATTR_MTIME_NOW) != 0
+                        ? now_ns()
+                        : (int64_t)in->mtime * 1000000000 + in->mtimensec;
+    out->valid = ((in->valid & FATTR_MODE) != 0 ? MN_SET_MODE : 0) |
+                 ((in->valid & FATTR_UID) != 0 ? MN_SET_UID : 0) |
+                 ((in->valid & FATTR_GID) != 0 ? MN_SET_GID : 0) |
+                 ((in->valid & FATTR_SIZE) != 0 ? MN_SET_SIZE : 0) |
                  ((in->valid & FATTR_ATIME) != 0 ? MN_SET_ATIME : 0) |
                  ((in->valid & FATTR_MTIME) != 0 ? MN_SET_MTIME : 0) |
                  ((in->valid & FATTR_KILL_PRIV) != 0 ? MN_SET_KILL_PRIV : 0);
 }
 
-/* The bytes between the old size and the new one change; what lay there may come back as zeros later. */
+/* The bytes between the old size and the new one change; what lay there may come back as zeros
+ * later. */
 static int prepare_size(struct mn_change *change)
 {
     struct attribute_operation *op = change->operation;
@@ -66,11 +73,16 @@ static int prepare_size(struct mn_change *change)
 static int encode_attributes(struct mn_change *change, struct mn_buffer *out)
 {
     struct attribute_operation *op = change->operation;
-    struct mn_message_set_attributes message = {
-        .epoch = change->epoch, .root = (uint8_t)change->mount->root->index, .id = op->node->id,
-        .valid = op->attributes.valid, .mode = op->attributes.mode, .uid = op->attributes.uid,
-        .gid = op->attributes.gid, .size_bytes = op->attributes.size_bytes, .atime_ns = op->attributes.atime_ns,
-        .mtime_ns = op->attributes.mtime_ns};
+    struct mn_message_set_attributes message = {.epoch = change->epoch,
+                                                .root = (uint8_t)change->mount->root->index,
+                                                .id = op->node->id,
+                                                .valid = op->attributes.valid,
+                                                .mode = op->attributes.mode,
+                                                .uid = op->attributes.uid,
+                                                .gid = op->attributes.gid,
+                                                .size_bytes = op->attributes.size_bytes,
+                                                .atime_ns = op->attributes.atime_ns,
+                                                .mtime_ns = op->attributes.mtime_ns};
 
     return mn_encode_set_attributes(&message, out);
 }
@@ -139,8 +151,11 @@ int mn_op_setattr(struct mn_worker *worker, const struct mn_fuse_request *reques
 static int encode_flags(struct mn_change *change, struct mn_buffer *out)
 {
     struct attribute_operation *op = change->operation;
-    struct mn_message_set_flags message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
-                                           .id = op->node->id, .flags = op->flags, .valid = op->flags_valid};
+    struct mn_message_set_flags message = {.epoch = change->epoch,
+                                           .root = (uint8_t)change->mount->root->index,
+                                           .id = op->node->id,
+                                           .flags = op->flags,
+                                           .valid = op->flags_valid};
 
     return mn_encode_set_flags(&message, out);
 }
@@ -152,7 +167,8 @@ static int64_t perform_flags(struct mn_change *change)
     return mn_lower_set_flags(op->fd, op->flags, op->flags_valid);
 }
 
-static int set_flags(struct mn_worker *worker, const struct mn_fuse_request *request, struct attribute_operation *op)
+static int set_flags(struct mn_worker *worker, const struct mn_fuse_request *request,
+                     struct attribute_operation *op)
 {
     struct mn_change change;
     int64_t outcome;
@@ -161,7 +177,8 @@ static int set_flags(struct mn_worker *worker, const struct mn_fuse_request *req
     change.subject = op->node;
     mn_change_object(&change, op->node);
     mn_change_place(&change, op->node, MN_PLACE_ATTRIBUTES);
-    mn_change_lock(&change, MN_LOCK_EXISTENCE, op->node, true); /* append and immutable forbid other changes */
+    mn_change_lock(&change, MN_LOCK_EXISTENCE, op->node,
+                   true); /* append and immutable forbid other changes */
     mn_change_lock(&change, MN_LOCK_ATTRIBUTES, op->node, true);
     change.code = MN_MESSAGE_SET_FLAGS;
     change.encode = encode_flags;
@@ -203,7 +220,8 @@ int mn_op_ioctl(struct mn_worker *worker, const struct mn_fuse_request *request)
         result = -EINVAL;
     } else {
         memcpy(&op.flags, in + 1, sizeof(op.flags));
-        op.flags_valid = FS_APPEND_FL | FS_IMMUTABLE_FL | FS_NODUMP_FL | FS_NOATIME_FL | FS_SYNC_FL | FS_DIRSYNC_FL;
+        op.flags_valid = FS_APPEND_FL | FS_IMMUTABLE_FL | FS_NODUMP_FL | FS_NOATIME_FL |
+                         FS_SYNC_FL | FS_DIRSYNC_FL;
         result = set_flags(worker, request, &op);
     }
     close(op.fd);

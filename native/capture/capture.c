@@ -10,12 +10,13 @@
 
 #include "capture/capture_private.h"
 
-/* Everything the kernel can give us to know better what happens; EXPLICIT_INVAL_DATA: it need not drop pages on a changed
- * mtime, since nobody else changes the files. */
+/* Everything the kernel can give us to know better what happens; EXPLICIT_INVAL_DATA: it need not
+ * drop pages on a changed mtime, since nobody else changes the files. */
 static const uint64_t FEATURES_WANTED =
-    FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_DONT_MASK | FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO |
-    FUSE_PARALLEL_DIROPS | FUSE_POSIX_ACL | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS | FUSE_NO_OPENDIR_SUPPORT |
-    FUSE_EXPLICIT_INVAL_DATA | FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT | FUSE_HAS_IOCTL_DIR;
+    FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_DONT_MASK | FUSE_DO_READDIRPLUS |
+    FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_POSIX_ACL |
+    FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS | FUSE_NO_OPENDIR_SUPPORT | FUSE_EXPLICIT_INVAL_DATA |
+    FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT | FUSE_HAS_IOCTL_DIR;
 
 enum { BACKGROUND_REQUESTS = 64 };
 
@@ -117,11 +118,13 @@ static int start_mount(struct mn_mount *mount, const char *mountpoint)
     if (result == 0)
         result = make_workers(mount, config->workers_per_mount);
     for (uint32_t i = 0; i < mount->worker_count && result == 0; i++)
-        result = -pthread_create(&mount->workers[i]->thread, NULL, mn_worker_run, mount->workers[i]);
+        result =
+            -pthread_create(&mount->workers[i]->thread, NULL, mn_worker_run, mount->workers[i]);
     return result;
 }
 
-int mn_capture_mount(struct mn_capture *capture, const struct mn_root *root, const char *mountpoint)
+int mn_capture_mount(struct mn_capture *capture, const struct mn_root *root,
+                     const char *mountpoint)
 {
     struct mn_mount *mount;
     int result;
@@ -136,7 +139,8 @@ int mn_capture_mount(struct mn_capture *capture, const struct mn_root *root, con
     mount->fuse_fd = -1;
     result = start_mount(mount, mountpoint);
     if (result != 0) {
-        mount_free(mount); /* closing /dev/fuse ends the kernel's side; the caller unmounts what is left */
+        mount_free(mount); /* closing /dev/fuse ends the kernel's side; the caller unmounts what is
+                              left */
         return result;
     }
     capture->mounts[root->index] = mount;
@@ -182,7 +186,8 @@ static void deal_connections(struct mn_capture *capture, struct mn_connection **
     }
 }
 
-int mn_capture_session_begin(struct mn_capture *capture, struct mn_connection **connections, uint32_t connection_count)
+int mn_capture_session_begin(struct mn_capture *capture, struct mn_connection **connections,
+                             uint32_t connection_count)
 {
     if (connection_count != mn_capture_worker_count(capture))
         return -EINVAL;
@@ -211,14 +216,16 @@ void mn_capture_session_lost(struct mn_capture *capture, int error, const char *
 {
     uint8_t live = 1;
 
-    if (!__atomic_compare_exchange_n(&capture->session_live, &live, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    if (!__atomic_compare_exchange_n(&capture->session_live, &live, 0, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE))
         return; /* another thread saw it first */
     mn_park_allow(&capture->park, false);
     (void)mn_gate_freeze(&capture->gate);
     shut(capture->keeper);
     shut(capture->runner);
     for (int i = 0; i < MN_ROOTS_MAX; i++)
-        for (uint32_t j = 0; capture->mounts[i] != NULL && j < capture->mounts[i]->worker_count; j++)
+        for (uint32_t j = 0; capture->mounts[i] != NULL && j < capture->mounts[i]->worker_count;
+             j++)
             shut(capture->mounts[i]->workers[j]);
     mn_capture_event(capture, MN_EVENT_LINK_LOST, error, capture->session_serial, why);
 }
@@ -234,13 +241,15 @@ int mn_capture_session_end(struct mn_capture *capture, uint32_t timeout_ms)
     return result;
 }
 
-/* Times that were not sent: their places are in the recent set still (checkpoint.c trims one epoch late). */
+/* Times that were not sent: their places are in the recent set still (checkpoint.c trims one epoch
+ * late). */
 static void drop_times(struct mn_capture *capture)
 {
     for (int i = 0; i < MN_ROOTS_MAX; i++) {
         struct mn_node *node;
 
-        while (capture->mounts[i] != NULL && (node = mn_node_times_take(&capture->mounts[i]->nodes)) != NULL)
+        while (capture->mounts[i] != NULL &&
+               (node = mn_node_times_take(&capture->mounts[i]->nodes)) != NULL)
             mn_node_unpin(&capture->mounts[i]->nodes, node);
     }
 }
@@ -293,7 +302,8 @@ void mn_runner_reply(struct mn_worker *runner, const struct mn_parked *parked)
     }
 }
 
-void mn_capture_event(struct mn_capture *capture, uint32_t kind, int error, uint64_t serial, const char *detail)
+void mn_capture_event(struct mn_capture *capture, uint32_t kind, int error, uint64_t serial,
+                      const char *detail)
 {
     struct mn_event *event;
     uint64_t one = 1;

@@ -4,7 +4,8 @@
  *   mount     one replicated directory: its session with the kernel, its nodes
  *   capture   what all share: gate, conflict locks, recent set, dirty index, session
  *
- * Python turns the large wheels (mount, attach, go alone); no Python runs on the path of an operation. */
+ * Python turns the large wheels (mount, attach, go alone); no Python runs on the path of an
+ * operation. */
 #ifndef MN_CAPTURE_CAPTURE_H
 #define MN_CAPTURE_CAPTURE_H
 
@@ -32,13 +33,14 @@ struct mn_mount;
 
 struct mn_worker {
     struct mn_capture *capture;
-    struct mn_mount *mount;            /* NULL: the worker for parked requests between two of them */
-    struct mn_connection *connection;  /* owned by the session's owner; set only while nobody is inside the gate */
-    uint8_t *request_buffer;           /* owned; MN_FUSE_BUFFER_BYTES */
-    uint8_t *reply_buffer;             /* owned; MN_FUSE_DATA_BYTES_MAX */
+    struct mn_mount *mount; /* NULL: the worker for parked requests between two of them */
+    struct mn_connection
+        *connection; /* owned by the session's owner; set only while nobody is inside the gate */
+    uint8_t *request_buffer; /* owned; MN_FUSE_BUFFER_BYTES */
+    uint8_t *reply_buffer;   /* owned; MN_FUSE_DATA_BYTES_MAX */
     int fuse_fd;
-    bool reply_late;                   /* the change is done here, but not yet known to survive: park its reply */
-    int directory_fd;                  /* of the directory used last, or -1 */
+    bool reply_late;  /* the change is done here, but not yet known to survive: park its reply */
+    int directory_fd; /* of the directory used last, or -1 */
     uint64_t directory_key;
     struct mn_mount *directory_mount;
     pthread_t thread;
@@ -57,8 +59,8 @@ struct mn_mount {
 
 struct mn_capture_config {
     uint32_t workers_per_mount;
-    bool writeback;       /* barrier="fsync" */
-    bool sync_both;       /* async="none": fsync waits for both disks */
+    bool writeback;           /* barrier="fsync" */
+    bool sync_both;           /* async="none": fsync waits for both disks */
     struct mn_recent *recent; /* borrowed */
     struct mn_index *index;   /* borrowed */
 };
@@ -90,19 +92,20 @@ struct mn_capture {
     struct mn_gate gate;
     struct mn_lock_table locks;
     struct mn_park park;
-    pthread_rwlock_t tree; /* names change: shared; a path is introduced: exclusive (introduce.c) */
+    pthread_rwlock_t
+        tree; /* names change: shared; a path is introduced: exclusive (introduce.c) */
     struct mn_mount *mounts[MN_ROOTS_MAX];
-    struct mn_worker *runner;       /* runs what was parked */
-    struct mn_worker *keeper;       /* checkpoints and times; no thread of ours, see checkpoint.c */
-    uint32_t session_serial;        /* rises with each session; atomic */
-    uint32_t alone_serial;          /* rises with each period alone; atomic */
-    uint8_t session_live;           /* atomic; 0 once lost */
-    uint8_t joining;                /* atomic; the secondary is being brought up to date */
+    struct mn_worker *runner; /* runs what was parked */
+    struct mn_worker *keeper; /* checkpoints and times; no thread of ours, see checkpoint.c */
+    uint32_t session_serial;  /* rises with each session; atomic */
+    uint32_t alone_serial;    /* rises with each period alone; atomic */
+    uint8_t session_live;     /* atomic; 0 once lost */
+    uint8_t joining;          /* atomic; the secondary is being brought up to date */
     pthread_mutex_t events_mutex;
     struct mn_event events[MN_EVENTS_MAX];
     uint32_t event_first, event_count; /* guarded by events_mutex */
     int event_fd;
-    uint64_t stable_epoch; /* on both disks; the keeper alone uses it */
+    uint64_t stable_epoch;       /* on both disks; the keeper alone uses it */
     struct mn_counters counters; /* atomic, relaxed */
 };
 
@@ -111,38 +114,51 @@ int mn_capture_create(const struct mn_capture_config *config, struct mn_capture 
 void mn_capture_destroy(struct mn_capture *capture);
 
 /* Mounts over mountpoint and starts its workers; the gate is as it is. root is borrowed. */
-int mn_capture_mount(struct mn_capture *capture, const struct mn_root *root, const char *mountpoint);
+int mn_capture_mount(struct mn_capture *capture, const struct mn_root *root,
+                     const char *mountpoint);
 /* After umount(2) (or abort): joins the workers and frees the mount. */
 int mn_capture_mount_end(struct mn_capture *capture, int root_index);
-uint32_t mn_capture_worker_count(const struct mn_capture *capture); /* connections a session needs: workers, runner, keeper */
+uint32_t mn_capture_worker_count(
+    const struct mn_capture *capture); /* connections a session needs: workers, runner, keeper */
 
-/* The gate is frozen or closed, and nobody inside: gives each worker its connection; then MIRRORED. connections:
- * mn_capture_worker_count() of them, borrowed until mn_capture_session_end. */
-int mn_capture_session_begin(struct mn_capture *capture, struct mn_connection **connections, uint32_t connection_count);
-/* Any thread: the session is over; the gate freezes, every connection is shut down, Python is told once. */
+/* The gate is frozen or closed, and nobody inside: gives each worker its connection; then
+ * MIRRORED. connections: mn_capture_worker_count() of them, borrowed until mn_capture_session_end.
+ */
+int mn_capture_session_begin(struct mn_capture *capture, struct mn_connection **connections,
+                             uint32_t connection_count);
+/* Any thread: the session is over; the gate freezes, every connection is shut down, Python is told
+ * once. */
 void mn_capture_session_lost(struct mn_capture *capture, int error, const char *why);
-/* Waits until nobody is inside, then takes the connections away. The gate stays frozen or closed. */
+/* Waits until nobody is inside, then takes the connections away. The gate stays frozen or closed.
+ */
 int mn_capture_session_end(struct mn_capture *capture, uint32_t timeout_ms);
 
-/* The gate is frozen, nobody inside, no session: the recent set goes into the index, durably; then the gate opens and parked
- * changes go on (invariant 3; the caller has made the record durable: invariant 2). */
+/* The gate is frozen, nobody inside, no session: the recent set goes into the index, durably; then
+ * the gate opens and parked changes go on (invariant 3; the caller has made the record durable:
+ * invariant 2). */
 int mn_capture_go_alone(struct mn_capture *capture);
 /* Parks every change from now on, and waits until nobody is inside. */
 int mn_capture_freeze(struct mn_capture *capture, uint32_t timeout_ms);
-void mn_capture_open(struct mn_capture *capture);   /* open, and let parked requests run */
-void mn_capture_close(struct mn_capture *capture);  /* close; parked requests answer ESTALE */
+void mn_capture_open(struct mn_capture *capture);  /* open, and let parked requests run */
+void mn_capture_close(struct mn_capture *capture); /* close; parked requests answer ESTALE */
 
-/* One checkpoint: times, then both disks (design 8). 0, or the session is lost and -errno. *epoch_out: the epoch closed. */
+/* One checkpoint: times, then both disks (design 8). 0, or the session is lost and -errno.
+ * *epoch_out: the epoch closed. */
 int mn_capture_checkpoint(struct mn_capture *capture, uint64_t *epoch_out);
 
-void mn_capture_event(struct mn_capture *capture, uint32_t kind, int error, uint64_t serial, const char *detail);
-int mn_capture_event_take(struct mn_capture *capture, struct mn_event *event_out); /* 0, or 1: none */
+void mn_capture_event(struct mn_capture *capture, uint32_t kind, int error, uint64_t serial,
+                      const char *detail);
+int mn_capture_event_take(struct mn_capture *capture,
+                          struct mn_event *event_out); /* 0, or 1: none */
 
-/* A descriptor of the lower directory for a node, cached for this worker; not to be closed. Negative: -errno. */
-int mn_worker_directory(struct mn_worker *worker, struct mn_mount *mount, const struct mn_node *node);
+/* A descriptor of the lower directory for a node, cached for this worker; not to be closed.
+ * Negative: -errno. */
+int mn_worker_directory(struct mn_worker *worker, struct mn_mount *mount,
+                        const struct mn_node *node);
 /* Serve one request in worker->request_buffer; replies, or parks it. */
 void mn_worker_serve(struct mn_worker *worker, const struct mn_fuse_request *request);
-struct mn_worker *mn_worker_create(struct mn_capture *capture, struct mn_mount *mount, int fuse_fd);
+struct mn_worker *mn_worker_create(struct mn_capture *capture, struct mn_mount *mount,
+                                   int fuse_fd);
 void mn_worker_destroy(struct mn_worker *worker);
 
 #endif

@@ -1,4 +1,5 @@
-/* One change on its way through the five steps (design 5). An operation fills it, mn_replicate performs it. */
+/* One change on its way through the five steps (design 5). An operation fills it, mn_replicate
+ * performs it. */
 #ifndef MN_CAPTURE_CHANGE_H
 #define MN_CAPTURE_CHANGE_H
 
@@ -8,7 +9,8 @@
 enum {
     MN_CHANGE_OBJECTS_MAX = 4,
     MN_CHANGE_PLACES_MAX = 8,
-    MN_REGIONS_NOTED_MAX = 4096, /* a range of more regions is noted as the whole object: 256 MiB */
+    MN_REGIONS_NOTED_MAX =
+        4096, /* a range of more regions is noted as the whole object: 256 MiB */
 };
 
 struct mn_change {
@@ -24,19 +26,20 @@ struct mn_change {
         struct mn_place place;
     } places[MN_CHANGE_PLACES_MAX];
     uint32_t place_count;
-    struct mn_node *subject; /* when it has no name left (seen under the locks), the change stays local; or NULL */
-    bool names;      /* it changes names: no path may be introduced meanwhile */
-    bool local;      /* nothing is sent, nothing noted */
-    uint16_t code;   /* MN_MESSAGE_... */
-    void *operation; /* the operation's own struct, for the functions below */
-    /* Under the locks, before anything else: what could not be known without them (who stands at a name). May
-     * add places; returns 0 or -errno, which is the reply. NULL: nothing. */
+    struct mn_node *subject; /* when it has no name left (seen under the locks), the change stays
+                                local; or NULL */
+    bool names;              /* it changes names: no path may be introduced meanwhile */
+    bool local;              /* nothing is sent, nothing noted */
+    uint16_t code;           /* MN_MESSAGE_... */
+    void *operation;         /* the operation's own struct, for the functions below */
+    /* Under the locks, before anything else: what could not be known without them (who stands at a
+     * name). May add places; returns 0 or -errno, which is the reply. NULL: nothing. */
     int (*prepare)(struct mn_change *change);
     int (*encode)(struct mn_change *change, struct mn_buffer *out);
     /* On this node's own lower directory. Returns >= 0, or -errno. */
     int64_t (*perform)(struct mn_change *change);
-    /* It was done by the secondary and failed here: encode the opposite, *code_out says what. NULL or a non-zero
-     * return: there is none, the secondary is dropped. */
+    /* It was done by the secondary and failed here: encode the opposite, *code_out says what. NULL
+     * or a non-zero return: there is none, the secondary is dropped. */
     int (*encode_undo)(struct mn_change *change, struct mn_buffer *out, uint16_t *code_out);
     /* fsync: perform while the secondary does, instead of after it. */
     bool together;
@@ -50,24 +53,29 @@ void mn_change_init(struct mn_change *change, struct mn_worker *worker, void *op
 void mn_change_object(struct mn_change *change, struct mn_node *node);
 void mn_change_place(struct mn_change *change, struct mn_node *node, uint8_t kind);
 void mn_change_place_name(struct mn_change *change, struct mn_node *directory, const char *name);
-void mn_change_place_range(struct mn_change *change, struct mn_node *node, uint64_t offset, uint64_t size);
-void mn_change_lock(struct mn_change *change, uint8_t kind, const struct mn_node *node, bool exclusive);
-void mn_change_lock_name(struct mn_change *change, const struct mn_node *directory, const char *name);
-void mn_change_lock_range(struct mn_change *change, const struct mn_node *node, uint64_t offset, uint64_t size,
-                          bool exclusive);
+void mn_change_place_range(struct mn_change *change, struct mn_node *node, uint64_t offset,
+                           uint64_t size);
+void mn_change_lock(struct mn_change *change, uint8_t kind, const struct mn_node *node,
+                    bool exclusive);
+void mn_change_lock_name(struct mn_change *change, const struct mn_node *directory,
+                         const char *name);
+void mn_change_lock_range(struct mn_change *change, const struct mn_node *node, uint64_t offset,
+                          uint64_t size, bool exclusive);
 
-/* The change has moved the mtime of node: the next checkpoint tells the secondary. Alone, the place noted says it. */
+/* The change has moved the mtime of node: the next checkpoint tells the secondary. Alone, the
+ * place noted says it. */
 static inline void mn_change_times(struct mn_change *change, struct mn_node *node)
 {
     if (change->mode == MN_MODE_MIRRORED)
         mn_node_times_mark(&change->mount->nodes, node);
 }
 
-/* The five steps. Returns 0: *result_out is the outcome, >= 0 or -errno, to be replied (worker->reply_late may be
- * set). Or MN_PARK: nothing has happened here; keep the request. */
+/* The five steps. Returns 0: *result_out is the outcome, >= 0 or -errno, to be replied
+ * (worker->reply_late may be set). Or MN_PARK: nothing has happened here; keep the request. */
 int mn_replicate(struct mn_change *change, int64_t *result_out);
 
-/* Step 0 of a session: the secondary learns these identities (introduce.c). 0, MN_PARK, or -errno. */
+/* Step 0 of a session: the secondary learns these identities (introduce.c). 0, MN_PARK, or -errno.
+ */
 int mn_introduce(struct mn_change *change);
 /* The identity of a node, read from disk once; MN_ID_MISSING. */
 int mn_node_identify(struct mn_mount *mount, struct mn_node *node);

@@ -1,5 +1,6 @@
-/* Checkpoints (design 8): times first, then both disks, then the recent sets forget what both disks hold. Runs on a thread of
- * Python's with the keeper's connection, about once a second while there are changes. */
+/* Checkpoints (design 8): times first, then both disks, then the recent sets forget what both
+ * disks hold. Runs on a thread of Python's with the keeper's connection, about once a second while
+ * there are changes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -36,8 +37,10 @@ static int read_times(struct mn_change *change)
 static int encode_times(struct mn_change *change, struct mn_buffer *out)
 {
     struct times_operation *op = change->operation;
-    struct mn_message_set_attributes message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
-                                                .id = op->node->id, .valid = op->attributes.valid,
+    struct mn_message_set_attributes message = {.epoch = change->epoch,
+                                                .root = (uint8_t)change->mount->root->index,
+                                                .id = op->node->id,
+                                                .valid = op->attributes.valid,
                                                 .mtime_ns = op->attributes.mtime_ns};
 
     return mn_encode_set_attributes(&message, out);
@@ -49,7 +52,8 @@ static int64_t already_here(struct mn_change *change)
     return 0;
 }
 
-/* Sends the mtimes that have changed since the last time, of this mount. MN_PARK: the session is lost. */
+/* Sends the mtimes that have changed since the last time, of this mount. MN_PARK: the session is
+ * lost. */
 static int send_times(struct mn_capture *capture, struct mn_mount *mount)
 {
     struct mn_worker *keeper = capture->keeper;
@@ -90,7 +94,8 @@ static int sync_here(struct mn_capture *capture)
 static int ask(struct mn_capture *capture, uint64_t epoch, uint64_t stable_epoch)
 {
     struct mn_connection *connection = capture->keeper->connection;
-    struct mn_message_checkpoint message = {.epoch = epoch, .stable_epoch = stable_epoch, .operation_count = 0};
+    struct mn_message_checkpoint message = {
+        .epoch = epoch, .stable_epoch = stable_epoch, .operation_count = 0};
     struct mn_ack ack = {0};
     int local;
     int result = mn_encode_checkpoint(&message, mn_connection_begin(connection));
@@ -101,7 +106,8 @@ static int ask(struct mn_capture *capture, uint64_t epoch, uint64_t stable_epoch
     if (result == 0)
         result = mn_connection_receive_ack(connection, &ack);
     if (local != 0) {
-        mn_capture_event(capture, MN_EVENT_LOCAL_FAULT, local, 0, "this node's disk failed to sync");
+        mn_capture_event(capture, MN_EVENT_LOCAL_FAULT, local, 0,
+                         "this node's disk failed to sync");
         return local;
     }
     return result != 0 ? result : -ack.error;
@@ -119,15 +125,16 @@ int mn_capture_checkpoint(struct mn_capture *capture, uint64_t *epoch_out)
     result = mn_gate_close_epoch(&capture->gate, EPOCH_DRAIN_MS_MAX, epoch_out);
     if (result != 0)
         return result;
-    if (!__atomic_load_n(&capture->session_live, __ATOMIC_ACQUIRE) || capture->keeper->connection == NULL)
+    if (!__atomic_load_n(&capture->session_live, __ATOMIC_ACQUIRE) ||
+        capture->keeper->connection == NULL)
         return -ECONNRESET;
     result = ask(capture, *epoch_out, capture->stable_epoch);
     if (result != 0) {
         mn_capture_session_lost(capture, result, "a checkpoint failed");
         return result;
     }
-    /* One epoch behind: a change that came between its times' sending and the end of the epoch keeps its place until
-     * the next checkpoint has sent them. */
+    /* One epoch behind: a change that came between its times' sending and the end of the epoch
+     * keeps its place until the next checkpoint has sent them. */
     capture->stable_epoch = *epoch_out - 1;
     mn_recent_trim(capture->config.recent, capture->stable_epoch);
     return 0;

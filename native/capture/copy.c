@@ -35,8 +35,8 @@ static int open_here(const struct mn_copy *copy, struct stat *status_out)
 int mn_copy_size(const struct mn_copy *copy)
 {
     struct mn_lock_set locks = {.count = 0};
-    struct mn_message_set_attributes message = {.root = (uint8_t)copy->root->index, .id = copy->id,
-                                                .valid = MN_SET_SIZE};
+    struct mn_message_set_attributes message = {
+        .root = (uint8_t)copy->root->index, .id = copy->id, .valid = MN_SET_SIZE};
     uint64_t key = mn_handle_key(&copy->handle);
     struct stat status;
     int result;
@@ -63,14 +63,18 @@ int mn_copy_size(const struct mn_copy *copy)
 
 static int ask_hashes(const struct mn_copy *copy, uint64_t offset, uint64_t size)
 {
-    struct mn_message_hash_range message = {.root = (uint8_t)copy->root->index, .id = copy->id,
-                                            .offset_bytes = offset, .size_bytes = size, .block_bytes = BLOCK_BYTES};
+    struct mn_message_hash_range message = {.root = (uint8_t)copy->root->index,
+                                            .id = copy->id,
+                                            .offset_bytes = offset,
+                                            .size_bytes = size,
+                                            .block_bytes = BLOCK_BYTES};
     int result = mn_encode_hash_range(&message, mn_connection_begin(copy->connection));
 
     return result != 0 ? result : mn_connection_send(copy->connection, MN_MESSAGE_HASH_RANGE);
 }
 
-/* Copies the answer out: the connection's buffer is used for the blocks next. Returns the count of hashes, or -errno. */
+/* Copies the answer out: the connection's buffer is used for the blocks next. Returns the count of
+ * hashes, or -errno. */
 static int receive_hashes(const struct mn_copy *copy, uint8_t *hashes_out, uint32_t count_max)
 {
     struct mn_message_hashes message;
@@ -91,27 +95,37 @@ static int receive_hashes(const struct mn_copy *copy, uint8_t *hashes_out, uint3
     return (int)(message.hashes_size / MN_HASH_BYTES);
 }
 
-static int send_block(const struct mn_copy *copy, uint64_t offset, const uint8_t *data, size_t size,
-                      struct mn_copied *copied)
+static int send_block(const struct mn_copy *copy, uint64_t offset, uint64_t hole_bytes,
+                      const uint8_t *data, size_t size)
 {
-    bool hole = mn_hash_is_zero(data, size) != 0;
-    struct mn_message_copy_block message = {.root = (uint8_t)copy->root->index, .id = copy->id, .offset_bytes = offset,
-                                            .hole_bytes = hole ? size : 0, .data = hole ? NULL : data,
-                                            .data_size = hole ? 0 : (uint32_t)size};
+    struct mn_message_copy_block message = {.root = (uint8_t)copy->root->index,
+                                            .id = copy->id,
+                                            .offset_bytes = offset,
+                                            .hole_bytes = hole_bytes,
+                                            .data = data,
+                                            .data_size = (uint32_t)size};
     int result = mn_encode_copy_block(&message, mn_connection_begin(copy->connection));
 
-    if (result == 0)
-        result = mn_connection_send(copy->connection, MN_MESSAGE_COPY_BLOCK);
-    if (hole)
-        copied->hole_bytes += size;
-    else
-        copied->copied_bytes += size;
+    return result != 0 ? result : mn_connection_send(copy->connection, MN_MESSAGE_COPY_BLOCK);
+}
+
+/* Blocks are acknowledged in one go: a step costs two round trips. */
+static int receive_acks(const struct mn_copy *copy, uint32_t count, int result)
+{
+    for (; count > 0; count--) {
+        int ack = receive_ack(copy->connection);
+
+        result = result == 0 ? ack : result;
+        if (ack != 0 && ack != -EREMOTEIO)
+            break;
+    }
     return result;
 }
 
-/* One step under the locks: what stands here at [offset, offset + size), size <= MN_COPY_STEP_BYTES. */
-static int copy_step(const struct mn_copy *copy, int fd, uint64_t offset, uint64_t size, uint8_t *buffer,
-                     struct mn_copied *copied)
+/* Data of this node at [offset, offset + size), size <= MN_COPY_STEP_BYTES. A block of zeros is
+ * sent though it compares equal: at the target it may be a hole (invariant 10). */
+static int copy_data(const struct mn_copy *copy, int fd, uint64_t offset, uint64_t size,
+                     uint8_t *buffer, struct mn_copied *copied)
 {
     uint8_t theirs[MN_COPY_STEP_BYTES / BLOCK_BYTES * MN_HASH_BYTES];
     uint32_t sent = 0;
@@ -131,23 +145,53 @@ static int copy_step(const struct mn_copy *copy, int fd, uint64_t offset, uint64
         ssize_t index = at / BLOCK_BYTES;
 
         mn_hash_block(buffer + at, block, ours);
-        if (index < count && memcmp(ours, theirs + index * MN_HASH_BYTES, MN_HASH_BYTES) == 0)
+        if (index < count && memcmp(ours, theirs + index * MN_HASH_BYTES, MN_HASH_BYTES) == 0 &&
+            !mn_hash_is_zero(buffer + at, block))
             continue;
-        result = send_block(copy, offset + (uint64_t)at, buffer + at, block, copied);
+        result = send_block(copy, offset + (uint64_t)at, 0, buffer + at, block);
         sent += result == 0;
-    }
-    for (; sent > 0; sent--) { /* acknowledged in one go: a step costs two round trips */
-        int ack = receive_ack(copy->connection);
-
-        result = result == 0 ? ack : result;
-        if (ack != 0 && ack != -EREMOTEIO)
-            break;
+        copied->copied_bytes += block;
     }
     copied->compared_bytes += (uint64_t)got;
-    return result;
+    return receive_acks(copy, sent, result);
 }
 
-int mn_copy_range(const struct mn_copy *copy, uint64_t offset, uint64_t size, struct mn_copied *copied)
+/* What lies at offset here: data or a hole, up to *end_out <= end. */
+static int find_extent(int fd, uint64_t offset, uint64_t end, bool *hole_out, uint64_t *end_out)
+{
+    off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
+    off_t next = data;
+
+    if (data < 0 && errno != ENXIO)
+        return -errno;
+    *hole_out = data != (off_t)offset;
+    if (!*hole_out)
+        next = lseek(fd, (off_t)offset, SEEK_HOLE);
+    *end_out = next < 0 || (uint64_t)next > end ? end : (uint64_t)next;
+    return 0;
+}
+
+/* One step under the locks, [offset, *end): as far as one extent goes, and of data at most
+ * MN_COPY_STEP_BYTES. */
+static int copy_step(const struct mn_copy *copy, int fd, uint64_t offset, uint64_t *end,
+                     uint8_t *buffer, struct mn_copied *copied)
+{
+    uint64_t extent_end = *end;
+    bool hole = false;
+    int result = find_extent(fd, offset, *end, &hole, &extent_end);
+
+    *end = extent_end;
+    if (result != 0)
+        return result;
+    if (!hole)
+        return copy_data(copy, fd, offset, extent_end - offset, buffer, copied);
+    copied->hole_bytes += extent_end - offset;
+    result = send_block(copy, offset, extent_end - offset, NULL, 0);
+    return result != 0 ? result : receive_ack(copy->connection);
+}
+
+int mn_copy_range(const struct mn_copy *copy, uint64_t offset, uint64_t size,
+                  struct mn_copied *copied)
 {
     uint64_t key = mn_handle_key(&copy->handle);
     uint8_t *buffer = malloc(MN_COPY_STEP_BYTES);
@@ -159,20 +203,23 @@ int mn_copy_range(const struct mn_copy *copy, uint64_t offset, uint64_t size, st
     if (buffer == NULL)
         result = result == 0 ? -ENOMEM : result;
     while (result == 0 && offset < end) {
-        uint64_t step = end - offset < MN_COPY_STEP_BYTES ? end - offset : MN_COPY_STEP_BYTES;
+        uint64_t step_end = end - offset < MN_COPY_STEP_BYTES ? end : offset + MN_COPY_STEP_BYTES;
         struct mn_lock_set locks = {.count = 0};
 
         mn_lock_set_add(&locks, MN_LOCK_EXISTENCE, key, 0, 0, false);
-        mn_lock_set_add(&locks, MN_LOCK_RANGE, key, offset, offset + step - 1, true);
+        mn_lock_set_add(&locks, MN_LOCK_RANGE, key, offset, step_end - 1, true);
         mn_locks_take(&copy->capture->locks, &locks);
-        if (fstat(fd, &status) != 0 || status.st_nlink == 0)
+        if (fstat(fd, &status) != 0 || status.st_nlink == 0) {
             result = -ENOENT;
-        else if (offset < (uint64_t)status.st_size)
-            result = copy_step(copy, fd, offset, step, buffer, copied);
-        else
+        } else if (offset >= (uint64_t)status.st_size) {
             end = offset; /* behind the end of the file: mn_copy_size cuts the secondary's */
+        } else {
+            if (step_end > (uint64_t)status.st_size)
+                step_end = (uint64_t)status.st_size;
+            result = copy_step(copy, fd, offset, &step_end, buffer, copied);
+        }
         mn_locks_release(&copy->capture->locks, &locks);
-        offset += step;
+        offset = step_end;
     }
     free(buffer);
     if (fd >= 0)

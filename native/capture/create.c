@@ -15,7 +15,7 @@ struct create_operation {
     const char *target; /* of a symbolic link */
     uint64_t rdev;
     uint32_t mode, umask, uid, gid;
-    int open_access;   /* O_RDONLY, O_WRONLY or O_RDWR: how the new file is opened here */
+    int open_access; /* O_RDONLY, O_WRONLY or O_RDWR: how the new file is opened here */
     struct mn_id id;
     struct mn_handle handle; /* out */
     int fd;                  /* out */
@@ -24,11 +24,20 @@ struct create_operation {
 static int encode_create(struct mn_change *change, struct mn_buffer *out)
 {
     struct create_operation *op = change->operation;
-    struct mn_message_create message = {
-        .epoch = change->epoch, .root = (uint8_t)change->mount->root->index, .parent = op->directory->id, .id = op->id,
-        .mode = op->mode, .umask = op->umask, .uid = op->uid, .gid = op->gid, .rdev = op->rdev, .name = op->name,
-        .name_size = (uint16_t)strlen(op->name), .target = (const uint8_t *)op->target,
-        .target_size = op->target == NULL ? 0 : (uint32_t)strlen(op->target)};
+    struct mn_message_create message = {.epoch = change->epoch,
+                                        .root = (uint8_t)change->mount->root->index,
+                                        .parent = op->directory->id,
+                                        .id = op->id,
+                                        .mode = op->mode,
+                                        .umask = op->umask,
+                                        .uid = op->uid,
+                                        .gid = op->gid,
+                                        .rdev = op->rdev,
+                                        .name = op->name,
+                                        .name_size = (uint16_t)strlen(op->name),
+                                        .target = (const uint8_t *)op->target,
+                                        .target_size =
+                                            op->target == NULL ? 0 : (uint32_t)strlen(op->target)};
 
     return mn_encode_create(&message, out);
 }
@@ -43,8 +52,8 @@ static int64_t perform_create(struct mn_change *change)
         return fd;
     result = mn_lower_act_as(op->uid, op->gid, op->umask, op->uid == 0);
     if (result == 0)
-        result = mn_lower_create(fd, op->name, op->mode, op->rdev, op->target, op->open_access, &op->id, &op->handle,
-                                 &op->fd);
+        result = mn_lower_create(fd, op->name, op->mode, op->rdev, op->target, op->open_access,
+                                 &op->id, &op->handle, &op->fd);
     mn_lower_act_as_root();
     return result;
 }
@@ -53,9 +62,13 @@ static int64_t perform_create(struct mn_change *change)
 static int encode_undo_create(struct mn_change *change, struct mn_buffer *out, uint16_t *code_out)
 {
     struct create_operation *op = change->operation;
-    struct mn_message_unlink message = {
-        .epoch = change->epoch, .root = (uint8_t)change->mount->root->index, .parent = op->directory->id, .id = op->id,
-        .directory = S_ISDIR(op->mode), .name = op->name, .name_size = (uint16_t)strlen(op->name)};
+    struct mn_message_unlink message = {.epoch = change->epoch,
+                                        .root = (uint8_t)change->mount->root->index,
+                                        .parent = op->directory->id,
+                                        .id = op->id,
+                                        .directory = S_ISDIR(op->mode),
+                                        .name = op->name,
+                                        .name_size = (uint16_t)strlen(op->name)};
 
     *code_out = MN_MESSAGE_UNLINK;
     return mn_encode_unlink(&message, out);
@@ -65,16 +78,19 @@ static int encode_undo_create(struct mn_change *change, struct mn_buffer *out, u
 static struct mn_node *adopt(struct mn_change *change, struct create_operation *op)
 {
     struct mn_capture *capture = change->worker->capture;
-    struct mn_node *node = mn_node_get(&change->mount->nodes, &op->handle, op->directory, op->name);
+    struct mn_node *node =
+        mn_node_get(&change->mount->nodes, &op->handle, op->directory, op->name);
 
     if (node == NULL)
         return NULL;
     node->id = op->id;
     if (change->mode == MN_MODE_MIRRORED)
-        __atomic_store_n(&node->introduced_serial, __atomic_load_n(&capture->session_serial, __ATOMIC_RELAXED),
+        __atomic_store_n(&node->introduced_serial,
+                         __atomic_load_n(&capture->session_serial, __ATOMIC_RELAXED),
                          __ATOMIC_RELEASE);
     else
-        __atomic_store_n(&node->born_serial, __atomic_load_n(&capture->alone_serial, __ATOMIC_RELAXED),
+        __atomic_store_n(&node->born_serial,
+                         __atomic_load_n(&capture->alone_serial, __ATOMIC_RELAXED),
                          __ATOMIC_RELEASE);
     mn_node_flag_set(node, MN_NODE_HAS_ID | (S_ISDIR(op->mode) ? MN_NODE_DIRECTORY : 0));
     mn_change_times(change, op->directory);
@@ -82,7 +98,8 @@ static struct mn_node *adopt(struct mn_change *change, struct create_operation *
     return node;
 }
 
-static void describe(struct mn_change *change, struct mn_worker *worker, struct create_operation *op)
+static void describe(struct mn_change *change, struct mn_worker *worker,
+                     struct create_operation *op)
 {
     mn_change_init(change, worker, op);
     change->names = true;
@@ -97,8 +114,8 @@ static void describe(struct mn_change *change, struct mn_worker *worker, struct 
 }
 
 /* Returns 0: *node_out is pinned and op->fd open; MN_PARK; or -errno. */
-static int make(struct mn_worker *worker, const struct mn_fuse_request *request, struct create_operation *op,
-                struct mn_node **node_out, struct stat *status_out)
+static int make(struct mn_worker *worker, const struct mn_fuse_request *request,
+                struct create_operation *op, struct mn_node **node_out, struct stat *status_out)
 {
     struct mn_change change;
     int64_t outcome;
@@ -129,7 +146,8 @@ static int make(struct mn_worker *worker, const struct mn_fuse_request *request,
     return result;
 }
 
-static int make_entry(struct mn_worker *worker, const struct mn_fuse_request *request, struct create_operation *op)
+static int make_entry(struct mn_worker *worker, const struct mn_fuse_request *request,
+                      struct create_operation *op)
 {
     struct fuse_entry_out entry;
     struct mn_node *node;
@@ -237,8 +255,11 @@ struct link_operation {
 static int encode_link(struct mn_change *change, struct mn_buffer *out)
 {
     struct link_operation *op = change->operation;
-    struct mn_message_link message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
-                                      .id = op->node->id, .parent = op->directory->id, .name = op->name,
+    struct mn_message_link message = {.epoch = change->epoch,
+                                      .root = (uint8_t)change->mount->root->index,
+                                      .id = op->node->id,
+                                      .parent = op->directory->id,
+                                      .name = op->name,
                                       .name_size = (uint16_t)strlen(op->name)};
 
     return mn_encode_link(&message, out);

@@ -19,7 +19,8 @@ struct data_operation {
     uint32_t flags;
 };
 
-static int finish(struct mn_change *change, const struct mn_fuse_request *request, struct mn_node *changed, bool reply_size)
+static int finish(struct mn_change *change, const struct mn_fuse_request *request,
+                  struct mn_node *changed, bool reply_size)
 {
     int64_t outcome;
 
@@ -40,7 +41,8 @@ static int finish(struct mn_change *change, const struct mn_fuse_request *reques
 }
 
 /* Data of one object: its existence shared, the range its own. */
-static void prepare_range(struct mn_change *change, struct mn_node *node, uint64_t offset, uint64_t size)
+static void prepare_range(struct mn_change *change, struct mn_node *node, uint64_t offset,
+                          uint64_t size)
 {
     change->subject = node;
     mn_change_object(change, node);
@@ -52,13 +54,18 @@ static void prepare_range(struct mn_change *change, struct mn_node *node, uint64
 static int encode_write(struct mn_change *change, struct mn_buffer *out)
 {
     struct data_operation *op = change->operation;
-    struct mn_message_write message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
-                                       .id = op->file->node->id, .offset_bytes = op->offset, .data = op->data,
+    struct mn_message_write message = {.epoch = change->epoch,
+                                       .root = (uint8_t)change->mount->root->index,
+                                       .id = op->file->node->id,
+                                       .offset_bytes = op->offset,
+                                       .data = op->data,
                                        .data_size = (uint32_t)op->size};
 
     /* Its disk counts for O_SYNC only where both disks must have it (design 6). */
-    message.flags = change->worker->capture->config.sync_both ? op->flags : op->flags & WRITE_KILL_PRIV;
-    __atomic_fetch_add(&change->worker->capture->counters.replicated_bytes, op->size, __ATOMIC_RELAXED);
+    message.flags =
+        change->worker->capture->config.sync_both ? op->flags : op->flags & WRITE_KILL_PRIV;
+    __atomic_fetch_add(&change->worker->capture->counters.replicated_bytes, op->size,
+                       __ATOMIC_RELAXED);
     return mn_encode_write(&message, out);
 }
 
@@ -71,8 +78,9 @@ static int64_t perform_write(struct mn_change *change)
     return mn_lower_write(op->file->fd, op->data, op->size, op->offset, op->flags);
 }
 
-/* The write failed here after the secondary did it. Behind the end of the file: cut there. Inside: the bytes as they
- * are here. Across the end, which is both, has no single message: the secondary is dropped. */
+/* The write failed here after the secondary did it. Behind the end of the file: cut there. Inside:
+ * the bytes as they are here. Across the end, which is both, has no single message: the secondary
+ * is dropped. */
 static int encode_undo_write(struct mn_change *change, struct mn_buffer *out, uint16_t *code_out)
 {
     struct data_operation *op = change->operation;
@@ -82,18 +90,26 @@ static int encode_undo_write(struct mn_change *change, struct mn_buffer *out, ui
     if (op->size_before == UINT64_MAX)
         return -EIO;
     if (op->offset >= op->size_before) {
-        struct mn_message_set_attributes message = {.epoch = change->epoch, .root = root, .id = op->file->node->id,
-                                                    .valid = MN_SET_SIZE, .size_bytes = op->size_before};
+        struct mn_message_set_attributes message = {.epoch = change->epoch,
+                                                    .root = root,
+                                                    .id = op->file->node->id,
+                                                    .valid = MN_SET_SIZE,
+                                                    .size_bytes = op->size_before};
 
         *code_out = MN_MESSAGE_SET_ATTRIBUTES;
         return mn_encode_set_attributes(&message, out);
     }
     if (op->offset + op->size <= op->size_before) {
-        struct mn_message_write message = {.epoch = change->epoch, .root = root, .id = op->file->node->id,
-                                           .offset_bytes = op->offset, .flags = 8, .data = worker->reply_buffer,
+        struct mn_message_write message = {.epoch = change->epoch,
+                                           .root = root,
+                                           .id = op->file->node->id,
+                                           .offset_bytes = op->offset,
+                                           .flags = 8,
+                                           .data = worker->reply_buffer,
                                            .data_size = (uint32_t)op->size};
 
-        if (pread(op->file->fd, worker->reply_buffer, op->size, (off_t)op->offset) != (ssize_t)op->size)
+        if (pread(op->file->fd, worker->reply_buffer, op->size, (off_t)op->offset) !=
+            (ssize_t)op->size)
             return -EIO;
         *code_out = MN_MESSAGE_WRITE;
         return mn_encode_write(&message, out);
@@ -107,7 +123,8 @@ int mn_op_write(struct mn_worker *worker, const struct mn_fuse_request *request)
     struct data_operation op = {0};
     struct mn_change change;
 
-    if (in == NULL || in->size > MN_FUSE_DATA_BYTES_MAX || request->body_size - sizeof(*in) < in->size)
+    if (in == NULL || in->size > MN_FUSE_DATA_BYTES_MAX ||
+        request->body_size - sizeof(*in) < in->size)
         return -EINVAL;
     op.file = mn_file_of(in->fh);
     op.offset = in->offset;
@@ -133,8 +150,11 @@ int mn_op_write(struct mn_worker *worker, const struct mn_fuse_request *request)
 static int encode_fallocate(struct mn_change *change, struct mn_buffer *out)
 {
     struct data_operation *op = change->operation;
-    struct mn_message_fallocate message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
-                                           .id = op->file->node->id, .mode = op->flags, .offset_bytes = op->offset,
+    struct mn_message_fallocate message = {.epoch = change->epoch,
+                                           .root = (uint8_t)change->mount->root->index,
+                                           .id = op->file->node->id,
+                                           .mode = op->flags,
+                                           .offset_bytes = op->offset,
                                            .size_bytes = op->size};
 
     return mn_encode_fallocate(&message, out);
@@ -172,9 +192,12 @@ int mn_op_fallocate(struct mn_worker *worker, const struct mn_fuse_request *requ
 static int encode_copy(struct mn_change *change, struct mn_buffer *out)
 {
     struct data_operation *op = change->operation;
-    struct mn_message_copy_range message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
-                                            .id = op->file->node->id, .offset_bytes = op->offset,
-                                            .to = op->to->node->id, .to_offset_bytes = op->to_offset,
+    struct mn_message_copy_range message = {.epoch = change->epoch,
+                                            .root = (uint8_t)change->mount->root->index,
+                                            .id = op->file->node->id,
+                                            .offset_bytes = op->offset,
+                                            .to = op->to->node->id,
+                                            .to_offset_bytes = op->to_offset,
                                             .size_bytes = op->size};
 
     return mn_encode_copy_range(&message, out);
@@ -200,8 +223,8 @@ int mn_op_copy_file_range(struct mn_worker *worker, const struct mn_fuse_request
     op.offset = in->off_in;
     op.to_offset = in->off_out;
     op.size = in->len;
-    /* While the secondary is being brought up to date, its source range may be old; and a file without a name is not there
-     * at all. The kernel then copies by reading and writing. */
+    /* While the secondary is being brought up to date, its source range may be old; and a file
+     * without a name is not there at all. The kernel then copies by reading and writing. */
     if (__atomic_load_n(&worker->capture->joining, __ATOMIC_ACQUIRE) ||
         (mn_node_flags(op.file->node) & MN_NODE_UNLINKED) != 0)
         return -EOPNOTSUPP;
@@ -226,8 +249,10 @@ struct sync_operation {
 static int encode_sync(struct mn_change *change, struct mn_buffer *out)
 {
     struct sync_operation *op = change->operation;
-    struct mn_message_sync message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
-                                      .id = op->node->id, .datasync = op->datasync};
+    struct mn_message_sync message = {.epoch = change->epoch,
+                                      .root = (uint8_t)change->mount->root->index,
+                                      .id = op->node->id,
+                                      .datasync = op->datasync};
 
     return mn_encode_sync(&message, out);
 }
@@ -240,10 +265,11 @@ static int64_t perform_sync(struct mn_change *change)
     return result == 0 ? 0 : -errno;
 }
 
-/* fsync and fsyncdir. All earlier writes are at the secondary already; whether its disk must have them too is the
- * administrator's choice (design 6): with async="none" its sync runs while ours does. */
-static int synchronise(struct mn_worker *worker, const struct mn_fuse_request *request, struct mn_node *node, int fd,
-                       bool datasync)
+/* fsync and fsyncdir. All earlier writes are at the secondary already; whether its disk must have
+ * them too is the administrator's choice (design 6): with async="none" its sync runs while ours
+ * does. */
+static int synchronise(struct mn_worker *worker, const struct mn_fuse_request *request,
+                       struct mn_node *node, int fd, bool datasync)
 {
     struct sync_operation op = {.node = node, .fd = fd, .datasync = datasync};
     struct mn_change change;
@@ -263,7 +289,8 @@ static int synchronise(struct mn_worker *worker, const struct mn_fuse_request *r
     if (mn_replicate(&change, &outcome) == MN_PARK)
         return MN_PARK;
     if (outcome < 0 && outcome != -ESTALE)
-        mn_capture_event(worker->capture, MN_EVENT_LOCAL_FAULT, (int)outcome, 0, "this node's disk failed to sync");
+        mn_capture_event(worker->capture, MN_EVENT_LOCAL_FAULT, (int)outcome, 0,
+                         "this node's disk failed to sync");
     mn_reply_error(worker, request, (int)outcome);
     return 0;
 }

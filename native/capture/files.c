@@ -23,8 +23,8 @@ struct mn_file *mn_file_new(struct mn_mount *mount, struct mn_node *node, int fd
 
 uint32_t mn_open_flags(const struct mn_worker *worker)
 {
-    /* Pages stay valid over close and open: only this mount changes the file. Without a write-back cache there
-     * is nothing to flush at close. */
+    /* Pages stay valid over close and open: only this mount changes the file. Without a write-back
+     * cache there is nothing to flush at close. */
     return worker->capture->config.writeback ? FOPEN_KEEP_CACHE : FOPEN_KEEP_CACHE | FOPEN_NOFLUSH;
 }
 

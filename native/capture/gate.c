@@ -13,7 +13,8 @@ void mn_gate_init(struct mn_gate *gate)
     gate->mode = MN_MODE_ALONE;
     pthread_mutex_init(&gate->mutex, NULL);
     pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* a clock that jumps must not end a wait */
+    pthread_condattr_setclock(&attributes,
+                              CLOCK_MONOTONIC); /* a clock that jumps must not end a wait */
     pthread_cond_init(&gate->left, &attributes);
     pthread_condattr_destroy(&attributes);
 }

@@ -1,6 +1,6 @@
-/* The gate every change passes (design 9): open, frozen (changes are parked) or closed (ESTALE); and the epochs that
- * checkpoints count by (design 8). A change is inside from mn_gate_enter to mn_gate_leave; whoever turns
- * the gate can wait until nobody is inside. */
+/* The gate every change passes (design 9): open, frozen (changes are parked) or closed (ESTALE);
+ * and the epochs that checkpoints count by (design 8). A change is inside from mn_gate_enter to
+ * mn_gate_leave; whoever turns the gate can wait until nobody is inside. */
 #ifndef MN_CAPTURE_GATE_H
 #define MN_CAPTURE_GATE_H
 
@@ -10,7 +10,8 @@
 
 enum mn_gate_state { MN_GATE_CLOSED = 0, MN_GATE_FROZEN = 1, MN_GATE_OPEN = 2 };
 
-/* How a change that is let in is made durable elsewhere. Turned only while the gate is not open and nobody is inside. */
+/* How a change that is let in is made durable elsewhere. Turned only while the gate is not open
+ * and nobody is inside. */
 enum mn_gate_mode {
     MN_MODE_ALONE = 1,    /* noted in the dirty index first */
     MN_MODE_MIRRORED = 2, /* the secondary first */
@@ -21,11 +22,11 @@ enum { MN_PARK = 2 }; /* frozen: keep the request, give the thread back (design 
 struct mn_gate {
     pthread_mutex_t mutex;
     pthread_cond_t left;
-    uint8_t state;           /* guarded by mutex */
-    uint8_t mode;            /* guarded by mutex */
-    uint64_t epoch;          /* guarded by mutex */
-    uint32_t inside[2];      /* by parity of the epoch; guarded by mutex */
-    uint64_t change_count;   /* guarded by mutex */
+    uint8_t state;         /* guarded by mutex */
+    uint8_t mode;          /* guarded by mutex */
+    uint64_t epoch;        /* guarded by mutex */
+    uint32_t inside[2];    /* by parity of the epoch; guarded by mutex */
+    uint64_t change_count; /* guarded by mutex */
 };
 
 void mn_gate_init(struct mn_gate *gate);

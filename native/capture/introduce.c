@@ -1,8 +1,10 @@
-/* Step 0 of a change: each object has an identity, and in a session the secondary knows it (design 8).
+/* Step 0 of a change: each object has an identity, and in a session the secondary knows it (design
+ * 8).
  *
- * An object is introduced by its parent's identity and its name, so no name on the way may change meanwhile: the tree
- * lock is held exclusively, changes of names hold it shared. It is taken before the conflict locks and given back
- * before them, so the two never wait for each other. After its first use an object costs one comparison here. */
+ * An object is introduced by its parent's identity and its name, so no name on the way may change
+ * meanwhile: the tree lock is held exclusively, changes of names hold it shared. It is taken
+ * before the conflict locks and given back before them, so the two never wait for each other.
+ * After its first use an object costs one comparison here. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -48,11 +50,13 @@ void mn_node_ref(const struct mn_mount *mount, const struct mn_node *node, struc
     pthread_mutex_unlock(&table->mutex);
 }
 
-/* Gives an object found without identity a new one: alone here only, else on both, the secondary first (invariant 1). */
+/* Gives an object found without identity a new one: alone here only, else on both, the secondary
+ * first (invariant 1). */
 static int give_identity(struct mn_change *change, struct mn_node *node)
 {
     struct mn_worker *worker = change->worker;
-    struct mn_message_set_identity message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index};
+    struct mn_message_set_identity message = {.epoch = change->epoch,
+                                              .root = (uint8_t)change->mount->root->index};
     struct mn_ack ack;
     int fd;
     int result = mn_lower_id_new(&message.id);
@@ -89,7 +93,8 @@ static int give_identity(struct mn_change *change, struct mn_node *node)
 static int introduce_one(struct mn_change *change, struct mn_node *node, uint32_t serial)
 {
     struct mn_worker *worker = change->worker;
-    struct mn_message_introduce message = {.root = (uint8_t)change->mount->root->index, .id = node->id};
+    struct mn_message_introduce message = {.root = (uint8_t)change->mount->root->index,
+                                           .id = node->id};
     struct mn_ack ack;
     int result;
 
@@ -104,7 +109,8 @@ static int introduce_one(struct mn_change *change, struct mn_node *node, uint32_
     if (result != 0 || ack.error != 0) {
         char why[MN_REASON_BYTES];
 
-        snprintf(why, sizeof(why), "the secondary has another object at the name %.100s", node->name);
+        snprintf(why, sizeof(why), "the secondary has another object at the name %.100s",
+                 node->name);
         mn_capture_session_lost(worker->capture, result != 0 ? result : -ack.error, why);
         return MN_PARK;
     }
@@ -112,7 +118,8 @@ static int introduce_one(struct mn_change *change, struct mn_node *node, uint32_
     return 0;
 }
 
-/* The tree is held exclusively. From the node up to the first one the secondary knows, then down again. */
+/* The tree is held exclusively. From the node up to the first one the secondary knows, then down
+ * again. */
 static int introduce_path(struct mn_change *change, struct mn_node *node, uint32_t serial)
 {
     struct mn_node *path[256];
@@ -123,7 +130,8 @@ static int introduce_path(struct mn_change *change, struct mn_node *node, uint32
         struct mn_node *at = node;
 
         depth = 0;
-        for (; at->introduced_serial != serial && at != change->mount->nodes.root; at = at->parent) {
+        for (; at->introduced_serial != serial && at != change->mount->nodes.root;
+             at = at->parent) {
             path[depth++ % 256] = at;
             if (at->parent == NULL)
                 return -ESTALE; /* its name is not known any more */
@@ -165,7 +173,8 @@ int mn_introduce(struct mn_change *change)
     if (change->local)
         return 0;
     if (change->mode == MN_MODE_MIRRORED &&
-        (change->worker->connection == NULL || !__atomic_load_n(&capture->session_live, __ATOMIC_ACQUIRE)))
+        (change->worker->connection == NULL ||
+         !__atomic_load_n(&capture->session_live, __ATOMIC_ACQUIRE)))
         return MN_PARK;
     for (uint32_t i = 0; i < change->object_count && result == 0; i++) {
         struct mn_node *node = change->objects[i];
@@ -176,7 +185,8 @@ int mn_introduce(struct mn_change *change)
             result = identify_alone(change, node);
             continue;
         }
-        if (__atomic_load_n(&node->introduced_serial, __ATOMIC_ACQUIRE) == serial || node == change->mount->nodes.root)
+        if (__atomic_load_n(&node->introduced_serial, __ATOMIC_ACQUIRE) == serial ||
+            node == change->mount->nodes.root)
             continue;
         pthread_rwlock_wrlock(&capture->tree);
         result = introduce_path(change, node, serial);
@@ -184,7 +194,8 @@ int mn_introduce(struct mn_change *change)
         if (result == -ESTALE && (mn_node_flags(node) & MN_NODE_UNLINKED) != 0) {
             result = 0; /* lost its last name meanwhile */
         } else if (result == -ESTALE) {
-            mn_capture_session_lost(capture, result, "an object in use has no name that could be told the secondary");
+            mn_capture_session_lost(
+                capture, result, "an object in use has no name that could be told the secondary");
             result = MN_PARK;
         }
     }

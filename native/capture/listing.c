@@ -1,5 +1,6 @@
-/* Directory listings. Directories are not held open (OPENDIR answers ENOSYS): each request opens by handle and seeks,
- * which ext4, XFS and btrfs allow at any offset they gave out. The kernel keeps the listing afterwards. */
+/* Directory listings. Directories are not held open (OPENDIR answers ENOSYS): each request opens
+ * by handle and seeks, which ext4, XFS and btrfs allow at any offset they gave out. The kernel
+ * keeps the listing afterwards. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,8 @@ struct directory_entry { /* getdents64(2) */
 };
 
 /* Adds one entry behind `used` bytes. Returns the bytes added, 0 when it does not fit. */
-static size_t add_plain(const struct directory_entry *entry, size_t name_size, uint8_t *out, size_t room)
+static size_t add_plain(const struct directory_entry *entry, size_t name_size, uint8_t *out,
+                        size_t room)
 {
     struct fuse_dirent *dirent = (void *)out;
     size_t size = FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET + name_size);
@@ -35,8 +37,9 @@ static size_t add_plain(const struct directory_entry *entry, size_t name_size, u
     return size;
 }
 
-static size_t add_plus(struct mn_worker *worker, struct mn_node *directory, const struct directory_entry *entry,
-                       size_t name_size, uint8_t *out, size_t room)
+static size_t add_plus(struct mn_worker *worker, struct mn_node *directory,
+                       const struct directory_entry *entry, size_t name_size, uint8_t *out,
+                       size_t room)
 {
     struct fuse_direntplus *plus = (void *)out;
     size_t size = FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET_DIRENTPLUS + name_size);
@@ -52,7 +55,8 @@ static size_t add_plus(struct mn_worker *worker, struct mn_node *directory, cons
         mn_fill_entry(node, &status, &plus->entry_out);
         mn_node_unpin(&worker->mount->nodes, node);
     }
-    (void)add_plain(entry, name_size, (uint8_t *)&plus->dirent, size - offsetof(struct fuse_direntplus, dirent));
+    (void)add_plain(entry, name_size, (uint8_t *)&plus->dirent,
+                    size - offsetof(struct fuse_direntplus, dirent));
     return size;
 }
 
@@ -90,7 +94,8 @@ static int list(struct mn_worker *worker, const struct mn_fuse_request *request,
             at += entry->size;
             if (mn_is_hidden(worker->mount, directory, entry->name))
                 continue;
-            added = plus ? add_plus(worker, directory, entry, name_size, worker->reply_buffer + used, limit - used)
+            added = plus ? add_plus(worker, directory, entry, name_size,
+                                    worker->reply_buffer + used, limit - used)
                          : add_plain(entry, name_size, worker->reply_buffer + used, limit - used);
             if (added == 0) {
                 full = true;

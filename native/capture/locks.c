@@ -23,8 +23,8 @@ static bool conflicts(const struct mn_lock_set *left, const struct mn_lock_set *
         for (uint32_t j = 0; j < right->count; j++) {
             const struct mn_lock *b = &right->locks[j];
 
-            if (a->key == b->key && a->kind == b->kind && (a->exclusive || b->exclusive) && a->first <= b->last &&
-                b->first <= a->last)
+            if (a->key == b->key && a->kind == b->kind && (a->exclusive || b->exclusive) &&
+                a->first <= b->last && b->first <= a->last)
                 return true;
         }
     }

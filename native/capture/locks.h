@@ -1,8 +1,9 @@
-/* Conflict locks (design 5): two operations that touch the same place are never in flight together, so
- * operations on different connections need no order between them.
+/* Conflict locks (design 5): two operations that touch the same place are never in flight
+ * together, so operations on different connections need no order between them.
  *
- * An operation takes its whole set at once, or waits; sets are granted in order of arrival among those that
- * conflict. So there is no deadlock and no starvation. Sets are few (one a thread), hence plain lists. */
+ * An operation takes its whole set at once, or waits; sets are granted in order of arrival among
+ * those that conflict. So there is no deadlock and no starvation. Sets are few (one a thread),
+ * hence plain lists. */
 #ifndef MN_CAPTURE_LOCKS_H
 #define MN_CAPTURE_LOCKS_H
 
@@ -11,7 +12,8 @@
 #include <stdint.h>
 
 enum mn_lock_kind {
-    MN_LOCK_NAME,       /* one name of one directory: key of the directory, hash of the name in `first` */
+    MN_LOCK_NAME, /* one name of one directory: key of the directory, hash of the name in `first`
+                   */
     MN_LOCK_DIRECTORY,  /* shared: a name in it changes; exclusive: it is removed or moved */
     MN_LOCK_EXISTENCE,  /* shared: data or attributes; exclusive: a name of it comes or goes */
     MN_LOCK_ATTRIBUTES, /* mode, owner, xattrs, size */
@@ -46,11 +48,11 @@ struct mn_lock_table {
 void mn_locks_init(struct mn_lock_table *table);
 void mn_locks_deinit(struct mn_lock_table *table);
 
-static inline void mn_lock_set_add(struct mn_lock_set *set, uint8_t kind, uint64_t key, uint64_t first, uint64_t last,
-                                   bool exclusive)
+static inline void mn_lock_set_add(struct mn_lock_set *set, uint8_t kind, uint64_t key,
+                                   uint64_t first, uint64_t last, bool exclusive)
 {
-    set->locks[set->count++] =
-        (struct mn_lock){.key = key, .first = first, .last = last, .kind = kind, .exclusive = exclusive};
+    set->locks[set->count++] = (struct mn_lock){
+        .key = key, .first = first, .last = last, .kind = kind, .exclusive = exclusive};
 }
 
 /* The set is the caller's until released; it stands on its stack. */

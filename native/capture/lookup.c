@@ -14,11 +14,13 @@ bool mn_is_hidden(const struct mn_mount *mount, const struct mn_node *directory,
     return directory == mount->nodes.root && strcmp(name, MN_HIDDEN_NAME) == 0;
 }
 
-int mn_worker_directory(struct mn_worker *worker, struct mn_mount *mount, const struct mn_node *node)
+int mn_worker_directory(struct mn_worker *worker, struct mn_mount *mount,
+                        const struct mn_node *node)
 {
     int fd;
 
-    if (worker->directory_fd >= 0 && worker->directory_mount == mount && worker->directory_key == node->key)
+    if (worker->directory_fd >= 0 && worker->directory_mount == mount &&
+        worker->directory_key == node->key)
         return worker->directory_fd;
     fd = mn_lower_open(mount->root, &node->handle, O_PATH | O_DIRECTORY);
     if (fd < 0)
@@ -31,8 +33,8 @@ int mn_worker_directory(struct mn_worker *worker, struct mn_mount *mount, const 
     return fd;
 }
 
-int mn_look(struct mn_worker *worker, struct mn_node *directory, const char *name, struct mn_node **node_out,
-            struct stat *status_out)
+int mn_look(struct mn_worker *worker, struct mn_node *directory, const char *name,
+            struct mn_node **node_out, struct stat *status_out)
 {
     struct mn_mount *mount = worker->mount;
     struct mn_handle handle;
@@ -48,7 +50,8 @@ int mn_look(struct mn_worker *worker, struct mn_node *directory, const char *nam
     if (fstatat(fd, name, status_out, AT_SYMLINK_NOFOLLOW) != 0)
         return -errno;
     if (status_out->st_dev != mount->root->device)
-        return -EXDEV; /* another file system was mounted beneath: not replicated, not shown (design 8) */
+        return -EXDEV; /* another file system was mounted beneath: not replicated, not shown
+                          (design 8) */
     result = mn_lower_handle(fd, name, &handle);
     if (result != 0)
         return result;
@@ -71,7 +74,8 @@ int mn_op_lookup(struct mn_worker *worker, const struct mn_fuse_request *request
     int result = name == NULL ? -EINVAL : mn_look(worker, directory, name, &node, &status);
 
     if (result == -ENOENT) {
-        memset(&entry, 0, sizeof(entry)); /* nodeid 0: the kernel remembers that nothing is there */
+        memset(&entry, 0,
+               sizeof(entry)); /* nodeid 0: the kernel remembers that nothing is there */
         entry.entry_valid = MN_VALID_SECONDS;
         mn_reply_data(worker, request, &entry, sizeof(entry));
         return 0;
@@ -90,7 +94,8 @@ int mn_op_forget(struct mn_worker *worker, const struct mn_fuse_request *request
     const struct fuse_forget_in *in = mn_fuse_fixed(request, sizeof(*in));
 
     if (in != NULL)
-        mn_node_forget(&worker->mount->nodes, mn_node_of(worker->mount, request->header->nodeid), in->nlookup);
+        mn_node_forget(&worker->mount->nodes, mn_node_of(worker->mount, request->header->nodeid),
+                       in->nlookup);
     return 0;
 }
 
@@ -103,7 +108,8 @@ int mn_op_batch_forget(struct mn_worker *worker, const struct mn_fuse_request *r
         return 0;
     ones = (const void *)(in + 1);
     for (uint32_t i = 0; i < in->count; i++)
-        mn_node_forget(&worker->mount->nodes, mn_node_of(worker->mount, ones[i].nodeid), ones[i].nlookup);
+        mn_node_forget(&worker->mount->nodes, mn_node_of(worker->mount, ones[i].nodeid),
+                       ones[i].nlookup);
     return 0;
 }
 

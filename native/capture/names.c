@@ -1,5 +1,6 @@
-/* Names that go or move: unlink, rmdir, rename. The kernel holds the directories' own locks meanwhile, and nobody else
- * changes the lower directory, so what stands at a name is looked up before the conflict locks are taken. */
+/* Names that go or move: unlink, rmdir, rename. The kernel holds the directories' own locks
+ * meanwhile, and nobody else changes the lower directory, so what stands at a name is looked up
+ * before the conflict locks are taken. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -30,9 +31,12 @@ static void note_last_name(struct mn_node *node, int fd)
 static int encode_unlink(struct mn_change *change, struct mn_buffer *out)
 {
     struct remove_operation *op = change->operation;
-    struct mn_message_unlink message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
-                                        .parent = op->directory->id, .id = op->node->id,
-                                        .directory = op->is_directory, .name = op->name,
+    struct mn_message_unlink message = {.epoch = change->epoch,
+                                        .root = (uint8_t)change->mount->root->index,
+                                        .parent = op->directory->id,
+                                        .id = op->node->id,
+                                        .directory = op->is_directory,
+                                        .name = op->name,
                                         .name_size = (uint16_t)strlen(op->name)};
 
     return mn_encode_unlink(&message, out);
@@ -59,7 +63,8 @@ static int64_t perform_unlink(struct mn_change *change)
     return result;
 }
 
-static int remove_name(struct mn_worker *worker, const struct mn_fuse_request *request, bool is_directory)
+static int remove_name(struct mn_worker *worker, const struct mn_fuse_request *request,
+                       bool is_directory)
 {
     struct remove_operation op = {.directory = mn_node_of(worker->mount, request->header->nodeid),
                                   .is_directory = is_directory};
@@ -117,11 +122,16 @@ struct rename_operation {
 static int encode_rename(struct mn_change *change, struct mn_buffer *out)
 {
     struct rename_operation *op = change->operation;
-    struct mn_message_rename message = {
-        .epoch = change->epoch, .root = (uint8_t)change->mount->root->index, .parent = op->directory->id,
-        .id = op->node->id, .new_parent = op->new_directory->id, .flags = op->flags, .name = op->name,
-        .name_size = (uint16_t)strlen(op->name), .new_name = op->new_name,
-        .new_name_size = (uint16_t)strlen(op->new_name)};
+    struct mn_message_rename message = {.epoch = change->epoch,
+                                        .root = (uint8_t)change->mount->root->index,
+                                        .parent = op->directory->id,
+                                        .id = op->node->id,
+                                        .new_parent = op->new_directory->id,
+                                        .flags = op->flags,
+                                        .name = op->name,
+                                        .name_size = (uint16_t)strlen(op->name),
+                                        .new_name = op->new_name,
+                                        .new_name_size = (uint16_t)strlen(op->new_name)};
 
     if (op->replaced != NULL)
         message.replaced = op->replaced->id;
@@ -129,7 +139,8 @@ static int encode_rename(struct mn_change *change, struct mn_buffer *out)
 }
 
 /* Where everything stands now, for introductions to come. */
-static void place_renamed(struct mn_change *change, const struct rename_operation *op, int replaced_fd)
+static void place_renamed(struct mn_change *change, const struct rename_operation *op,
+                          int replaced_fd)
 {
     struct mn_node_table *nodes = &change->mount->nodes;
 
@@ -173,8 +184,8 @@ static int64_t perform_rename(struct mn_change *change)
     return result;
 }
 
-static void describe_rename(struct mn_change *change, struct rename_operation *op, const struct stat *status,
-                            const struct stat *replaced_status)
+static void describe_rename(struct mn_change *change, struct rename_operation *op,
+                            const struct stat *status, const struct stat *replaced_status)
 {
     change->names = true;
     mn_change_object(change, op->directory);
@@ -200,7 +211,8 @@ static void describe_rename(struct mn_change *change, struct rename_operation *o
     change->perform = perform_rename;
 }
 
-static int rename_name(struct mn_worker *worker, const struct mn_fuse_request *request, struct rename_operation *op)
+static int rename_name(struct mn_worker *worker, const struct mn_fuse_request *request,
+                       struct rename_operation *op)
 {
     struct stat status, replaced_status;
     struct mn_change change;
@@ -239,10 +251,11 @@ static int rename_name(struct mn_worker *worker, const struct mn_fuse_request *r
     return result;
 }
 
-static int rename_request(struct mn_worker *worker, const struct mn_fuse_request *request, uint64_t new_directory,
-                          uint32_t flags, size_t fixed_size)
+static int rename_request(struct mn_worker *worker, const struct mn_fuse_request *request,
+                          uint64_t new_directory, uint32_t flags, size_t fixed_size)
 {
-    struct rename_operation op = {.directory = mn_node_of(worker->mount, request->header->nodeid), .flags = flags};
+    struct rename_operation op = {.directory = mn_node_of(worker->mount, request->header->nodeid),
+                                  .flags = flags};
     size_t offset = fixed_size;
 
     op.new_directory = mn_node_of(worker->mount, new_directory);
@@ -264,5 +277,6 @@ int mn_op_rename2(struct mn_worker *worker, const struct mn_fuse_request *reques
 {
     const struct fuse_rename2_in *in = mn_fuse_fixed(request, sizeof(*in));
 
-    return in == NULL ? -EINVAL : rename_request(worker, request, in->newdir, in->flags, sizeof(*in));
+    return in == NULL ? -EINVAL
+                      : rename_request(worker, request, in->newdir, in->flags, sizeof(*in));
 }

@@ -17,7 +17,8 @@ uint64_t mn_handle_key(const struct mn_handle *handle)
     return key ^ (key >> 29);
 }
 
-static struct mn_node **slot_of(struct mn_node_table *table, const struct mn_handle *handle, uint64_t key)
+static struct mn_node **slot_of(struct mn_node_table *table, const struct mn_handle *handle,
+                                uint64_t key)
 {
     struct mn_node **slot = &table->buckets[key & (table->bucket_count - 1)];
 
@@ -67,14 +68,16 @@ static void release_if_unused(struct mn_node_table *table, struct mn_node *node)
 }
 
 /* Guarded by mutex. */
-static void place_locked(struct mn_node_table *table, struct mn_node *node, struct mn_node *parent, const char *name)
+static void place_locked(struct mn_node_table *table, struct mn_node *node, struct mn_node *parent,
+                         const char *name)
 {
     struct mn_node *parent_before = node->parent;
     size_t size = parent == NULL ? 0 : strlen(name);
 
     if (node == table->root)
         return;
-    if (parent != NULL && parent_before == parent && node->name_size == size && memcmp(node->name, name, size) == 0)
+    if (parent != NULL && parent_before == parent && node->name_size == size &&
+        memcmp(node->name, name, size) == 0)
         return;
     if (parent != NULL) {
         char *copy = malloc(size + 1);
@@ -99,7 +102,8 @@ static void place_locked(struct mn_node_table *table, struct mn_node *node, stru
     }
 }
 
-int mn_node_table_init(struct mn_node_table *table, const struct mn_handle *root_handle, const struct mn_id *root_id)
+int mn_node_table_init(struct mn_node_table *table, const struct mn_handle *root_handle,
+                       const struct mn_id *root_id)
 {
     memset(table, 0, sizeof(*table));
     table->bucket_count = BUCKETS_FIRST;
@@ -131,8 +135,8 @@ void mn_node_table_deinit(struct mn_node_table *table)
     memset(table, 0, sizeof(*table));
 }
 
-struct mn_node *mn_node_get(struct mn_node_table *table, const struct mn_handle *handle, struct mn_node *parent,
-                            const char *name)
+struct mn_node *mn_node_get(struct mn_node_table *table, const struct mn_handle *handle,
+                            struct mn_node *parent, const char *name)
 {
     uint64_t key = mn_handle_key(handle);
     struct mn_node **slot;
@@ -203,14 +207,16 @@ void mn_node_forget(struct mn_node_table *table, struct mn_node *node, uint64_t 
     pthread_mutex_unlock(&table->mutex);
 }
 
-void mn_node_place(struct mn_node_table *table, struct mn_node *node, struct mn_node *parent, const char *name)
+void mn_node_place(struct mn_node_table *table, struct mn_node *node, struct mn_node *parent,
+                   const char *name)
 {
     pthread_mutex_lock(&table->mutex);
     place_locked(table, node, parent, name);
     pthread_mutex_unlock(&table->mutex);
 }
 
-void mn_node_unplace(struct mn_node_table *table, struct mn_node *node, const struct mn_node *parent, const char *name)
+void mn_node_unplace(struct mn_node_table *table, struct mn_node *node,
+                     const struct mn_node *parent, const char *name)
 {
     pthread_mutex_lock(&table->mutex);
     if (node->parent == parent && node->name != NULL && strcmp(node->name, name) == 0)

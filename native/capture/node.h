@@ -1,5 +1,6 @@
-/* Nodes: what the kernel knows of one mount, by file handle; no descriptor is held for a node (design 3).
- * A node lives while the kernel holds a lookup, a child is beneath it, or an operation uses it. */
+/* Nodes: what the kernel knows of one mount, by file handle; no descriptor is held for a node
+ * (design 3). A node lives while the kernel holds a lookup, a child is beneath it, or an operation
+ * uses it. */
 #ifndef MN_CAPTURE_NODE_H
 #define MN_CAPTURE_NODE_H
 
@@ -10,9 +11,9 @@
 #include "util/object.h"
 
 enum mn_node_flag {
-    MN_NODE_HAS_ID = 1,     /* `id` was read from disk or given */
-    MN_NODE_UNLINKED = 2,   /* no name is left: changes stay on this node (design 5) */
-    MN_NODE_TIMES = 4,      /* its mtime here has not been sent to the secondary yet */
+    MN_NODE_HAS_ID = 1,   /* `id` was read from disk or given */
+    MN_NODE_UNLINKED = 2, /* no name is left: changes stay on this node (design 5) */
+    MN_NODE_TIMES = 4,    /* its mtime here has not been sent to the secondary yet */
     MN_NODE_DIRECTORY = 8,
 };
 
@@ -26,9 +27,10 @@ struct mn_node {
     uint32_t pin_count;         /* children, operations, the times list */
     uint32_t flags;             /* enum mn_node_flag; atomic: read without the mutex */
     uint32_t introduced_serial; /* session in which the secondary learnt this id; atomic */
-    uint32_t born_serial;       /* period alone in which it was made: nothing of it need be noted; atomic */
-    uint64_t key;               /* hash of the handle: also its key in the conflict locks */
-    struct mn_id id;            /* valid with MN_NODE_HAS_ID; written once, before the flag */
+    uint32_t
+        born_serial; /* period alone in which it was made: nothing of it need be noted; atomic */
+    uint64_t key;    /* hash of the handle: also its key in the conflict locks */
+    struct mn_id id; /* valid with MN_NODE_HAS_ID; written once, before the flag */
     uint16_t name_size;
     struct mn_handle handle; /* never changes */
 };
@@ -38,8 +40,8 @@ struct mn_node_table {
     struct mn_node **buckets; /* owned; guarded by mutex */
     size_t bucket_count;
     size_t node_count;
-    struct mn_node *root; /* pinned for ever */
-    struct mn_node *times;  /* guarded by mutex */
+    struct mn_node *root;  /* pinned for ever */
+    struct mn_node *times; /* guarded by mutex */
 };
 
 uint64_t mn_handle_key(const struct mn_handle *handle);
@@ -52,24 +54,30 @@ static inline void mn_node_flag_set(struct mn_node *node, uint32_t flag)
     __atomic_fetch_or(&node->flags, flag, __ATOMIC_ACQ_REL);
 }
 
-int mn_node_table_init(struct mn_node_table *table, const struct mn_handle *root_handle, const struct mn_id *root_id);
+int mn_node_table_init(struct mn_node_table *table, const struct mn_handle *root_handle,
+                       const struct mn_id *root_id);
 void mn_node_table_deinit(struct mn_node_table *table);
 
-/* The node of this handle, made if new, with its place as just seen; pinned once for the caller. NULL: no memory. */
-struct mn_node *mn_node_get(struct mn_node_table *table, const struct mn_handle *handle, struct mn_node *parent,
-                            const char *name);
+/* The node of this handle, made if new, with its place as just seen; pinned once for the caller.
+ * NULL: no memory. */
+struct mn_node *mn_node_get(struct mn_node_table *table, const struct mn_handle *handle,
+                            struct mn_node *parent, const char *name);
 /* As get, but NULL when the kernel does not know it; pinned. */
 struct mn_node *mn_node_find(struct mn_node_table *table, const struct mn_handle *handle);
 void mn_node_pin(struct mn_node_table *table, struct mn_node *node);
 void mn_node_unpin(struct mn_node_table *table, struct mn_node *node);
-void mn_node_looked_up(struct mn_node_table *table, struct mn_node *node); /* the kernel was told of it once more */
+void mn_node_looked_up(struct mn_node_table *table,
+                       struct mn_node *node); /* the kernel was told of it once more */
 void mn_node_forget(struct mn_node_table *table, struct mn_node *node, uint64_t count);
 /* After a rename, or a new link: where it stands now. parent NULL: the name known is gone. */
-void mn_node_place(struct mn_node_table *table, struct mn_node *node, struct mn_node *parent, const char *name);
+void mn_node_place(struct mn_node_table *table, struct mn_node *node, struct mn_node *parent,
+                   const char *name);
 /* Its name, if it still stands at parent/name: forgotten. */
-void mn_node_unplace(struct mn_node_table *table, struct mn_node *node, const struct mn_node *parent, const char *name);
+void mn_node_unplace(struct mn_node_table *table, struct mn_node *node,
+                     const struct mn_node *parent, const char *name);
 
-/* Marks the mtime as not sent (once); and takes one marked node, mark cleared, pinned for the caller; NULL: none is. */
+/* Marks the mtime as not sent (once); and takes one marked node, mark cleared, pinned for the
+ * caller; NULL: none is. */
 void mn_node_times_mark(struct mn_node_table *table, struct mn_node *node);
 struct mn_node *mn_node_times_take(struct mn_node_table *table);
 

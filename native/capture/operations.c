@@ -12,11 +12,13 @@ struct operation_row {
     int refusal; /* positive errno, for REFUSED */
 };
 
-#define PASSED 0
+#define PASSED     0
 #define REPLICATED 0
-#define REFUSED 1
-/* Of the columns only handler and errno matter here; treatment and reason are for the reader and the test. */
-#define ROW(opcode, function, treatment, error, why) [opcode] = {.handler = function, .refusal = (treatment) * (error)},
+#define REFUSED    1
+/* Of the columns only handler and errno matter here; treatment and reason are for the reader and
+ * the test. */
+#define ROW(opcode, function, treatment, error, why)                                              \
+    [opcode] = {.handler = function, .refusal = (treatment) * (error)},
 static const struct operation_row rows[OPCODES_MAX] = {MN_OPERATIONS(ROW)};
 #undef ROW
 
@@ -61,8 +63,9 @@ void mn_worker_serve(struct mn_worker *worker, const struct mn_fuse_request *req
     }
     result = rows[opcode].handler(worker, request);
     if (result == MN_PARK)
-        result = mn_park_add(&worker->capture->park, worker->mount, worker->fuse_fd, request->header->unique, false,
-                             request->header, request->header->len);
+        result =
+            mn_park_add(&worker->capture->park, worker->mount, worker->fuse_fd,
+                        request->header->unique, false, request->header, request->header->len);
     if (result < 0)
         mn_reply_error(worker, request, result);
 }

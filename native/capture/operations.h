@@ -1,5 +1,5 @@
-/* Every FUSE operation, once: how it is treated, and why. The rows generate the dispatch (operations.c); a test holds them
- * against the opcodes of linux/fuse.h, so none is forgotten.
+/* Every FUSE operation, once: how it is treated, and why. The rows generate the dispatch
+ * (operations.c); a test holds them against the opcodes of linux/fuse.h, so none is forgotten.
  *
  *   PASSED      served from this node's lower directory; never waits for the peer
  *   REPLICATED  the five steps of replicate.c
@@ -66,11 +66,13 @@
 
 typedef int mn_operation(struct mn_worker *worker, const struct mn_fuse_request *request);
 
-/* Each returns 0 when it has replied, or MN_PARK: the request is kept as it is, and run again later. */
-mn_operation mn_op_lookup, mn_op_forget, mn_op_batch_forget, mn_op_getattr, mn_op_setattr, mn_op_readlink, mn_op_symlink,
-    mn_op_mknod, mn_op_mkdir, mn_op_unlink, mn_op_rmdir, mn_op_rename, mn_op_rename2, mn_op_link, mn_op_open, mn_op_read,
-    mn_op_write, mn_op_statfs, mn_op_release, mn_op_fsync, mn_op_setxattr, mn_op_getxattr, mn_op_listxattr,
-    mn_op_removexattr, mn_op_flush, mn_op_readdir, mn_op_readdirplus, mn_op_fsyncdir, mn_op_create, mn_op_interrupt,
+/* Each returns 0 when it has replied, or MN_PARK: the request is kept as it is, and run again
+ * later. */
+mn_operation mn_op_lookup, mn_op_forget, mn_op_batch_forget, mn_op_getattr, mn_op_setattr,
+    mn_op_readlink, mn_op_symlink, mn_op_mknod, mn_op_mkdir, mn_op_unlink, mn_op_rmdir,
+    mn_op_rename, mn_op_rename2, mn_op_link, mn_op_open, mn_op_read, mn_op_write, mn_op_statfs,
+    mn_op_release, mn_op_fsync, mn_op_setxattr, mn_op_getxattr, mn_op_listxattr, mn_op_removexattr,
+    mn_op_flush, mn_op_readdir, mn_op_readdirplus, mn_op_fsyncdir, mn_op_create, mn_op_interrupt,
     mn_op_ioctl, mn_op_fallocate, mn_op_lseek, mn_op_copy_file_range, mn_op_refused, mn_op_ignored;
 
 /* An open file, as the kernel's fh. */
@@ -89,13 +91,15 @@ static inline struct mn_node *mn_node_of(const struct mn_mount *mount, uint64_t 
     return nodeid == FUSE_ROOT_ID ? mount->nodes.root : (struct mn_node *)(uintptr_t)nodeid;
 }
 
-/* What stands at a name: its node (pinned) and status. -ENOENT, -errno; the hidden directory does not exist. */
-int mn_look(struct mn_worker *worker, struct mn_node *directory, const char *name, struct mn_node **node_out,
-            struct stat *status_out);
+/* What stands at a name: its node (pinned) and status. -ENOENT, -errno; the hidden directory does
+ * not exist. */
+int mn_look(struct mn_worker *worker, struct mn_node *directory, const char *name,
+            struct mn_node **node_out, struct stat *status_out);
 /* A new open file; NULL: no memory, fd is closed then. */
 struct mn_file *mn_file_new(struct mn_mount *mount, struct mn_node *node, int fd);
 uint32_t mn_open_flags(const struct mn_worker *worker);
-/* Through the mount, this name does not exist: the hidden directory at the top, and what is ours in xattrs. */
+/* Through the mount, this name does not exist: the hidden directory at the top, and what is ours
+ * in xattrs. */
 bool mn_is_hidden(const struct mn_mount *mount, const struct mn_node *directory, const char *name);
 
 #endif

@@ -23,8 +23,8 @@ void mn_park_deinit(struct mn_park *park)
     pthread_mutex_destroy(&park->mutex);
 }
 
-int mn_park_add(struct mn_park *park, struct mn_mount *mount, int fuse_fd, uint64_t unique, bool reply,
-                const void *bytes, size_t size)
+int mn_park_add(struct mn_park *park, struct mn_mount *mount, int fuse_fd, uint64_t unique,
+                bool reply, const void *bytes, size_t size)
 {
     struct mn_parked *parked = malloc(sizeof(*parked) + size);
 
@@ -50,7 +50,8 @@ int mn_park_add(struct mn_park *park, struct mn_mount *mount, int fuse_fd, uint6
 }
 
 /* Guarded by mutex. */
-static struct mn_parked *unlink_parked(struct mn_park *park, struct mn_parked *before, struct mn_parked *parked)
+static struct mn_parked *unlink_parked(struct mn_park *park, struct mn_parked *before,
+                                       struct mn_parked *parked)
 {
     if (before != NULL)
         before->next = parked->next;
@@ -63,7 +64,8 @@ static struct mn_parked *unlink_parked(struct mn_park *park, struct mn_parked *b
     return parked;
 }
 
-struct mn_parked *mn_park_withdraw(struct mn_park *park, const struct mn_mount *mount, uint64_t unique)
+struct mn_parked *mn_park_withdraw(struct mn_park *park, const struct mn_mount *mount,
+                                   uint64_t unique)
 {
     struct mn_parked *before = NULL;
     struct mn_parked *found = NULL;

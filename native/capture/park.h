@@ -1,5 +1,6 @@
-/* Parked requests: changes that met a frozen gate, and replies that must wait for it (design 5). The
- * thread that read them went back to /dev/fuse, so reads go on. One runner takes them up again, in order. */
+/* Parked requests: changes that met a frozen gate, and replies that must wait for it (design 5).
+ * The thread that read them went back to /dev/fuse, so reads go on. One runner takes them up
+ * again, in order. */
 #ifndef MN_CAPTURE_PARK_H
 #define MN_CAPTURE_PARK_H
 
@@ -13,9 +14,9 @@ struct mn_mount;
 struct mn_parked {
     struct mn_parked *next;
     struct mn_mount *mount;
-    int fuse_fd;     /* whose reader took the request: the reply must go there */
+    int fuse_fd; /* whose reader took the request: the reply must go there */
     uint64_t unique;
-    bool reply;      /* bytes are a finished reply, not a request */
+    bool reply; /* bytes are a finished reply, not a request */
     size_t size;
     _Alignas(8) uint8_t bytes[];
 };
@@ -33,10 +34,12 @@ struct mn_park {
 void mn_park_init(struct mn_park *park);
 void mn_park_deinit(struct mn_park *park);
 /* Copies the bytes. -ENOMEM. */
-int mn_park_add(struct mn_park *park, struct mn_mount *mount, int fuse_fd, uint64_t unique, bool reply,
-                const void *bytes, size_t size);
-/* Takes the request with this number out, for an interrupt; NULL when it is not here. Caller frees. */
-struct mn_parked *mn_park_withdraw(struct mn_park *park, const struct mn_mount *mount, uint64_t unique);
+int mn_park_add(struct mn_park *park, struct mn_mount *mount, int fuse_fd, uint64_t unique,
+                bool reply, const void *bytes, size_t size);
+/* Takes the request with this number out, for an interrupt; NULL when it is not here. Caller
+ * frees. */
+struct mn_parked *mn_park_withdraw(struct mn_park *park, const struct mn_mount *mount,
+                                   uint64_t unique);
 /* Blocks until there is one and it may run; NULL when ending. Caller frees. */
 struct mn_parked *mn_park_next(struct mn_park *park);
 void mn_park_allow(struct mn_park *park, bool may_run);

@@ -1,6 +1,7 @@
-/* One write, step by step: the secondary first (design 5). mn_replicate is the whole story; the rest of the file
- * tells each step. What is asserted here: invariant 1 (a primary applies only what its secondary has acknowledged,
- * unless it is alone) and invariant 3 (a place that may differ is noted before it does). */
+/* One write, step by step: the secondary first (design 5). mn_replicate is the whole story; the
+ * rest of the file tells each step. What is asserted here: invariant 1 (a primary applies only
+ * what its secondary has acknowledged, unless it is alone) and invariant 3 (a place that may
+ * differ is noted before it does). */
 #include <assert.h>
 #include <errno.h>
 #include <time.h>
@@ -12,7 +13,8 @@
 enum answer { DONE, REFUSED, LOST };
 
 static int note(struct mn_change *change);
-static enum answer ask_secondary(struct mn_change *change, int (*meanwhile)(struct mn_change *, int64_t *),
+static enum answer ask_secondary(struct mn_change *change,
+                                 int (*meanwhile)(struct mn_change *, int64_t *),
                                  struct mn_ack *ack_out, int64_t *local_out);
 static int settle(struct mn_change *change, const struct mn_ack *ack, int64_t local);
 static int perform_meanwhile(struct mn_change *change, int64_t *local_out);
@@ -33,27 +35,29 @@ int mn_replicate(struct mn_change *change, int64_t *result_out)
         goto leave;
     if (change->names)
         pthread_rwlock_rdlock(&capture->tree);
-    mn_locks_take(&capture->locks, &change->locks);                       /* 1 */
+    mn_locks_take(&capture->locks, &change->locks); /* 1 */
     if (change->subject != NULL && (mn_node_flags(change->subject) & MN_NODE_UNLINKED) != 0)
         change->local = true;
     result = change->prepare == NULL ? 0 : change->prepare(change);
     if (result == 0)
-        result = note(change);                                            /* 2 */
+        result = note(change); /* 2 */
     if (result == 0 && change->mode == MN_MODE_MIRRORED && !change->local) {
         int64_t local = 0;
-        enum answer answer = ask_secondary(change, change->together ? perform_meanwhile : NULL, &ack, &local); /* 3 */
+        enum answer answer = ask_secondary(change, change->together ? perform_meanwhile : NULL,
+                                           &ack, &local); /* 3 */
 
         if (answer == LOST) {
-            result = MN_PARK; /* nothing was done here; the place is noted, so the parting knows it */
+            result =
+                MN_PARK; /* nothing was done here; the place is noted, so the parting knows it */
         } else {
             assert(capture->config.recent != NULL);
             *result_out = change->together ? local : change->perform(change); /* 4 */
             result = settle(change, &ack, *result_out);
         }
     } else if (result == 0) {
-        *result_out = change->perform(change);                            /* 4, alone */
+        *result_out = change->perform(change); /* 4, alone */
     }
-    mn_locks_release(&capture->locks, &change->locks);                    /* 5 */
+    mn_locks_release(&capture->locks, &change->locks); /* 5 */
     if (change->names)
         pthread_rwlock_unlock(&capture->tree);
 leave:
@@ -65,16 +69,33 @@ leave:
     return 0;
 }
 
-/* Errors that depend on the two trees alone, which are equal: the secondary's is checked by performing here too. */
+/* Errors that depend on the two trees alone, which are equal: the secondary's is checked by
+ * performing here too. */
 static bool deterministic(int error)
 {
     switch (error) {
-    case EEXIST: case ENOTEMPTY: case ENOENT: case ENODATA: case EMLINK: case ENAMETOOLONG: case ENOTDIR: case EISDIR:
-    case EINVAL: case EPERM: case ERANGE: case E2BIG: case EFBIG: case ELOOP: case EOPNOTSUPP: case EXDEV: case EACCES:
-    case ENXIO: case EBADF: case ETXTBSY: case ENOTTY:
-        return true;
-    default:
-        return false;
+    case EEXIST:
+    case ENOTEMPTY:
+    case ENOENT:
+    case ENODATA:
+    case EMLINK:
+    case ENAMETOOLONG:
+    case ENOTDIR:
+    case EISDIR:
+    case EINVAL:
+    case EPERM:
+    case ERANGE:
+    case E2BIG:
+    case EFBIG:
+    case ELOOP:
+    case EOPNOTSUPP:
+    case EXDEV:
+    case EACCES:
+    case ENXIO:
+    case EBADF:
+    case ETXTBSY:
+    case ENOTTY: return true;
+    default: return false;
     }
 }
 
@@ -100,7 +121,8 @@ static int note(struct mn_change *change)
             continue;
         result = mn_index_note(capture->config.index, &ref, &change->places[i].place);
         if (result != 0) {
-            mn_capture_event(capture, MN_EVENT_LOCAL_FAULT, result, 0, "the dirty index cannot be written");
+            mn_capture_event(capture, MN_EVENT_LOCAL_FAULT, result, 0,
+                             "the dirty index cannot be written");
             return result;
         }
     }
@@ -121,7 +143,8 @@ static int perform_meanwhile(struct mn_change *change, int64_t *local_out)
     return 0;
 }
 
-static enum answer ask_secondary(struct mn_change *change, int (*meanwhile)(struct mn_change *, int64_t *),
+static enum answer ask_secondary(struct mn_change *change,
+                                 int (*meanwhile)(struct mn_change *, int64_t *),
                                  struct mn_ack *ack_out, int64_t *local_out)
 {
     struct mn_worker *worker = change->worker;
@@ -150,13 +173,14 @@ static enum answer ask_secondary(struct mn_change *change, int (*meanwhile)(stru
         return DONE;
     if (deterministic(ack_out->error))
         return REFUSED;
-    /* Its disk is full or broken, or it has another object there: that never reaches the application (design 5). */
+    /* Its disk is full or broken, or it has another object there: that never reaches the
+     * application (design 5). */
     mn_capture_session_lost(capture, -ack_out->error, "the secondary could not apply a change");
     return LOST;
 }
 
-/* Both have done it, or both have refused it alike; else the secondary is not equal any more. Returns 0; the reply is
- * late when it must wait until this node may go on alone. */
+/* Both have done it, or both have refused it alike; else the secondary is not equal any more.
+ * Returns 0; the reply is late when it must wait until this node may go on alone. */
 static int settle(struct mn_change *change, const struct mn_ack *ack, int64_t local)
 {
     struct mn_worker *worker = change->worker;
@@ -173,7 +197,8 @@ static int settle(struct mn_change *change, const struct mn_ack *ack, int64_t lo
         mn_connection_send(worker->connection, code) == 0 &&
         mn_connection_receive_ack(worker->connection, &undone) == 0 && undone.error == 0)
         return 0; /* undone under the same locks: still equal */
-    mn_capture_session_lost(capture, local < 0 ? (int)local : -ack->error, "the two nodes disagree about a change");
+    mn_capture_session_lost(capture, local < 0 ? (int)local : -ack->error,
+                            "the two nodes disagree about a change");
     worker->reply_late = true;
     return 0;
 }
@@ -231,7 +256,8 @@ void mn_change_place_name(struct mn_change *change, struct mn_node *directory, c
     place->name_size = (uint16_t)strlen(name);
 }
 
-void mn_change_place_range(struct mn_change *change, struct mn_node *node, uint64_t offset, uint64_t size)
+void mn_change_place_range(struct mn_change *change, struct mn_node *node, uint64_t offset,
+                           uint64_t size)
 {
     uint64_t first = offset / MN_REGION_BYTES;
     uint64_t last = size == 0 ? first : (offset + size - 1) / MN_REGION_BYTES;
@@ -246,13 +272,15 @@ void mn_change_place_range(struct mn_change *change, struct mn_node *node, uint6
     }
 }
 
-void mn_change_lock(struct mn_change *change, uint8_t kind, const struct mn_node *node, bool exclusive)
+void mn_change_lock(struct mn_change *change, uint8_t kind, const struct mn_node *node,
+                    bool exclusive)
 {
     assert(change->locks.count < MN_LOCKS_MAX);
     mn_lock_set_add(&change->locks, kind, node->key, 0, 0, exclusive);
 }
 
-void mn_change_lock_name(struct mn_change *change, const struct mn_node *directory, const char *name)
+void mn_change_lock_name(struct mn_change *change, const struct mn_node *directory,
+                         const char *name)
 {
     uint64_t hash = mn_hash_64(name, strlen(name));
 
@@ -260,9 +288,10 @@ void mn_change_lock_name(struct mn_change *change, const struct mn_node *directo
     mn_lock_set_add(&change->locks, MN_LOCK_NAME, directory->key, hash, hash, true);
 }
 
-void mn_change_lock_range(struct mn_change *change, const struct mn_node *node, uint64_t offset, uint64_t size,
-                          bool exclusive)
+void mn_change_lock_range(struct mn_change *change, const struct mn_node *node, uint64_t offset,
+                          uint64_t size, bool exclusive)
 {
     assert(change->locks.count < MN_LOCKS_MAX);
-    mn_lock_set_add(&change->locks, MN_LOCK_RANGE, node->key, offset, size == 0 ? offset : offset + size - 1, exclusive);
+    mn_lock_set_add(&change->locks, MN_LOCK_RANGE, node->key, offset,
+                    size == 0 ? offset : offset + size - 1, exclusive);
 }

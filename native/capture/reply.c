@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-static void send(struct mn_worker *worker, const struct mn_fuse_request *request, int error, const void *data,
-                 size_t size)
+static void send(struct mn_worker *worker, const struct mn_fuse_request *request, int error,
+                 const void *data, size_t size)
 {
     uint64_t unique = request->header->unique;
 
@@ -22,8 +22,8 @@ static void send(struct mn_worker *worker, const struct mn_fuse_request *request
             memcpy(bytes, &header, sizeof(header));
             if (body > 0)
                 memcpy(bytes + sizeof(header), data, body);
-            result = mn_park_add(&worker->capture->park, worker->mount, worker->fuse_fd, unique, true, bytes,
-                                 sizeof(header) + body);
+            result = mn_park_add(&worker->capture->park, worker->mount, worker->fuse_fd, unique,
+                                 true, bytes, sizeof(header) + body);
         }
         free(bytes);
         if (result == 0)
@@ -38,7 +38,8 @@ void mn_reply_error(struct mn_worker *worker, const struct mn_fuse_request *requ
     send(worker, request, error, NULL, 0);
 }
 
-void mn_reply_data(struct mn_worker *worker, const struct mn_fuse_request *request, const void *data, size_t size)
+void mn_reply_data(struct mn_worker *worker, const struct mn_fuse_request *request,
+                   const void *data, size_t size)
 {
     send(worker, request, 0, data, size);
 }
@@ -72,7 +73,8 @@ void mn_fill_attributes(const struct stat *status, struct fuse_attr *attributes_
     attributes_out->blksize = (uint32_t)status->st_blksize;
 }
 
-void mn_reply_attributes(struct mn_worker *worker, const struct mn_fuse_request *request, const struct stat *status)
+void mn_reply_attributes(struct mn_worker *worker, const struct mn_fuse_request *request,
+                         const struct stat *status)
 {
     struct fuse_attr_out out = {.attr_valid = MN_VALID_SECONDS};
 
@@ -80,7 +82,8 @@ void mn_reply_attributes(struct mn_worker *worker, const struct mn_fuse_request 
     send(worker, request, 0, &out, sizeof(out));
 }
 
-void mn_fill_entry(const struct mn_node *node, const struct stat *status, struct fuse_entry_out *entry_out)
+void mn_fill_entry(const struct mn_node *node, const struct stat *status,
+                   struct fuse_entry_out *entry_out)
 {
     memset(entry_out, 0, sizeof(*entry_out));
     entry_out->nodeid = (uint64_t)(uintptr_t)node;

@@ -1,4 +1,5 @@
-/* Worker threads: one reads requests from one descriptor of /dev/fuse and serves them; the runner serves parked ones. */
+/* Worker threads: one reads requests from one descriptor of /dev/fuse and serves them; the runner
+ * serves parked ones. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -58,13 +59,15 @@ void *mn_worker_run(void *argument)
     prepare_thread();
     for (;;) {
         struct mn_fuse_request request;
-        int result = mn_fuse_read(worker->fuse_fd, worker->request_buffer, MN_FUSE_BUFFER_BYTES, &request);
+        int result =
+            mn_fuse_read(worker->fuse_fd, worker->request_buffer, MN_FUSE_BUFFER_BYTES, &request);
 
         if (result == MN_FUSE_AGAIN)
             continue;
         if (result != 0) {
             mn_capture_event(worker->capture, MN_EVENT_UNMOUNTED, result < 0 ? result : 0,
-                             (uint64_t)worker->mount->root->index, "the kernel ended the session of a mount");
+                             (uint64_t)worker->mount->root->index,
+                             "the kernel ended the session of a mount");
             return NULL;
         }
         mn_worker_serve(worker, &request);

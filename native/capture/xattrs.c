@@ -1,4 +1,5 @@
-/* Extended attributes, POSIX ACLs among them. What is ours (trusted.mirror.*) applications neither see nor set. */
+/* Extended attributes, POSIX ACLs among them. What is ours (trusted.mirror.*) applications neither
+ * see nor set. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -28,9 +29,13 @@ static bool is_ours(const char *name)
 static int encode_set(struct mn_change *change, struct mn_buffer *out)
 {
     struct xattr_operation *op = change->operation;
-    struct mn_message_set_xattr message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
-                                           .id = op->node->id, .flags = op->flags, .name = op->name,
-                                           .name_size = (uint16_t)strlen(op->name), .value = op->value,
+    struct mn_message_set_xattr message = {.epoch = change->epoch,
+                                           .root = (uint8_t)change->mount->root->index,
+                                           .id = op->node->id,
+                                           .flags = op->flags,
+                                           .name = op->name,
+                                           .name_size = (uint16_t)strlen(op->name),
+                                           .value = op->value,
                                            .value_size = op->value_size};
 
     return mn_encode_set_xattr(&message, out);
@@ -46,8 +51,10 @@ static int64_t perform_set(struct mn_change *change)
 static int encode_remove(struct mn_change *change, struct mn_buffer *out)
 {
     struct xattr_operation *op = change->operation;
-    struct mn_message_remove_xattr message = {.epoch = change->epoch, .root = (uint8_t)change->mount->root->index,
-                                              .id = op->node->id, .name = op->name,
+    struct mn_message_remove_xattr message = {.epoch = change->epoch,
+                                              .root = (uint8_t)change->mount->root->index,
+                                              .id = op->node->id,
+                                              .name = op->name,
                                               .name_size = (uint16_t)strlen(op->name)};
 
     return mn_encode_remove_xattr(&message, out);
@@ -60,8 +67,8 @@ static int64_t perform_remove(struct mn_change *change)
     return mn_lower_remove_xattr(op->fd, op->name);
 }
 
-static int change_xattr(struct mn_worker *worker, const struct mn_fuse_request *request, struct xattr_operation *op,
-                        bool remove)
+static int change_xattr(struct mn_worker *worker, const struct mn_fuse_request *request,
+                        struct xattr_operation *op, bool remove)
 {
     struct mn_change change;
     int64_t outcome;
@@ -101,7 +108,8 @@ int mn_op_setxattr(struct mn_worker *worker, const struct mn_fuse_request *reque
         return -EINVAL;
     op.value = request->body + offset;
     op.value_size = in->size;
-    op.flags = in->flags | ((in->setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID) != 0 ? XATTR_KILL_SGID : 0);
+    op.flags = in->flags |
+               ((in->setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID) != 0 ? XATTR_KILL_SGID : 0);
     return change_xattr(worker, request, &op, false);
 }
 
@@ -115,7 +123,8 @@ int mn_op_removexattr(struct mn_worker *worker, const struct mn_fuse_request *re
 }
 
 /* Both questions come as "how long" (size 0) or "what" (size of the caller's buffer). */
-static int answer(struct mn_worker *worker, const struct mn_fuse_request *request, uint32_t room, ssize_t size)
+static int answer(struct mn_worker *worker, const struct mn_fuse_request *request, uint32_t room,
+                  ssize_t size)
 {
     if (size < 0)
         return (int)size;

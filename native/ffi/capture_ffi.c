@@ -8,10 +8,14 @@
 
 #include "mirror_native.h"
 
-int mnf_capture_create(struct mn_plane *plane, uint32_t workers_per_mount, int writeback, int sync_both)
+int mnf_capture_create(struct mn_plane *plane, uint32_t workers_per_mount, int writeback,
+                       int sync_both)
 {
-    struct mn_capture_config config = {.workers_per_mount = workers_per_mount, .writeback = writeback != 0,
-                                       .sync_both = sync_both != 0, .recent = plane->recent, .index = plane->index};
+    struct mn_capture_config config = {.workers_per_mount = workers_per_mount,
+                                       .writeback = writeback != 0,
+                                       .sync_both = sync_both != 0,
+                                       .recent = plane->recent,
+                                       .index = plane->index};
 
     return plane->capture != NULL ? -EBUSY : mn_capture_create(&config, &plane->capture);
 }
@@ -38,7 +42,8 @@ int mnf_event_fd(struct mn_plane *plane)
     return plane->capture->event_fd;
 }
 
-int mnf_event_take(struct mn_plane *plane, uint32_t *kind_out, int *error_out, uint64_t *serial_out, char *detail_out)
+int mnf_event_take(struct mn_plane *plane, uint32_t *kind_out, int *error_out,
+                   uint64_t *serial_out, char *detail_out)
 {
     struct mn_event event;
     int result = mn_capture_event_take(plane->capture, &event);
@@ -57,7 +62,8 @@ uint32_t mnf_connections_needed(struct mn_plane *plane)
     return mn_capture_worker_count(plane->capture);
 }
 
-int mnf_session_begin(struct mn_plane *plane, struct mn_connection **connections, uint32_t connection_count)
+int mnf_session_begin(struct mn_plane *plane, struct mn_connection **connections,
+                      uint32_t connection_count)
 {
     return mn_capture_session_begin(plane->capture, connections, connection_count);
 }
@@ -128,10 +134,12 @@ void mnf_counters(struct mn_plane *plane, uint64_t *counters_out)
 }
 
 int mnf_copy_range(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,
-                   struct mn_connection *connection, uint64_t offset, uint64_t size, struct mnf_copied *copied)
+                   struct mn_connection *connection, uint64_t offset, uint64_t size,
+                   struct mnf_copied *copied)
 {
     struct mn_copied result_copied = {0};
-    struct mn_copy copy = {.capture = plane->capture, .root = &plane->roots[root], .connection = connection};
+    struct mn_copy copy = {
+        .capture = plane->capture, .root = &plane->roots[root], .connection = connection};
     int result;
 
     memcpy(&copy.handle, handle, sizeof(copy.handle));
@@ -146,7 +154,8 @@ int mnf_copy_range(struct mn_plane *plane, int root, const uint8_t *handle, cons
 int mnf_copy_size(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,
                   struct mn_connection *connection)
 {
-    struct mn_copy copy = {.capture = plane->capture, .root = &plane->roots[root], .connection = connection};
+    struct mn_copy copy = {
+        .capture = plane->capture, .root = &plane->roots[root], .connection = connection};
 
     memcpy(&copy.handle, handle, sizeof(copy.handle));
     memcpy(copy.id.bytes, id, MN_ID_BYTES);

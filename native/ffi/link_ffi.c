@@ -11,8 +11,8 @@
 
 _Static_assert(MN_HANDSHAKE_SENTENCE_BYTES == 512, "mirror_native.h promises the size");
 
-int mnf_offer(struct mn_connection *connection, uint8_t lane, uint8_t lane_index, const uint8_t *session,
-              const char *module, const char *node, char *sentence_out)
+int mnf_offer(struct mn_connection *connection, uint8_t lane, uint8_t lane_index,
+              const uint8_t *session, const char *module, const char *node, char *sentence_out)
 {
     struct mn_hello hello;
     struct mn_welcome welcome;
@@ -32,8 +32,8 @@ int mnf_offer(struct mn_connection *connection, uint8_t lane, uint8_t lane_index
 /* Between the two calls of one thread the Hello is kept here. */
 static _Thread_local struct mn_hello last_hello;
 
-int mnf_receive_hello(struct mn_connection *connection, uint8_t *lane_out, uint8_t *lane_index_out, uint8_t *session_out,
-                      char *module_out, char *node_out)
+int mnf_receive_hello(struct mn_connection *connection, uint8_t *lane_out, uint8_t *lane_index_out,
+                      uint8_t *session_out, char *module_out, char *node_out)
 {
     int result = mn_handshake_receive_hello(connection, &last_hello);
 
@@ -47,7 +47,8 @@ int mnf_receive_hello(struct mn_connection *connection, uint8_t *lane_out, uint8
     return 0;
 }
 
-int mnf_answer_hello(struct mn_connection *connection, const char *node, uint16_t refuse_code, const char *sentence)
+int mnf_answer_hello(struct mn_connection *connection, const char *node, uint16_t refuse_code,
+                     const char *sentence)
 {
     if (refuse_code != 0)
         return mn_handshake_refuse(connection, refuse_code, sentence);
@@ -64,8 +65,8 @@ int mnf_send(struct mn_connection *connection, uint16_t code, const uint8_t *pay
     return mn_connection_send(connection, code);
 }
 
-int mnf_receive(struct mn_connection *connection, int idle, uint16_t *code_out, const uint8_t **payload_out,
-                size_t *size_out)
+int mnf_receive(struct mn_connection *connection, int idle, uint16_t *code_out,
+                const uint8_t **payload_out, size_t *size_out)
 {
     return mn_connection_receive(connection, idle, code_out, payload_out, size_out);
 }
@@ -73,7 +74,8 @@ int mnf_receive(struct mn_connection *connection, int idle, uint16_t *code_out, 
 int mnf_apply_begin(struct mn_plane *plane)
 {
     if (plane->apply == NULL) {
-        int result = mn_apply_create(plane->roots, plane->root_count, plane->recent, &plane->apply);
+        int result =
+            mn_apply_create(plane->roots, plane->root_count, plane->recent, &plane->apply);
 
         if (result != 0)
             return result;
@@ -81,14 +83,14 @@ int mnf_apply_begin(struct mn_plane *plane)
     return mn_apply_session_begin(plane->apply);
 }
 
-int mnf_apply_serve(struct mn_plane *plane, struct mn_connection *connection, uint8_t lane, uint16_t *code_out,
-                    const uint8_t **payload_out, size_t *size_out)
+int mnf_apply_serve(struct mn_plane *plane, struct mn_connection *connection, uint8_t lane,
+                    uint16_t *code_out, const uint8_t **payload_out, size_t *size_out)
 {
     return mn_apply_serve(plane->apply, connection, lane, code_out, payload_out, size_out);
 }
 
-int mnf_apply_learn(struct mn_plane *plane, int root, const uint8_t *id, const uint8_t *handle, const uint8_t *parent,
-                    const char *name)
+int mnf_apply_learn(struct mn_plane *plane, int root, const uint8_t *id, const uint8_t *handle,
+                    const uint8_t *parent, const char *name)
 {
     struct mn_handle handle_value;
     struct mn_id id_value, parent_value;
@@ -96,8 +98,8 @@ int mnf_apply_learn(struct mn_plane *plane, int root, const uint8_t *id, const u
     memcpy(&handle_value, handle, sizeof(handle_value));
     memcpy(id_value.bytes, id, MN_ID_BYTES);
     memcpy(parent_value.bytes, parent, MN_ID_BYTES);
-    return mn_apply_learn(plane->apply, (uint8_t)root, &id_value, &handle_value, &parent_value, name,
-                          (uint16_t)strlen(name));
+    return mn_apply_learn(plane->apply, (uint8_t)root, &id_value, &handle_value, &parent_value,
+                          name, (uint16_t)strlen(name));
 }
 
 int mnf_apply_find(struct mn_plane *plane, int root, const uint8_t *id, uint8_t *handle_out)

@@ -9,7 +9,8 @@
 
 #include "mirror_native.h"
 
-_Static_assert(sizeof(struct mn_handle) == MN_HANDLE_SIZE, "Python passes handles as that many bytes");
+_Static_assert(sizeof(struct mn_handle) == MN_HANDLE_SIZE,
+               "Python passes handles as that many bytes");
 
 int mnf_plane_create(const char *index_directory, uint64_t index_bytes, uint32_t index_entries_max,
                      uint32_t recent_places_max, struct mn_plane **plane_out)
@@ -133,10 +134,12 @@ int mnf_identity_set(int fd, const uint8_t *handle, const uint8_t *id)
     return mn_lower_id_set(fd, &handle_value, &id_value);
 }
 
-int mnf_create(int directory_fd, const char *name, uint32_t mode, uint32_t uid, uint32_t gid, uint64_t rdev,
-               const char *target, const uint8_t *id, uint8_t *handle_out)
+int mnf_create(int directory_fd, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,
+               uint64_t rdev, const char *target, const uint8_t *id, uint8_t *handle_out)
 {
-    struct mn_attributes owner = {.valid = MN_SET_UID | MN_SET_GID | MN_SET_MODE, .uid = uid, .gid = gid,
+    struct mn_attributes owner = {.valid = MN_SET_UID | MN_SET_GID | MN_SET_MODE,
+                                  .uid = uid,
+                                  .gid = gid,
                                   .mode = mode & 07777};
     struct mn_handle handle = {0};
     struct mn_id id_value;
@@ -192,14 +195,15 @@ static void entry_from_python(const struct mnf_entry *from, struct mn_index_entr
     to->noted = from->noted;
 }
 
-int mnf_index_next(struct mn_plane *plane, uint8_t *cursor, uint16_t *cursor_size, struct mnf_entry *entries,
-                   uint32_t entry_count_max)
+int mnf_index_next(struct mn_plane *plane, uint8_t *cursor, uint16_t *cursor_size,
+                   struct mnf_entry *entries, uint32_t entry_count_max)
 {
     struct mn_index_entry found[ENTRIES_AT_ONCE];
     uint32_t total = 0;
 
     while (total < entry_count_max) {
-        uint32_t room = entry_count_max - total < ENTRIES_AT_ONCE ? entry_count_max - total : ENTRIES_AT_ONCE;
+        uint32_t room =
+            entry_count_max - total < ENTRIES_AT_ONCE ? entry_count_max - total : ENTRIES_AT_ONCE;
         uint32_t count;
         int result = mn_index_next(plane->index, cursor, cursor_size, found, room, &count);
 
@@ -214,7 +218,8 @@ int mnf_index_next(struct mn_plane *plane, uint8_t *cursor, uint16_t *cursor_siz
     return (int)total;
 }
 
-static int each_batch(struct mn_plane *plane, const struct mnf_entry *entries, uint32_t entry_count,
+static int each_batch(struct mn_plane *plane, const struct mnf_entry *entries,
+                      uint32_t entry_count,
                       int (*act)(struct mn_index *, const struct mn_index_entry *, uint32_t))
 {
     struct mn_index_entry *all = calloc(entry_count == 0 ? 1 : entry_count, sizeof(*all));

@@ -15,8 +15,10 @@ int mn_fuse_mount(const char *mountpoint, const char *source, int *fd_out)
 
     if (fd < 0)
         return -errno;
-    /* No MS_NOSUID and no MS_NODEV: a replicated directory behaves as the lower one does (design 5). */
-    snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other", fd);
+    /* No MS_NOSUID and no MS_NODEV: a replicated directory behaves as the lower one does (design
+     * 5). */
+    snprintf(options, sizeof(options),
+             "fd=%d,rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other", fd);
     if (mount(source, mountpoint, "fuse.mirror", 0, options) != 0) {
         int error = -errno;
 
@@ -99,7 +101,8 @@ int mn_fuse_reply(int fd, uint64_t unique, int error, const void *body, size_t s
     return 0;
 }
 
-int mn_fuse_negotiate(int fd, uint64_t wanted, uint16_t max_background, struct mn_fuse_features *features_out)
+int mn_fuse_negotiate(int fd, uint64_t wanted, uint16_t max_background,
+                      struct mn_fuse_features *features_out)
 {
     static uint8_t buffer[MN_FUSE_BUFFER_BYTES] __attribute__((aligned(8)));
     struct mn_fuse_request request = {0};

@@ -1,6 +1,7 @@
-"""Two planes in one process, joined over loopback TLS: the primary's mount and the secondary's lower directory.
+"""Two planes in one process, joined over loopback TLS: one mount, two lower directories.
 
-No control plane: the test turns gate and session itself. Everything else is real: FUSE, TLS, both disks.
+No control plane: the test turns gate and session itself. Everything else is real: FUSE, TLS, both
+disks.
 """
 
 from __future__ import annotations
@@ -25,24 +26,25 @@ def make_tls(directory: Path) -> tuple[Tls, Tls]:
     made = []
     for node in ("n1", "n2"):
         files = pki.issue_node(directory / "cluster", node, ["127.0.0.1"], directory / node)
-        made.append(Tls(str(files.ca_certificate), str(files.node_certificate), str(files.node_key)))
+        made.append(
+            Tls(str(files.ca_certificate), str(files.node_certificate), str(files.node_key))
+        )
     return made[0], made[1]
 
 
 def make_plane(directory: Path) -> Plane:
     """A plane with one root, `directory/lower`, which is made when missing."""
     (directory / "lower").mkdir(parents=True, exist_ok=True)
-    plane = Plane(
+    return Plane(
         str(directory / "index"),
         index_bytes=64 << 20,
         index_entries_max=100_000,
         recent_places_max=100_000,
     )
-    return plane
 
 
 class Pair:
-    """See the module. mount is what the application sees; left and right are the lower directories."""
+    """See the module. mount: what the application sees; left, right: the lower directories."""
 
     def __init__(self, directory: Path, *, writeback: bool, sync_both: bool) -> None:
         self.mount = directory / "mount"

@@ -1,4 +1,4 @@
-"""A mirrored mount: whatever an application does, both lower directories are equal afterwards (invariant 10)."""
+"""Whatever an application does on a mirrored mount, both copies are equal (invariant 10)."""
 
 from __future__ import annotations
 
@@ -102,7 +102,9 @@ def test_an_ordinary_user_and_acls(pair: Pair) -> None:
     script = "umask 027; mkdir d && echo hi > d/f && ln d/f d/g && chmod g+w d/f && mkfifo d/p"
     subprocess.run(["sh", "-c", script], cwd=pair.mount, user=1234, group=4321, check=True)
     subprocess.run(["setfacl", "-m", "u:5:rwx,d:g:6:r-x", str(pair.mount / "d")], check=True)
-    subprocess.run(["sh", "-c", "echo x > d/inherits"], cwd=pair.mount, user=1234, group=4321, check=True)
+    subprocess.run(
+        ["sh", "-c", "echo x > d/inherits"], cwd=pair.mount, user=1234, group=4321, check=True
+    )
     settle_and_compare(pair)
     assert (pair.right / "d" / "f").stat().st_uid == 1234
 

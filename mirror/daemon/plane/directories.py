@@ -4,8 +4,8 @@
     cover          read-only bind of the lower directory over itself, on WAIT and SECOND
     capture        the FUSE mount, on PRIM and ALONE (made by the native library)
 
-What lies over a directory is asked of the kernel each time (/proc/self/mountinfo), never remembered:
-an earlier process may have left it there.
+What lies over a directory is asked of the kernel each time (/proc/self/mountinfo), never
+remembered: an earlier process may have left it there.
 """
 
 from __future__ import annotations

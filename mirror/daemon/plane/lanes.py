@@ -116,11 +116,16 @@ class Listener:
         self._tls = tls
         self._admit = admit
         self._serve = serve
-        self._socket = socket.create_server(
-            ("", settings.listen_port), family=socket.AF_INET6, dualstack_ipv6=True,
-            backlog=LISTEN_BACKLOG, reuse_port=False,
-        ) if socket.has_dualstack_ipv6() else socket.create_server(
-            ("", settings.listen_port), backlog=LISTEN_BACKLOG
+        self._socket = (
+            socket.create_server(
+                ("", settings.listen_port),
+                family=socket.AF_INET6,
+                dualstack_ipv6=True,
+                backlog=LISTEN_BACKLOG,
+                reuse_port=False,
+            )
+            if socket.has_dualstack_ipv6()
+            else socket.create_server(("", settings.listen_port), backlog=LISTEN_BACKLOG)
         )
         threading.Thread(target=self._accept, name="listener", daemon=True).start()
 
@@ -150,9 +155,7 @@ class Listener:
             )
             hello = connection.receive_hello()
             refusal = self._admit(hello)
-            connection.answer_hello(
-                self._settings.node, REFUSE_SESSION if refusal else 0, refusal
-            )
+            connection.answer_hello(self._settings.node, REFUSE_SESSION if refusal else 0, refusal)
         except OSError as error:
             log.warning("connection refused", address=address, error=str(error))
             refusal = "refused"

@@ -1,7 +1,7 @@
-"""This node as the one that serves: mounts, going alone, leading a session, checkpoints.
+"""The node that serves: mounts, going alone, leading a session, checkpoints.
 
-Modes: idle (nothing mounted), alone, leading (alone, or mirrored already, while the target is brought up to
-date), prim. The gate and the session themselves live in C; this file says when.
+Modes: idle (nothing mounted), alone, leading (alone, or mirrored already, while the target is
+brought up to date), prim. The gate and the session themselves live in C; this file says when.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import threading
-import time
 from collections.abc import Callable
 
 import structlog
 
-from mirror.adapters import native
+from mirror.adapters import clock, native
 from mirror.adapters.native import Plane, Tls
 from mirror.daemon.plane.directories import Directory, mounts_at
 from mirror.daemon.plane.lanes import Lanes, connect_lanes
@@ -28,11 +27,11 @@ log = structlog.get_logger()
 CHECKPOINT_S = 1.0  # design 8: frequent, so that little is ever unsynced
 FREEZE_MS_MAX = 10_000
 SESSION_END_MS_MAX = 60_000
-UNMOUNT_S_MAX = 5.0
+UNMOUNT_MS_MAX = 5_000
 
 
 class Primary:
-    """Serves the directories of one module. One verb at a time; `freeze` and events from any thread."""
+    """Serves the directories of one module. One verb at a time; `freeze` from any thread."""
 
     def __init__(
         self,
@@ -56,6 +55,7 @@ class Primary:
         self._stop_leading = threading.Event()
         self._keeper: threading.Thread | None = None
         self._stop_keeper = threading.Event()
+        self._closing = threading.Event()  # never set: a pause between two tries to unmount
         self._part = threading.Lock()  # parting and going alone, against the leader thread
 
     def session(self) -> str:
@@ -82,16 +82,16 @@ class Primary:
         self.mode, self.gate = "alone", "open"
 
     def _tune(self, directory: Directory) -> None:
-        """Read ahead more than the kernel's 128 KiB; lift the early throttle of a FUSE mount's dirty pages."""
+        """Read ahead more than the kernel's 128 KiB; lift the early throttle of dirty pages."""
         device = os.stat(directory.path).st_dev
         folder = f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}"
         values = {"read_ahead_kb": "1024"}
         if self._settings.writeback:
-            # A bound, so that a stalled data plane does not fill the host's memory with dirty pages.
+            # Bounded: a stalled data plane must not fill the host's memory with dirty pages.
             values |= {"strict_limit": "0", "max_ratio": "25"}
         for name, value in values.items():
             try:
-                with open(f"{folder}/{name}", "w", encoding="ascii") as file:  # noqa: PTH123 - sysfs
+                with open(f"{folder}/{name}", "w", encoding="ascii") as file:
                     file.write(value)
             except OSError as error:
                 log.info("not tuned", directory=directory.path, setting=name, error=str(error))
@@ -122,7 +122,7 @@ class Primary:
         self._plane.freeze(FREEZE_MS_MAX)
 
     def thaw(self) -> None:
-        """Open the gate as it was. Refused once the session is lost: `go_alone` is the way then."""
+        """Open the gate as it was. Once the session is lost, `go_alone` is the way."""
         if self.mode == "idle":
             raise PlaneNotReady(verb="thaw", mode=self.mode)
         self._plane.open_gate()
@@ -136,8 +136,15 @@ class Primary:
 
     # Leading a session.
 
-    def lead(  # noqa: PLR0913 - what a session is
-        self, session: bytes, addresses: list[str], port: int, *, full: bool, aside: str, generation: bytes
+    def lead(
+        self,
+        session: bytes,
+        addresses: list[str],
+        port: int,
+        *,
+        full: bool,
+        aside: str,
+        generation: bytes,
     ) -> None:
         """Bring the peer up to date, in a thread; events tell how it goes.
 
@@ -155,8 +162,14 @@ class Primary:
         )
         self._leader.start()
 
-    def _lead(  # noqa: PLR0913 - as lead
-        self, session: bytes, addresses: list[str], port: int, full: bool, aside: str, generation: bytes  # noqa: FBT001
+    def _lead(
+        self,
+        session: bytes,
+        addresses: list[str],
+        port: int,
+        full: bool,  # noqa: FBT001 - as lead
+        aside: str,
+        generation: bytes,
     ) -> None:
         try:
             needed = self._plane.connections_needed()
@@ -206,15 +219,19 @@ class Primary:
             finally:
                 os.close(fd)
             if seen is None or seen.id is None:
-                raise LinkRefused(peer=self._settings.peer, sentence=f"{directory.path} has no identity")
+                raise LinkRefused(
+                    peer=self._settings.peer, sentence=f"{directory.path} has no identity"
+                )
             roots.append({"root": number, "id": seen.id})
-        lanes.control.send(codec.code_of("Roots"), codec.encode("Roots", full=int(full), roots=roots))
+        lanes.control.send(
+            codec.code_of("Roots"), codec.encode("Roots", full=int(full), roots=roots)
+        )
         code, payload = lanes.control.receive()
         answer = codec.decode(code, payload)
         if answer.name != "Ack" or answer["error"] != 0:
             raise LinkRefused(
                 peer=self._settings.peer,
-                sentence="its replicated directories hold other data; `second fullsync` joins them",
+                sentence="its directories hold other data; `second fullsync` joins them",
             )
 
     def _on_progress(self, progress: dict[str, object]) -> None:
@@ -222,8 +239,11 @@ class Primary:
         self._emit("progress", **progress)
 
     def _leading_failed(self, session: bytes, reason: str) -> None:
-        """Before mirroring began the gate is open and alone: nothing more to do than to tell. Later the
-        capture has frozen by itself and told of it: the control plane answers with go_alone."""
+        """Tell of a session that ended before the target was up to date.
+
+        Before mirroring began the gate is open and alone: no more than to tell. Later the capture
+        has frozen by itself and told of it: the control plane answers with go_alone.
+        """
         log.warning("reintegration ended", reason=reason)
         self.progress = None
         if self._plane.attached():
@@ -256,7 +276,7 @@ class Primary:
         self._keeper.start()
 
     def _keep(self) -> None:
-        """About once a second while there are changes; an idle session is pinged by a checkpoint now and then."""
+        """About once a second while there are changes; now and then when there are none."""
         changes_before, idle_s = -1, 0.0
         while not self._stop_keeper.wait(CHECKPOINT_S):
             changes = self._plane.counters().changes
@@ -318,7 +338,7 @@ class Primary:
                 self._lanes = None
 
     def unserve(self) -> None:
-        """Unmount every directory; the gate is closed first, so a private copy of the mount can harm nothing.
+        """Unmount every directory, the gate closed first: a private copy of the mount is harmless.
 
         Raises: DirectoryInUse (MIR-503), OSError, TimeoutError.
         """
@@ -335,32 +355,35 @@ class Primary:
         self.mode = "idle"
 
     def _unmount(self, directory: Directory) -> None:
-        deadline = time.monotonic() + UNMOUNT_S_MAX
+        deadline_ms = clock.boottime_ms() + UNMOUNT_MS_MAX
         while mounts_at(directory.path)[-1:] == ["fuse.mirror"]:
             try:
                 native.unmount(directory.path)
             except OSError as error:
                 if error.errno != errno.EBUSY:
                     raise
-                if time.monotonic() > deadline:
+                if clock.boottime_ms() > deadline_ms:
                     self._abort(directory)
                     native.unmount(directory.path, lazy=True)
                     raise DirectoryInUse(
                         directory=directory.path, observed="still in use, disconnected by force"
                     ) from error
-                time.sleep(0.05)
+                self._closing.wait(0.05)
 
     def _abort(self, directory: Directory) -> None:
         """End the kernel's side: what still holds the mount gets errors, and our workers end."""
         device = os.stat(directory.path).st_dev
-        with open(f"/sys/fs/fuse/connections/{os.minor(device)}/abort", "w", encoding="ascii") as file:  # noqa: PTH123
+        with open(
+            f"/sys/fs/fuse/connections/{os.minor(device)}/abort", "w", encoding="ascii"
+        ) as file:
             file.write("1")
 
 
 def _sync_mount(path: str) -> None:
     """Write back what the kernel caches of a mount, before the gate closes.
 
-    syncfs is not passed to a FUSE server, but it writes pages back and waits for them (design 6)."""
+    syncfs is not passed to a FUSE server, but it writes pages back and waits for them (design 6).
+    """
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         native.sync_filesystem(fd)

@@ -1,7 +1,8 @@
-"""This node as the target of a session: one thread a connection, all running in C.
+"""The node that is the target of a session: one thread a connection, all running in C.
 
-The session is over when its first connection ends; it has ended when its last thread has. Only then may
-a new session begin or this node take over: a late worker must not put old bytes over new (design 8).
+The session is over when its first connection ends; it has ended when its last thread has. Only
+then may a new session begin or this node take over: a late worker must not put old bytes over new
+(design 8).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class _Session:
 class Secondary:
     """Follows at most one session.
 
-    emit(name, **fields): tells the control plane. identities: the roots' own, by number, None where missing.
+    emit(name, **fields): tells the control plane.
     """
 
     def __init__(

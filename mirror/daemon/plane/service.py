@@ -1,7 +1,8 @@
 """What the control plane may ask of a data plane: one verb a method, over a local socket.
 
-Verbs that change something run one after the other in a thread; `hello`, `status` and `freeze` are answered at once,
-whatever else waits. Events go to every connection. The socket's messages: mirror/wire/local.py.
+Verbs that change something run one after the other in a thread; `hello`, `status` and `freeze` are
+answered at once, whatever else waits. Events go to every connection. The socket's messages:
+mirror/wire/local.py.
 """
 
 from __future__ import annotations
@@ -73,18 +74,13 @@ class Service:
 
     async def run(self) -> None:
         """Serve until `stop`."""
-        path = Path(self._settings.socket)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._connected, path)
-        path.chmod(0o600)
+        _clear_socket(self._settings.socket)
+        server = await asyncio.start_unix_server(self._connected, self._settings.socket)
         async with server:
             await self._stopped.wait()
-        path.unlink(missing_ok=True)
+        _clear_socket(self._settings.socket)
 
-    async def _connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         decoder = local.Decoder()
         tasks: set[asyncio.Task[None]] = set()
@@ -179,7 +175,7 @@ class Service:
         )
 
     def _synchronised(self, generation: bytes, checkpoint: int, record: bytes) -> None:
-        """EndSync came and both disks hold everything: the control plane makes its record durable."""
+        """Both disks hold everything: the control plane makes its record durable."""
         self._in_step = True
         self.emit(
             "target_in_sync",
@@ -256,7 +252,7 @@ class Service:
     def _adopt(self) -> dict[str, Any]:
         for number, identity in enumerate(self._identities):
             if identity is None:
-                self._adopt_root(number, self._plane.identity_new(), True)  # noqa: FBT003
+                self._adopt_root(number, self._plane.identity_new(), True)
         return self._identify()
 
     def _serve(self, generation: str = "") -> None:
@@ -276,7 +272,7 @@ class Service:
         self._in_step = False
         self._secondary.follow(bytes.fromhex(session), full=full, aside=aside)
 
-    def _lead(  # noqa: PLR0913 - the fields of the message
+    def _lead(
         self,
         session: str,
         peer_addresses: list[str],
@@ -363,3 +359,9 @@ class Service:
         "unserve": _unserve,
         "stop": _stop,
     }
+
+
+def _clear_socket(path: str) -> None:
+    """Make its folder, for root alone, and take away what a dead process left."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    Path(path).unlink(missing_ok=True)

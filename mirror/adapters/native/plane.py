@@ -1,227 +1,25 @@
-"""The C library as Python objects: the only importer of `mirror._native`.
-
-Each method is one C function of native/mirror_native.h; a negative result is raised as the
-OSError of its errno, a positive condition becomes a value. Calls that wait give the interpreter
-lock away, so a thread may block in one while others run. Nothing is decided here.
-"""
-
-from __future__ import annotations
+"""Roots, dirty index, recent set, capture and apply of one module."""
 
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from mirror._native import ffi, lib
+from mirror.adapters.native.link import Connection
+from mirror.adapters.native.values import (
+    HANDLE_BYTES,
+    ID_BYTES,
+    NO_ID,
+    Copied,
+    Counters,
+    Entry,
+    Look,
+    PlaneEvent,
+    check,
+)
 
-HANDLE_BYTES = 48
-ID_BYTES = 16
 ENTRIES_AT_ONCE = 256
-NO_ID = bytes(ID_BYTES)
-
-
-def check(result: int, what: str) -> int:
-    """Return a result that is not negative; raise the OSError of one that is.
-
-    Raises: OSError (its subclass by errno), with `what` as the subject.
-    """
-    if result < 0:
-        raise OSError(-result, os.strerror(-result), what)
-    return result
-
-
-class Look(NamedTuple):
-    """What stands at a name: its identity (None: it has no valid one) and handle."""
-
-    id: bytes | None
-    handle: bytes
-
-
-class Entry(NamedTuple):
-    """A place of the dirty index; kind as `PlaceKind`. handle is empty when the peer noted it."""
-
-    kind: int
-    root: int
-    id: bytes
-    region: int
-    name: bytes
-    parent: bytes
-    hint: bytes
-    handle: bytes
-    noted: int
-
-
-class Copied(NamedTuple):
-    """Bytes that one copy compared, sent, and sent as holes."""
-
-    compared_bytes: int
-    copied_bytes: int
-    hole_bytes: int
-
-
-class PlaneEvent(NamedTuple):
-    """An event of the capture: kind 1 link lost, 2 local fault, 3 unmounted."""
-
-    kind: int
-    error: int
-    serial: int
-    detail: str
-
-
-class Counters(NamedTuple):
-    """Counters since the capture was made; parked and nodes are levels."""
-
-    changes: int
-    replicated_bytes: int
-    requests: int
-    waits_ns: int
-    waits: int
-    parked: int
-    nodes: int
-    epoch: int
-    session: int
-    link: int  # 1: the session lives, 2: connections are dealt out
-
-
-class Tls:
-    """Certificates of this node for the link. Paths of PEM files.
-
-    Raises: OSError (EINVAL) when one cannot be used, with the reason.
-    """
-
-    def __init__(self, ca_path: str, certificate_path: str, key_path: str) -> None:
-        sentence = ffi.new("char[512]")
-        out = ffi.new("struct mn_tls **")
-        result = lib.mn_tls_create(
-            ca_path.encode(), certificate_path.encode(), key_path.encode(), sentence, 512, out
-        )
-        if result < 0:
-            raise OSError(-result, ffi.string(sentence).decode() or os.strerror(-result), ca_path)
-        self.raw = ffi.gc(out[0], lib.mn_tls_destroy)
-
-
-class Hello(NamedTuple):
-    """The first message of a connection that was accepted."""
-
-    lane: int
-    lane_index: int
-    session: bytes
-    module: str
-    node: str
-
-
-class Connection:
-    """One connection of the link; one thread at a time uses it, any may shut it down.
-
-    Owns the C object until `close`, which must come after its last use by C threads.
-    """
-
-    def __init__(self, raw: Any, tls: Tls) -> None:
-        self.raw = raw
-        self._tls = tls  # must outlive the connection
-        self._freeing = threading.Lock()  # shutdown comes from any thread, close from one
-
-    @classmethod
-    def connect(  # noqa: PLR0913 - the parameters of one C call
-        cls,
-        tls: Tls,
-        address: str,
-        port: int,
-        peer_name: str,
-        *,
-        timeout_ms: int,
-        io_timeout_ms: int,
-        local_address: str | None = None,
-    ) -> Connection:
-        """Connect and authenticate. Raises: OSError (EPERM: not the certificate expected)."""
-        out = ffi.new("struct mn_connection **")
-        local = ffi.NULL if local_address is None else local_address.encode()
-        result = lib.mn_connection_connect(
-            tls.raw,
-            address.encode(),
-            port,
-            local,
-            peer_name.encode(),
-            timeout_ms,
-            io_timeout_ms,
-            out,
-        )
-        check(result, f"{address}:{port}")
-        return cls(out[0], tls)
-
-    @classmethod
-    def accept(
-        cls, tls: Tls, fd: int, peer_name: str, *, timeout_ms: int, io_timeout_ms: int
-    ) -> Connection:
-        """Authenticate an accepted socket, whose descriptor is owned here from now on."""
-        out = ffi.new("struct mn_connection **")
-        result = lib.mn_connection_accept(
-            tls.raw, fd, peer_name.encode(), timeout_ms, io_timeout_ms, out
-        )
-        check(result, peer_name)
-        return cls(out[0], tls)
-
-    def offer(self, lane: int, lane_index: int, session: bytes, module: str, node: str) -> str:
-        """Say Hello. Returns: "" when welcome, else the sentence of the refusal."""
-        sentence = ffi.new("char[512]")
-        result = lib.mnf_offer(
-            self.raw, lane, lane_index, session, module.encode(), node.encode(), sentence
-        )
-        check(result, "Hello")
-        return ffi.string(sentence).decode() if result == lib.MN_PEER_REFUSED else ""
-
-    def receive_hello(self) -> Hello:
-        """Receive Hello; answer it with `answer_hello` from the same thread."""
-        lane = ffi.new("uint8_t[2]")
-        session = ffi.new("uint8_t[]", ID_BYTES)
-        texts = ffi.new("char[512]")
-        result = lib.mnf_receive_hello(self.raw, lane, lane + 1, session, texts, texts + 256)
-        check(result, "Hello")
-        return Hello(
-            lane[0],
-            lane[1],
-            bytes(session),
-            ffi.string(texts).decode(),
-            ffi.string(texts + 256).decode(),
-        )
-
-    def answer_hello(self, node: str, refuse_code: int = 0, sentence: str = "") -> None:
-        """Say Welcome, or Refuse with a sentence."""
-        check(
-            lib.mnf_answer_hello(self.raw, node.encode(), refuse_code, sentence.encode()), "Hello"
-        )
-
-    def send(self, code: int, payload: bytes) -> None:
-        """Send one message. payload: as mirror.wire.codec encodes it."""
-        check(lib.mnf_send(self.raw, code, payload, len(payload)), "send")
-
-    def receive(self, *, idle: bool = False) -> tuple[int, bytes]:
-        """Receive one message: its code and payload. idle: without a time limit."""
-        code = ffi.new("uint16_t *")
-        payload = ffi.new("uint8_t **")
-        size = ffi.new("size_t *")
-        check(lib.mnf_receive(self.raw, int(idle), code, payload, size), "receive")
-        return code[0], bytes(ffi.buffer(payload[0], size[0]))
-
-    def counters(self) -> tuple[int, int]:
-        """Bytes of frames sent and received, before encryption."""
-        counts = ffi.new("uint64_t[2]")
-        lib.mn_connection_counters(self.raw, counts, counts + 1)
-        return counts[0], counts[1]
-
-    def shutdown(self) -> None:
-        """Make every blocked call on it return. Any thread; may be repeated."""
-        with self._freeing:
-            if self.raw is not None:
-                lib.mn_connection_shutdown(self.raw)
-
-    def close(self) -> None:
-        """Free it. No thread may be in a call on it."""
-        with self._freeing:
-            raw, self.raw = self.raw, None
-            if raw is not None:
-                lib.mn_connection_destroy(raw)
 
 
 class Plane:
@@ -297,7 +95,7 @@ class Plane:
         """Give an object its identity. fd: any descriptor of it, O_PATH too."""
         check(lib.mnf_identity_set(fd, handle, identity), "identity")
 
-    def create(  # noqa: PLR0913 - the parameters of one C call
+    def create(
         self,
         directory_fd: int,
         name: bytes,
@@ -310,9 +108,7 @@ class Plane:
     ) -> bytes:
         """Make an object with an identity; mode has the type bits. Returns: its handle."""
         handle = ffi.new("uint8_t[]", HANDLE_BYTES)
-        result = lib.mnf_create(
-            directory_fd, name, mode, uid, gid, rdev, target, identity, handle
-        )
+        result = lib.mnf_create(directory_fd, name, mode, uid, gid, rdev, target, identity, handle)
         check(result, os.fsdecode(name))
         return bytes(handle)
 
@@ -386,7 +182,7 @@ class Plane:
             return code[0], bytes(ffi.buffer(payload[0], size[0]))
         return None
 
-    def apply_learn(  # noqa: PLR0913 - the parameters of one C call
+    def apply_learn(
         self, root: int, identity: bytes, handle: bytes, parent: bytes, name: bytes
     ) -> None:
         """Tell the map of identities where an object is."""
@@ -439,7 +235,9 @@ class Plane:
         detail = ffi.new("char[160]")
         if lib.mnf_event_take(self._raw, kind, error, serial, detail) != 0:
             return None
-        return PlaneEvent(kind[0], error[0], serial[0], ffi.string(detail).decode(errors="replace"))
+        return PlaneEvent(
+            kind[0], error[0], serial[0], ffi.string(detail).decode(errors="replace")
+        )
 
     def connections_needed(self) -> int:
         """LIVE connections that a session needs."""
@@ -500,7 +298,7 @@ class Plane:
 
     # Reintegration of one object.
 
-    def copy_range(  # noqa: PLR0913 - the parameters of one C call
+    def copy_range(
         self,
         root: int,
         handle: bytes,
@@ -533,7 +331,7 @@ class Plane:
             lib.mnf_unlock_object(self._raw, lock)
 
 
-def _entry(raw: Any) -> Entry:
+def _entry(raw: Any) -> Entry:  # noqa: ANN401 - cffi has no types
     return Entry(
         raw.kind,
         raw.root,
@@ -547,7 +345,7 @@ def _entry(raw: Any) -> Entry:
     )
 
 
-def _raw_entries(entries: Sequence[Entry]) -> Any:
+def _raw_entries(entries: Sequence[Entry]) -> Any:  # noqa: ANN401 - as _entry
     raw = ffi.new("struct mnf_entry[]", max(1, len(entries)))
     for at, entry in enumerate(entries):
         to = raw[at]
@@ -559,30 +357,3 @@ def _raw_entries(entries: Sequence[Entry]) -> Any:
         ffi.memmove(to.hint, entry.hint, len(entry.hint))
         ffi.memmove(to.handle, entry.handle.ljust(HANDLE_BYTES, b"\0"), HANDLE_BYTES)
     return raw
-
-
-def bind(source: str, target: str, *, read_only: bool) -> None:
-    """Bind a directory over another, privately."""
-    check(lib.mnf_bind(source.encode(), target.encode(), int(read_only)), target)
-
-
-def unmount(target: str, *, lazy: bool = False) -> None:
-    """Unmount; lazy: what is still used keeps it until then."""
-    check(lib.mnf_unmount(target.encode(), int(lazy)), target)
-
-
-def sync_filesystem(fd: int) -> None:
-    """Write a file system back (syncfs) by any descriptor on it."""
-    check(lib.mnf_sync(fd), "syncfs")
-
-
-def protect_process() -> None:
-    """Lock memory and keep the process from the OOM killer. Raises: OSError, the first failure."""
-    check(lib.mnf_protect_process(), "process")
-
-
-def block_hash(data: bytes) -> bytes:
-    """XXH3-128 of a block, as the wire carries it."""
-    out = ffi.new("uint8_t[16]")
-    lib.mn_hash_block(data, len(data), out)
-    return bytes(out)
