@@ -47,6 +47,7 @@ class Context:
 
     # this disk
     roots: tuple[RootSeen, ...] | None = None
+    misfit: bool = False  # as found at the start; a new generation of the data ends it
     checkpoint: int = 0
     data_lost: bool = False
     fault: bool = False
@@ -131,10 +132,12 @@ class Context:
 
     def damaged(self) -> bool:
         """Tell whether the disk contradicts the record: restored, emptied, not mounted."""
-        record = self.record
-        if record.blank or self.roots is None:
-            return False
-        seen = {root.directory: root for root in self.roots}
+        return self.misfit and not self.record.blank
+
+    def disk_misfits(self) -> bool:
+        """Compare the hidden numbers with the durable record, before anything changes either."""
+        record, roots = self.record, self.roots or ()
+        seen = {root.directory: root for root in roots}
         for directory, identity in record.roots:
             if directory not in seen or seen[directory].identity != identity:
                 return True
@@ -142,7 +145,7 @@ class Context:
         return any(
             root.generation in older
             or (root.generation == record.current and root.checkpoint < record.checkpoint)
-            for root in self.roots
+            for root in roots
         )
 
     def complete(self) -> bool:

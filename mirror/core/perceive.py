@@ -63,6 +63,8 @@ def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # no
         case PlanDone() | PlanFailed():
             return _plan_ended(context, event, now_ms)
         case RecordPersisted(record):
+            if record.current != context.record.current:
+                context.misfit = False
             context.record = record
         case RecordNotPersisted(record, sentence):
             context.failure = sentence
@@ -72,6 +74,8 @@ def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # no
                 context.promises_out = record.out_of
         case RootsIdentified(roots):
             context.roots = roots
+            if context.state in {State.STARTING, State.CLOSING}:
+                context.misfit = context.disk_misfits()
         case Drained(equal):
             context.drained_equal = equal
         case WitnessAnswered(grants, sentence):
@@ -94,6 +98,8 @@ def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # no
                 return E.DATA_FAULT
         case DataPlaneLost(sentence):
             context.failure, context.data_lost, context.link = sentence, True, False
+            if context.goal is Goal.JOIN:  # no data plane to join with: a new one is started
+                context.goal = Goal.START
             return E.DATA_PLANE_LOST
         case Resumed():
             return _resumed(context, event)
@@ -145,7 +151,7 @@ def _of_session(
             return E.TARGET_IN_SYNC
 
 
-def _resumed(context: Context, event: Resumed) -> EventKind | None:
+def _resumed(context: Context, event: Resumed) -> EventKind | None:  # noqa: PLR0911 - a line a case
     """Choose where to go on after a restart of the control plane (design 3)."""
     context.goal = Goal.START
     saved, mode = event.saved_state, event.mode
@@ -197,7 +203,7 @@ def look(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - 
             return None
 
 
-def _electing(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - one line a case
+def _electing(context: Context, now_ms: int) -> EventKind | None:
     state = context.state
     if state in {State.ORPHANED, State.SETTLING} and _goes_on(context, now_ms):
         return E.PEER_GOES_ON

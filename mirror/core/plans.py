@@ -52,16 +52,12 @@ def _data(verb: str, **fields: object) -> Actions:
 
 def _record(context: Context, record: Record, *, hidden: bool = False) -> Actions:
     """Persist; with hidden, the disk's own numbers first: they are never the older ones."""
-    record = replace(
-        record,
-        checkpoint=max(record.checkpoint, context.checkpoint),
-        roots=_roots(context) or record.roots,
-    )
-    actions: Actions = []
-    if hidden:
-        fields = {"generation": record.current, "checkpoint": record.checkpoint}
-        actions.append(CallData("record_hidden", fields))
-    return [*actions, PersistRecord(record)]
+    record = replace(record, roots=_roots(context) or record.roots)
+    if not hidden:
+        return [PersistRecord(record)]
+    record = replace(record, checkpoint=max(record.checkpoint, context.checkpoint))
+    fields = {"generation": record.current, "checkpoint": record.checkpoint}
+    return [CallData("record_hidden", fields), PersistRecord(record)]
 
 
 def _roots(context: Context) -> tuple[tuple[str, str], ...]:
@@ -77,7 +73,10 @@ def _alone_record(context: Context, now_ms: int) -> Record:
         _, case = context.case(now_ms)
         forced = "FORCED" in case.verdict.name and not context.record.blank
         node, fresh = context.settings.node, context.fresh()
-        context.wished = lineage.alone(context.record, node, fresh, forced=forced)
+        held = context.record
+        if context.damaged():  # forced: nothing partial may ever follow from this disk
+            held = lineage.damaged(held)
+        context.wished = lineage.alone(held, node, fresh, forced=forced)
     return context.wished
 
 
@@ -94,8 +93,8 @@ def _record_alone(context: Context, now_ms: int) -> Actions:
     actions = _record(context, wished, hidden=True)
     etcd = context.settings.witness is WitnessKind.ETCD
     if etcd and context.witness is not WitnessSays.GRANTS:  # forced: it must know all the same
-        tell = TellWitness(before.current, before.may_serve, wished.current, wished.may_serve)
-        actions.append(tell)
+        held = (before.current, before.may_serve)
+        actions.append(TellWitness(*held, wished.current, wished.may_serve, forced=True))
     return actions
 
 
@@ -130,9 +129,8 @@ def _record_pair(context: Context, _: int) -> Actions:
     paired = lineage.paired(before, settings.node, settings.peer)
     actions = _record(context, paired)
     if settings.witness is WitnessKind.ETCD:  # SECOND re-enters last (design 10.3)
-        actions.append(
-            TellWitness(before.current, before.may_serve, paired.current, paired.may_serve)
-        )
+        held = (before.current, before.may_serve)
+        actions.append(TellWitness(*held, paired.current, paired.may_serve, forced=False))
     return actions
 
 

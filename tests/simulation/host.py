@@ -1,0 +1,312 @@
+"""One simulated host: what survives a power loss, what does not, and the ports of one module."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mirror.core.engine import Engine
+from mirror.core.settings import Settings
+from mirror.core.witness_rule import may_replace
+from mirror.daemon.driver import Driver
+from mirror.daemon.ports import Ports
+from mirror.errors import NodeNotReachable, RecordNotWritten
+from mirror.vocabulary.actions import Log, SaveState, ScriptCall, ShowState
+from mirror.vocabulary.events import CommandAsked, DataPlaneLost, Event, PeerHeard, Resumed
+from mirror.vocabulary.facts import WitnessKind
+from mirror.vocabulary.record import Record, record_from_map
+from mirror.vocabulary.states import Goal, State
+from mirror.vocabulary.words import word_from_map
+from tests.simulation.ledger import Disk, Ledger
+from tests.simulation.network import LANS, Network
+from tests.simulation.plane import SimPlane
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+PULSE_S = 0.1
+TIMEOUT_MS = 1000
+
+
+class GatedDriver(Driver):
+    """The production loop, on a host that may stand still."""
+
+    def __init__(self, host: "SimHost", engine: Engine, ports: Ports) -> None:
+        self._host = host
+        super().__init__(engine, ports, now_ms=host.world.now_ms, tick_ms=50)
+
+    async def _next(self) -> Event:
+        event = await super()._next()
+        await self._host.running.wait()
+        return event
+
+    def _handle(self, event: Event) -> None:
+        before = self.engine.state
+        super()._handle(event)
+        if self.engine.state is not before:
+            self._host.note_state(before, self.engine.state)
+
+
+class SimHost:
+    """A host. Fields above `powered` survive everything; the rest is gone with the power."""
+
+    def __init__(self, world: "World", name: str) -> None:
+        self.world = world
+        self.name = name
+        self.peer: SimHost
+        self.saved_record: dict[str, Any] = {}
+        self.disk = Disk()
+        self.saved = SaveState(State.STOP, Goal.STOP.value, "")
+        self.disk_fails = False
+        self.powered = False
+        self.running = asyncio.Event()
+        self.running.set()
+        self.plane: SimPlane | None = None
+        self.driver: GatedDriver | None = None
+        self.app = False
+        self.address = False
+        self.word: Mapping[str, Any] | None = None
+        self.sequence = 0
+        self.heard_sequence = 0
+        self.tasks: list[asyncio.Task[None]] = []
+        self.control_died_ms = 0
+        self.command_refusals: list[str] = []
+
+    @property
+    def network(self) -> Network:
+        return self.world.network
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.world.ledger
+
+    @property
+    def state(self) -> State:
+        return self.driver.engine.state if self.driver else State.STOP
+
+    def note_state(self, before: State, after: State) -> None:
+        row = self.driver.engine.context.row if self.driver else ""
+        self.world.story(f"{self.name} state {before} -> {after} row={row}")
+
+    def post(self, event: Event) -> None:
+        if self.driver is not None and self.powered:
+            self.driver.post(event)
+
+    # --- life ---
+
+    def boot(self) -> None:
+        """Power on: the control plane starts, the module's state is STOP."""
+        self.powered, self.app, self.address, self.plane = True, False, False, None
+        self.saved = SaveState(State.STOP, Goal.STOP.value, "")
+        self.start_control(resumed=False)
+
+    def start_control(self, *, resumed: bool) -> None:
+        settings = Settings(
+            node=self.name,
+            peer=self.peer.name,
+            timeout_ms=TIMEOUT_MS,
+            peer_addresses=("10.0.0.2",),
+            data_port=5600,
+            witness=WitnessKind.ETCD if self.world.witness_used else WitnessKind.NONE,
+            maxloop=0,
+        )
+        record = record_from_map(self.saved_record) if self.saved_record else Record()
+        seed = self.world.random.randbytes(16)
+        engine = Engine(settings, record, seed, seed.hex(), self.world.now_ms())
+        ports = Ports(
+            data=_Data(self),
+            records=_Records(self),
+            scripts=_Scripts(self),
+            addresses=_Addresses(self),
+            witness=_Witness(self) if self.world.witness_used else None,
+            heart=_Heart(self),
+            notebook=_Notebook(self),
+            processes=_Processes(),
+            host=_Reboot(),
+        )
+        self.heard_sequence = 0
+        self.driver = GatedDriver(self, engine, ports)
+        loop = asyncio.get_running_loop()
+        run = loop.create_task(self.driver.run())
+        run.add_done_callback(self.world.task_ended)
+        self.tasks = [run, loop.create_task(self._pulse())]
+        if resumed:
+            plane = self.plane if self.plane is not None and self.plane.alive else None
+            self.driver.post(
+                Resumed(
+                    saved_state=self.saved.state,
+                    goal=Goal(self.saved.goal),
+                    saved_session=self.saved.session,
+                    mode=plane.mode if plane else "",
+                    session=plane.session if plane else "",
+                    gate=plane.gate if plane else "",
+                    down_ms=self.world.now_ms() - self.control_died_ms,
+                )
+            )
+
+    def kill_control(self) -> None:
+        """The control plane dies; application, address and data plane live on."""
+        for task in self.tasks:
+            task.cancel()
+        self.tasks, self.driver = [], None
+        self.control_died_ms = self.world.now_ms()
+
+    def power_off(self) -> None:
+        """Everything that is not on disk is gone; the peer's connections just hang."""
+        self.kill_control()
+        self.powered = False
+        if self.plane is not None:
+            self.plane.die()
+        self.plane, self.app, self.address = None, False, False
+        self.running.set()
+
+    def kill_plane(self) -> None:
+        if self.plane is not None and self.plane.alive:
+            self.plane.die()
+            self.post(DataPlaneLost("killed"))
+
+    def command(self, verb: str, *arguments: str) -> None:
+        self.world.story(f"{self.name} command {verb} {' '.join(arguments)}".rstrip())
+        self.post(CommandAsked(verb, arguments))
+
+    async def _pulse(self) -> None:
+        while True:
+            await self.running.wait()
+            self.send_word()
+            await asyncio.sleep(PULSE_S)
+
+    def send_word(self) -> None:
+        if self.word is None or not self.powered:
+            return
+        self.sequence += 1
+        number, word = self.sequence, self.word
+        for lan in LANS:
+            self.network.send(lan, self.name, lambda: self.peer.hear(number, word))
+
+    def hear(self, number: int, word: Mapping[str, Any]) -> None:
+        if self.powered and self.driver is not None and number > self.heard_sequence:
+            self.heard_sequence = number
+            self.post(PeerHeard(word_from_map(word)))
+
+
+class _Port:
+    def __init__(self, host: SimHost) -> None:
+        self.host = host
+
+    async def _takes(self, low_s: float, high_s: float) -> None:
+        await self.host.running.wait()
+        await asyncio.sleep(self.host.world.random.uniform(low_s, high_s))
+        await self.host.running.wait()
+
+
+class _Data(_Port):
+    async def ensure(self) -> None:
+        await self._takes(0.01, 0.05)
+        if self.host.plane is None or not self.host.plane.alive:
+            self.host.plane = SimPlane(self.host)
+
+    async def call(self, verb: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        plane = self.host.plane
+        if plane is None:
+            raise NodeNotReachable(socket="data.sock", observed=f"nobody to ask {verb}")
+        return await plane.call(verb, fields)
+
+    async def close(self) -> None:
+        plane = self.host.plane
+        if plane is not None and plane.alive:
+            await plane.do_unserve()
+            plane.alive = False
+        self.host.plane = None
+
+    async def clear_dead_mount(self) -> None:
+        await self._takes(0.001, 0.01)
+
+
+class _Records(_Port):
+    async def write(self, record: Mapping[str, Any]) -> None:
+        await self._takes(0.001, 0.01)
+        if self.host.disk_fails:
+            raise RecordNotWritten(file="record.json", observed="input/output error")
+        self.host.saved_record = dict(record)
+
+
+class _Scripts(_Port):
+    async def run(self, call: ScriptCall) -> None:
+        await self._takes(0.005, 0.05)
+        if call.name == "start_prim":
+            self.host.world.check_start_prim(self.host)
+            self.host.app = True
+        elif call.name == "stop_prim":
+            self.host.app = False
+
+    async def end_application(self, scripts: Sequence[str]) -> None:
+        await self._takes(0.001, 0.01)
+        if "start_prim" in scripts:
+            self.host.app = False
+
+
+class _Addresses(_Port):
+    async def take(self) -> None:
+        await self._takes(0.01, 0.05)
+        self.host.address = True
+
+    async def release(self) -> None:
+        await self._takes(0.001, 0.01)
+        self.host.address = False
+
+
+class _Witness(_Port):
+    async def ask(
+        self,
+        generation: str,
+        may_serve: frozenset[str],
+        then: tuple[str, frozenset[str]],
+        *,
+        forced: bool,
+    ) -> tuple[bool, str]:
+        await self._takes(0.002, 0.02)
+        world, name = self.host.world, self.host.name
+        if name in world.witness_cut:
+            return False, "witness not reachable"
+        if forced or may_replace(world.witness, (generation, may_serve), name):
+            world.witness = then
+            world.story(f"witness {name} {sorted(then[1])}")
+            return True, ""
+        return False, f"the witness holds {world.witness}"
+
+
+class _Heart(_Port):
+    def say(self, word: Mapping[str, Any], *, urgent: bool) -> None:
+        self.host.word = dict(word)
+        if urgent:
+            self.host.send_word()
+
+
+class _Notebook(_Port):
+    def log(self, line: Log) -> None:
+        if line.level in "CE":
+            self.host.world.story(f"{self.host.name} log {line.text}")
+
+    def save(self, saved: SaveState) -> None:
+        self.host.saved = saved
+
+    def show(self, state: ShowState) -> None:
+        pass
+
+    def set_resource(self, name: str, value: str) -> None:
+        pass
+
+    def answer(self, command_id: int, refusal: str) -> None:
+        del command_id
+        if refusal:
+            self.host.command_refusals.append(refusal)
+            self.host.world.story(f"{self.host.name} refused {refusal}")
+
+
+class _Processes:
+    def watch(self, classes: Sequence[str]) -> None:
+        pass
+
+
+class _Reboot:
+    async def reboot(self) -> None:
+        pass

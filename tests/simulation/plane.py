@@ -1,0 +1,322 @@
+"""A model of the data plane: same verbs and events, its disk is a dictionary.
+
+It keeps the rules of the real one (design 5, 8, 10) as plainly as can be, so that what the core
+orders wrongly shows as a violation here.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mirror.errors import NodeNotReachable
+from mirror.vocabulary.events import (
+    CheckpointReached,
+    LinkAlive,
+    LinkLost,
+    LinkUp,
+    Progressed,
+    SourceInSync,
+    TargetInSync,
+)
+from tests.simulation.ledger import BLOCKS, Violation, check_equal
+
+if TYPE_CHECKING:
+    from tests.simulation.host import SimHost
+
+PING_TIMEOUT_S = 0.3
+CALL_S = 0.002
+
+
+class Closed(Exception):
+    """The gate is closed: the application's call failed."""
+
+
+class SimPlane:
+    """One data plane process. It dies as a whole (`alive`)."""
+
+    def __init__(self, host: "SimHost") -> None:
+        self.host = host
+        self.alive = True
+        self.mode = "idle"
+        self.gate = "closed"
+        self.session = ""
+        self.in_step = False
+        self.recent: set[int] = set()
+        self.in_flight = 0
+        self.blocks_in_flight: set[int] = set()
+        self.opened = asyncio.Event()
+        self.confirmed = asyncio.Event()
+        self.aside = ""
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def peer(self) -> "SimPlane | None":
+        """The other process, when it can be reached and stands in our session."""
+        other = self.host.peer.plane
+        if other is None or not other.alive or not self.host.network.link_stands():
+            return None
+        if not self.host.peer.powered or other.session != self.session or not self.session:
+            return None
+        return other
+
+    def die(self) -> None:
+        """The process is gone: its peer's connection is reset, if the network carries it."""
+        other = self.peer
+        self.alive = False
+        self.gate = "closed"
+        self.opened.set()
+        for task in tuple(self.tasks):
+            task.cancel()
+        if other is not None and self.host.powered:
+            other.lose(self.session, "connection reset")
+
+    def lose(self, session: str, reason: str) -> None:
+        """The session is over here; a primary holds its changes from now on."""
+        if not self.alive or not session or self.session != session:
+            return
+        if self.mode in {"prim", "leading"}:
+            self._freeze()
+        elif self.mode in {"second", "following"}:
+            self.host.disk.index |= self.recent
+            self.mode = "covered"
+        self.session = ""
+        self.in_step = False
+        self.host.post(LinkLost(session, reason))
+
+    def _freeze(self) -> None:
+        if self.gate == "open":
+            self.gate = "frozen"
+            self.opened.clear()
+
+    # --- verbs ---
+
+    async def call(self, verb: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        await self.host.running.wait()
+        await asyncio.sleep(CALL_S)
+        await self.host.running.wait()
+        if not self.alive:
+            raise NodeNotReachable(socket="data.sock", observed="it closed the connection")
+        reply: Mapping[str, Any] = await getattr(self, f"do_{verb}")(**fields) or {}
+        return reply
+
+    async def do_cover(self) -> None:
+        if self.mode == "idle":
+            self.mode = "covered"
+
+    async def do_identify(self) -> dict[str, Any]:
+        disk = self.host.disk
+        root = {
+            "directory": "/srv",
+            "identity": disk.identity,
+            "generation": disk.generation,
+            "checkpoint": disk.checkpoint,
+            "empty": not disk.blocks,
+        }
+        return {"roots": [root]}
+
+    async def do_adopt(self) -> None:
+        self.host.disk.identity = self.host.disk.identity or "root"
+
+    async def do_serve(self, generation: str) -> None:
+        assert generation
+        if self.host.saved_record.get("may_serve") != [self.host.name]:
+            raise Violation(f"{self.host.name} mounts before its record says alone")
+        self.host.world.ledger_check_serves(self.host)
+        self.mode = "alone"
+        self._open()
+
+    async def do_go_alone(self, generation: str) -> None:
+        assert generation
+        if self.host.saved_record.get("may_serve") != [self.host.name]:
+            raise Violation(f"{self.host.name} goes alone before its record says so")
+        if self.session:
+            other, session = self.peer, self.session
+            self.session = ""
+            if other is not None:
+                other.lose(session, "parted")
+        self.host.disk.index |= self.recent
+        self.recent = set()
+        self.mode, self.in_step = "alone", False
+        self._open()
+
+    def _open(self) -> None:
+        self.gate = "open"
+        self.opened.set()
+
+    async def do_freeze(self) -> None:
+        self._freeze()
+
+    async def do_gate(self, to: str) -> None:
+        assert to == "closed"
+        self.gate = "closed"
+        self.opened.set()
+
+    async def do_drain(self) -> dict[str, Any]:
+        self.gate = "closed"
+        self.opened.set()
+        while self.in_flight:  # noqa: ASYNC110 - simulated time
+            await asyncio.sleep(CALL_S)
+        return {"checksum_equal": True}
+
+    async def do_unserve(self) -> None:
+        self.gate = "closed"
+        self.opened.set()
+        self._end_session("unserved")
+        self.host.disk.index |= self.recent
+        self.mode = "idle"
+
+    async def do_settle(self) -> None:
+        self._end_session("settled")
+        if self.mode in {"second", "following"}:
+            self.mode = "covered"
+
+    def _end_session(self, reason: str) -> None:
+        if self.session:
+            other, session = self.peer, self.session
+            self.session, self.in_step = "", False
+            self.host.disk.index |= self.recent
+            if other is not None:
+                other.lose(session, reason)
+
+    async def do_record_hidden(self, generation: str, checkpoint: int) -> None:
+        self.host.disk.generation, self.host.disk.checkpoint = generation, checkpoint
+
+    async def do_follow(self, session: str, peer_node: str, full: bool, aside: str) -> None:
+        assert peer_node == self.host.peer.name
+        del full
+        self.session, self.mode, self.aside = session, "following", aside
+        self.recent, self.confirmed = set(), asyncio.Event()
+        self._spawn(self._ping())
+
+    async def do_confirm_sync(self, session: str) -> None:
+        assert session == self.session
+        self.confirmed.set()
+
+    async def do_lead(self, session: str, full: bool, aside: str, **_: Any) -> None:
+        self.session, self.mode = session, "leading"
+        if self.peer is None:
+            self.session, self.mode = "", "alone"
+            raise NodeNotReachable(socket="peer", observed="no answer")
+        self._spawn(self._ping())
+        self._spawn(self._reintegrate(session, full=full, aside=aside))
+
+    async def do_status(self) -> dict[str, Any]:
+        return {}
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self.host.world.task_ended)
+
+    async def _ping(self) -> None:
+        """Notice a peer that went silent; say that it lives while it does."""
+        session, silent_s = self.session, 0.0
+        self.host.post(LinkUp(session))
+        epoch = 0
+        while self.session == session:
+            await asyncio.sleep(0.1)
+            await self.host.running.wait()
+            if self.session != session:
+                return
+            other = self.peer
+            if other is not None and self.host.peer.running.is_set():
+                silent_s, epoch = 0.0, epoch + 1
+                self.host.post(LinkAlive(session))
+                self.host.post(CheckpointReached(epoch))
+                continue
+            silent_s += 0.1
+            if silent_s >= PING_TIMEOUT_S:
+                self.lose(session, "no answer in time")
+
+    async def _reintegrate(self, session: str, *, full: bool, aside: str) -> None:
+        """Copy what may differ while live writes go to both; then both are in sync."""
+        other = self.peer
+        if other is None:
+            return
+        self.host.disk.index |= other.host.disk.index
+        todo = set(range(BLOCKS)) if full else set(self.host.disk.index)
+        for number, block in enumerate(sorted(todo)):
+            await asyncio.sleep(self.host.world.random.uniform(0.001, 0.02))
+            await self._both_run()
+            while block in self.blocks_in_flight:  # noqa: ASYNC110 - the region lock
+                await asyncio.sleep(CALL_S)
+            if self.session != session or (other := self.peer) is None:
+                return
+            value = self.host.disk.blocks.get(block, 0)
+            self.host.ledger.overwrite(other.host.disk, block, value, aside)
+            self.host.post(Progressed({"bytes_done": number, "bytes_left": len(todo) - number}))
+        self._freeze()
+        while self.in_flight:  # noqa: ASYNC110 - simulated time
+            await asyncio.sleep(CALL_S)
+        if self.session != session or (other := self.peer) is None:
+            return
+        for disk in (self.host.disk, other.host.disk):
+            disk.blocks = {key: value for key, value in disk.blocks.items() if value}
+        check_equal(self.host.disk, other.host.disk)
+        other.host.disk.identity = self.host.disk.identity
+        other.host.post(TargetInSync(session, self.host.disk.generation))
+        self._open()
+        await other.confirmed.wait()
+        if self.session != session or self.peer is None:
+            return
+        other.mode, other.in_step = "second", True
+        other.host.disk.index, self.host.disk.index = set(), set()
+        self.mode, self.in_step = "prim", True
+        self.host.post(SourceInSync(session))
+
+    async def _both_run(self) -> None:
+        await self.host.running.wait()
+        await self.host.peer.running.wait()
+
+    # --- the application's writes ---
+
+    async def write(self, block: int, value: int) -> None:
+        """Replicate, then apply; returns when the client may be told. Raises: Closed."""
+        while True:
+            if not self.alive or self.gate == "closed":
+                raise Closed
+            if self.gate == "frozen":
+                await self.opened.wait()
+                continue
+            self.in_flight += 1
+            self.blocks_in_flight.add(block)
+            try:
+                if await self._once(block, value):
+                    return
+            finally:
+                self.in_flight -= 1
+                self.blocks_in_flight.discard(block)
+
+    async def _once(self, block: int, value: int) -> bool:
+        if self.mode == "alone":
+            self.host.disk.index.add(block)
+            await asyncio.sleep(0.0002)
+            return self._apply(block, value, "")
+        if self.mode not in {"prim", "leading"}:
+            raise Closed
+        session = self.session
+        self.recent.add(block)
+        if self.mode == "leading":
+            self.host.disk.index.add(block)
+        await asyncio.sleep(self.host.world.random.uniform(0.0005, 0.002))
+        await self.host.peer.running.wait()
+        other = self.peer
+        if other is None or self.session != session:
+            # No answer: held until the link is known to be lost, and then decided anew.
+            await asyncio.sleep(0.02)
+            return False
+        other.recent.add(block)
+        other.host.disk.blocks[block] = value
+        await asyncio.sleep(self.host.world.random.uniform(0.0005, 0.002))
+        if self.session != session or self.peer is None:
+            return False
+        return self._apply(block, value, session)
+
+    def _apply(self, block: int, value: int, session: str) -> bool:
+        # What was in flight when changes were frozen still ends, in its own session.
+        open_for_this = self.gate == "open" or (self.gate == "frozen" and session)
+        if not self.alive or not open_for_this or self.session != session:
+            return False
+        self.host.disk.blocks[block] = value
+        return True

@@ -1,0 +1,200 @@
+"""The simulated world: two hosts, two networks, clients, a witness; faults drawn from a seed.
+
+The engine, the driver and the executor are the production ones; only the ports are imitated. Time
+jumps, so a minute takes a moment. A run that breaks a rule raises Violation with its story.
+"""
+
+import asyncio
+import random
+
+from mirror.vocabulary.states import State
+from tests.simulation.host import SimHost
+from tests.simulation.ledger import BLOCKS, Ledger, Violation, check_equal
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.network import LANS, Network
+from tests.simulation.plane import Closed, SimPlane
+
+CLIENTS = 3
+SETTLE_S = 40.0
+
+
+class World:
+    """One run."""
+
+    def __init__(self, loop: VirtualLoop, seed: int, *, witness_used: bool) -> None:
+        self.loop = loop
+        self.seed = seed
+        self.random = random.Random(seed)
+        self.witness_used = witness_used
+        self.witness: tuple[str, frozenset[str]] | None = None
+        self.witness_cut: set[str] = set()
+        self.ledger = Ledger()
+        self.network = Network(loop, self.random)
+        self.hosts = {name: SimHost(self, name) for name in ("n1", "n2")}
+        self.n1, self.n2 = self.hosts["n1"], self.hosts["n2"]
+        self.n1.peer, self.n2.peer = self.n2, self.n1
+        self.told: list[str] = []
+        self.failed: BaseException | None = None
+        self.both_may_run = False
+        self.clients: list[asyncio.Task[None]] = []
+
+    def now_ms(self) -> int:
+        return self.loop.now_ms()
+
+    def story(self, line: str) -> None:
+        self.told.append(f"{self.now_ms():>7} {line}")
+
+    def task_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failed = self.failed or error
+
+    # --- checks ---
+
+    def ledger_check_serves(self, host: SimHost) -> None:
+        record = host.saved_record
+        if record.get("forced"):
+            self.ledger.excused = self.ledger.excused or "forced"
+        self.ledger.check_holds_all(host.name, host.disk)
+
+    def check_start_prim(self, host: SimHost) -> None:
+        """Invariant 8, whenever the two nodes can know of each other."""
+        if host.peer.app and host.peer.powered and not self.both_may_run:
+            raise Violation(f"start_prim on {host.name} while it runs on {host.peer.name}")
+
+    def check_acknowledged(self, host: SimHost) -> None:
+        """Invariants 2, 4 and 6 at the moment a client is told."""
+        may_serve = host.saved_record.get("may_serve", [])
+        if host.name not in may_serve:
+            raise Violation(f"{host.name} acknowledges and may not serve: {may_serve}")
+        if host.plane is not None and host.plane.mode == "alone" and len(may_serve) != 1:
+            raise Violation(f"{host.name} acknowledges alone, its record says {may_serve}")
+        held = self.witness
+        if held is not None and host.name not in held[1]:
+            raise Violation(f"{host.name} acknowledges; the witness says {held[1]}")
+
+    # --- clients ---
+
+    async def _client(self, number: int) -> None:
+        mine = [block for block in range(BLOCKS) if block % CLIENTS == number]
+        while True:
+            await asyncio.sleep(self.random.uniform(0.005, 0.03))
+            servers = [host for host in self.hosts.values() if host.address and host.app]
+            if not servers:
+                continue
+            host = self.random.choice(servers)
+            plane = host.plane
+            if plane is None or not plane.alive or not host.powered:
+                continue
+            await host.running.wait()
+            block = self.random.choice(mine)
+            value = self.ledger.begin(host.disk, block)
+            try:
+                await asyncio.wait_for(plane.write(block, value), 20)
+            except (Closed, TimeoutError):
+                continue
+            self._tell_client(host, plane, block, value)
+
+    def _tell_client(self, host: SimHost, plane: SimPlane, block: int, value: int) -> None:
+        """Acknowledge, unless the host or its application is gone meanwhile."""
+        if host.powered and host.plane is plane and host.app:
+            self.check_acknowledged(host)
+            self.ledger.acknowledge(host.name, block, value)
+
+    def start_clients(self) -> None:
+        for number in range(CLIENTS):
+            task = self.loop.create_task(self._client(number))
+            task.add_done_callback(self.task_ended)
+            self.clients.append(task)
+
+    # --- time ---
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the world go on; stop at the first broken rule."""
+        end = self.loop.time() + seconds
+        while self.loop.time() < end:
+            await asyncio.sleep(min(0.05, end - self.loop.time()))
+            if self.failed is not None:
+                raise self.failed
+
+    async def wait_for(self, states: tuple[State, State], seconds: float) -> bool:
+        """Wait until the nodes are in these states, in either order of nodes."""
+        end = self.loop.time() + seconds
+        while self.loop.time() < end:
+            if sorted((self.n1.state, self.n2.state)) == sorted(states):
+                return True
+            await self.sleep(0.05)
+        return False
+
+    def partitioned(self) -> bool:
+        """Tell whether one direction is cut on all networks, or a host stands still."""
+        for host in self.hosts.values():
+            if all((lan, host.name) in self.network.cut for lan in LANS):
+                return True
+            if not host.running.is_set():
+                return True
+        return False
+
+    def note_partition(self) -> None:
+        """Without a witness two nodes that cannot hear each other may both go on (design 9)."""
+        if self.partitioned():
+            self.both_may_run = True
+            if not self.witness_used:
+                self.ledger.excused = "partition without a witness"
+
+
+async def first_start(world: World) -> None:
+    """Both nodes for the first time: prim on one, second on the other."""
+    world.n1.boot()
+    world.n2.boot()
+    world.n1.command("prim")
+    await world.sleep(4)
+    world.n2.command("second")
+    if not await world.wait_for((State.PRIM, State.SECOND), 20):
+        raise Violation(f"no first pairing: {world.n1.state} {world.n2.state}")
+
+
+async def heal(world: World) -> None:
+    """End every fault, start what is stopped, and see that both come together again."""
+    world.story("heal")
+    world.network.cut.clear()
+    world.network.loss = 0.0
+    world.witness_cut.clear()
+    for host in world.hosts.values():
+        host.disk_fails = False
+        host.running.set()
+        if not host.powered:
+            host.boot()
+        elif host.driver is None:
+            host.start_control(resumed=True)
+    for _ in range(3):
+        for host in world.hosts.values():
+            if host.state is State.STOP:
+                host.command("start")
+        if await world.wait_for((State.PRIM, State.SECOND), SETTLE_S):
+            await world.sleep(2)
+            check_together(world)
+            return
+        force_one(world)
+    raise Violation(f"never together again: {world.n1.state} {world.n2.state}")
+
+
+def force_one(world: World) -> None:
+    """Do what an administrator does when no node can prove that it is current."""
+    waiting = [host for host in world.hosts.values() if host.state is State.WAIT]
+    if len(waiting) == 2:
+        world.ledger.excused = world.ledger.excused or "an administrator forced"
+        waiting[0].command("primforce")
+        waiting[1].command("stop")
+        return
+    for host in waiting:  # refused as unrelated data, say
+        host.command("stop")
+        host.command("second", "fullsync")
+
+
+def check_together(world: World) -> None:
+    """Invariant 10: in step, and nothing in flight, both disks are equal."""
+    prim = next(host for host in world.hosts.values() if host.state is State.PRIM)
+    plane = prim.plane
+    if plane is None or plane.in_flight:
+        return
+    check_equal(prim.disk, prim.peer.disk)
