@@ -106,14 +106,21 @@ N, Y = Coder.NATIVE, Coder.PYTHON
 
 # fmt: off
 STRUCTS: dict[str, str] = {
-    # a name as a directory holds it: what stands there, or kind 0 when nothing does
+    # what stands at a name: kind has the type bits of st_mode, and 1 while the object is not
+    # complete (trusted.mirror.fresh); 0 when nothing stands there. id zero: it has no valid one.
     "Entry":  "name:name id:id kind:u32",
     # a place of the dirty index; kind as PlaceKind; parent and hint help to find id again
     "Place":  "kind:u8 root:u8 id:id region:u64 name:bytes parent:id hint:bytes",
     "Root":   "root:u8 id:id",
     "Xattr":  "name:text value:bytes",
-    # an object to attach: mode has the type bits; target is the text of a symbolic link
-    "Object": "parent:id name:name id:id mode:u32 uid:u32 gid:u32 rdev:u64 size:u64 target:bytes",
+    "Step":   "name:name",
+    # an object to attach: mode has the type bits; search 1: it may stand at a name that is not
+    # dirty; target is the text of a symbolic link
+    "Object": "parent:id name:name id:id mode:u32 rdev:u64 search:u8 target:bytes",
+    # an object to find: by the directory and name it was seen at, or by its path from the top
+    "Wanted": "id:id parent:id hint:bytes path:list:Step",
+    # flags: append, immutable and nodump of FS_IOC; xattrs: all but trusted.mirror.*
+    "Attributes": "id:id mode:u32 uid:u32 gid:u32 atime_ns:i64 mtime_ns:i64 flags:u32 xattrs:list:Xattr",
 }
 
 MESSAGES: tuple[Message, ...] = (
@@ -144,15 +151,18 @@ MESSAGES: tuple[Message, ...] = (
     Message(0x30, "BeginSync",     P, CONTROL, Y, "full:u8 source_serves:u8 aside:text generation:id", "Ack", 1, "reintegration begins; aside: the folder for versions kept aside, empty when none are"),
     Message(0x31, "FetchIndex",    P, CONTROL, Y, "cursor:bytes", "IndexPage", 1, "the target's own index and recent set"),
     Message(0x32, "IndexPage",     S, CONTROL, Y, "places:list:Place next:bytes", "", 1, "next is empty after the last page"),
-    Message(0x33, "ListNames",     P, CONTROL, Y, "root:u8 directory:id after:bytes names:list:Entry", "Names", 1, "what the target has at these names; no names: all of the directory, from after on"),
-    Message(0x34, "Names",         S, CONTROL, Y, "error:i32 entries:list:Entry", "", 1, "the entries found; missing ones have kind 0"),
+    Message(0x33, "ListNames",     P, CONTROL, Y, "root:u8 directory:id after:bytes names:list:Step", "Names", 1, "what the target has at these names; no names: all of the directory in order, from after on"),
+    Message(0x34, "Names",         S, CONTROL, Y, "error:i32 entries:list:Entry", "", 1, "the entries found; of names asked for, missing ones have kind 0; of a whole directory, fewer than 512 are the last"),
     Message(0x35, "Detach",        P, CONTROL, Y, "root:u8 directory:id entries:list:Entry", "Ack", 1, "move these, if they are what is said, to the stash"),
-    Message(0x36, "Attach",        P, CONTROL, Y, "root:u8 objects:list:Object", "Attached", 1, "put these in place: from the stash, as a link, or made new"),
-    Message(0x37, "Attached",      S, CONTROL, Y, "error:i32 outcomes:bytes", "", 1, "a byte an object: 0 was there, 1 from the stash, 2 linked, 3 made new, 4 adopted (no identity before)"),
-    Message(0x38, "SetAll",        P, CONTROL, Y, "root:u8 id:id mode:u32 uid:u32 gid:u32 atime_ns:i64 mtime_ns:i64 size_bytes:i64 flags:u32 xattrs:list:Xattr", "Ack", 1, "all attributes of one object; size -1 leaves it"),
+    Message(0x36, "Attach",        P, CONTROL, Y, "root:u8 objects:list:Object", "Outcomes", 1, "put these in place: from the stash, as a link, or made new"),
+    Message(0x37, "Outcomes",      S, CONTROL, Y, "error:i32 outcomes:bytes", "", 1, "a byte an object. Attach: 0 was there, 1 moved, 2 linked, 3 made new, 4 adopted (no identity before), 5 there, but not complete, 6 not now. Find, SetAll: 0 done, 1 there is none"),
+    Message(0x38, "SetAll",        P, CONTROL, Y, "root:u8 objects:list:Attributes", "Outcomes", 1, "all attributes of these objects, which are complete now"),
     Message(0x39, "EmptyStash",    P, CONTROL, Y, "root:u8", "Ack", 1, "names are equal: what is left in the stash is kept aside or removed"),
     Message(0x3C, "Roots",         P, CONTROL, Y, "full:u8 roots:list:Root", "Ack", 1, "first on CONTROL: the identities of the replicated directories; with full the target adopts them, else ESTALE when its own differ"),
     Message(0x3A, "EndSync",       P, CONTROL, Y, "generation:id checkpoint:u64 record:bytes", "Ack", 1, "both disks hold everything: the target makes its record durable"),
+    Message(0x3B, "Find",          P, CONTROL, Y, "root:u8 search:u8 objects:list:Wanted", "Outcomes", 1, "the target shall know these by identity, and be able to write them; search 1: by a scan of its tree if need be"),
+    Message(0x3D, "KeepAside",     P, CONTROL, Y, "root:u8 id:id", "Ack", 1, "the data of this file is about to be overwritten: its present version is kept aside; ENOSPC ends the reintegration"),
+    Message(0x3E, "SyncNames",     P, CONTROL, Y, "root:u8", "Ack", 1, "the target's disk holds every name attached and detached so far"),
 
     Message(0x40, "HashRange",     P, COPY,    N, "root:u8 id:id offset_bytes:u64 size_bytes:u64 block_bytes:u32", "Hashes", 1, "XXH3-128 of each block of the range at the target; a block beyond its end hashes as its shorter part"),
     Message(0x41, "Hashes",        S, COPY,    N, "error:i32 size_bytes:u64 hashes:bytes", "", 1, "16 bytes a block, big-endian canonical form; size of the file at the target"),
