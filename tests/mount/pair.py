@@ -50,7 +50,7 @@ class Pair:
         self.mount = directory / "mount"
         self.left = directory / "n1" / "lower"
         self.right = directory / "n2" / "lower"
-        self.mount.mkdir()
+        self.mount.mkdir(parents=True)
         self._tls = make_tls(directory / "pki")
         self.primary = make_plane(directory / "n1")
         self.secondary = make_plane(directory / "n2")

@@ -1,0 +1,95 @@
+/* The gate and its epochs; parked requests. */
+#include <errno.h>
+#include <pthread.h>
+
+#include "capture/gate.h"
+#include "capture/park.h"
+#include "check.h"
+
+static struct mn_gate gate;
+
+static void *leave_later(void *argument)
+{
+    uint64_t *epoch = argument;
+
+    mn_gate_leave(&gate, *epoch);
+    return NULL;
+}
+
+static void test_states(void)
+{
+    uint64_t epoch;
+    uint8_t mode;
+
+    RUN("closed refuses, frozen parks, open lets in; a drain waits for who is inside");
+    mn_gate_init(&gate);
+    CHECK_INT(mn_gate_enter(&gate, &epoch, &mode), -ESTALE);
+    mn_gate_turn(&gate, MN_GATE_OPEN);
+    CHECK_INT(mn_gate_enter(&gate, &epoch, &mode), 0);
+    CHECK_INT(mode, MN_MODE_ALONE);
+    CHECK(mn_gate_freeze(&gate));
+    CHECK(!mn_gate_freeze(&gate));
+    CHECK_INT(mn_gate_enter(&gate, &epoch, &mode), MN_PARK);
+    CHECK_INT(mn_gate_drain(&gate, 1), -ETIMEDOUT);
+    mn_gate_leave(&gate, epoch);
+    CHECK_INT(mn_gate_drain(&gate, 1000), 0);
+    mn_gate_deinit(&gate);
+}
+
+static void test_epochs(void)
+{
+    uint64_t before, after, closed;
+    pthread_t thread;
+    uint8_t mode;
+
+    RUN("an epoch is closed when its last change has left; changes of the next go on meanwhile");
+    mn_gate_init(&gate);
+    mn_gate_turn(&gate, MN_GATE_OPEN);
+    CHECK_INT(mn_gate_enter(&gate, &before, &mode), 0);
+    CHECK_INT(mn_gate_close_epoch(&gate, 1, &closed), -ETIMEDOUT);
+    CHECK_INT(mn_gate_enter(&gate, &after, &mode), 0);
+    CHECK_INT(after, before + 1);
+    CHECK_INT(mn_gate_close_epoch(&gate, 1, &closed), -ETIMEDOUT); /* the first is still inside */
+    CHECK_INT(pthread_create(&thread, NULL, leave_later, &before), 0);
+    pthread_join(thread, NULL);
+    mn_gate_leave(&gate, after);
+    CHECK_INT(mn_gate_close_epoch(&gate, 1000, &closed), 0);
+    CHECK_INT(closed, after);
+    mn_gate_deinit(&gate);
+}
+
+static void test_park(void)
+{
+    struct mn_mount *mount = (struct mn_mount *)(uintptr_t)1;
+    struct mn_park park;
+    struct mn_parked *parked;
+
+    RUN("parked requests come back in order, unless withdrawn; a finished reply cannot be");
+    mn_park_init(&park);
+    CHECK_INT(mn_park_add(&park, mount, 3, 100, false, "one", 4), 0);
+    CHECK_INT(mn_park_add(&park, mount, 3, 101, true, "two", 4), 0);
+    CHECK_INT(mn_park_add(&park, mount, 3, 102, false, "three", 6), 0);
+    CHECK(mn_park_withdraw(&park, mount, 101) == NULL);
+    parked = mn_park_withdraw(&park, mount, 100);
+    CHECK(parked != NULL);
+    free(parked);
+    mn_park_allow(&park, true);
+    parked = mn_park_next(&park);
+    CHECK_INT(parked->unique, 101);
+    free(parked);
+    parked = mn_park_next(&park);
+    CHECK_TEXT((const char *)parked->bytes, "three");
+    free(parked);
+    CHECK_INT(mn_park_count(&park), 0);
+    mn_park_end(&park);
+    CHECK(mn_park_next(&park) == NULL);
+    mn_park_deinit(&park);
+}
+
+int main(void)
+{
+    test_states();
+    test_epochs();
+    test_park();
+    return 0;
+}

@@ -1,0 +1,62 @@
+/* Nodes live as long as the kernel, a child or an operation holds them, and no longer. */
+#include "capture/node.h"
+#include "check.h"
+
+static struct mn_handle handle_of(uint8_t number)
+{
+    struct mn_handle handle = {.type = 1, .size = 2, .bytes = {number, 0x55}};
+
+    return handle;
+}
+
+int main(void)
+{
+    struct mn_handle root_handle = handle_of(0), directory_handle = handle_of(1),
+                     file_handle = handle_of(2);
+    struct mn_id root_id = {.bytes = {1}};
+    struct mn_node_table table;
+    struct mn_node *directory, *file;
+
+    RUN("a child keeps its parent; forgetting the child frees both");
+    CHECK_INT(mn_node_table_init(&table, &root_handle, &root_id), 0);
+    directory = mn_node_get(&table, &directory_handle, table.root, "d");
+    file = mn_node_get(&table, &file_handle, directory, "f");
+    mn_node_looked_up(&table, file);
+    mn_node_unpin(&table, directory);
+    mn_node_unpin(&table, file);
+    CHECK_INT(table.node_count, 3);
+    CHECK(mn_node_find(&table, &file_handle) == file);
+    mn_node_unpin(&table, file);
+    mn_node_forget(&table, file, 1);
+    CHECK_INT(table.node_count, 1);
+    CHECK(mn_node_find(&table, &file_handle) == NULL);
+
+    RUN("a rename moves a node; the name it had is not taken from it later");
+    file = mn_node_get(&table, &file_handle, table.root, "old");
+    mn_node_place(&table, file, table.root, "new");
+    mn_node_unplace(&table, file, table.root, "old");
+    CHECK_TEXT(file->name, "new");
+    mn_node_unplace(&table, file, table.root, "new");
+    CHECK(file->parent == NULL);
+
+    RUN("times are marked once and taken once");
+    mn_node_times_mark(&table, file);
+    mn_node_times_mark(&table, file);
+    CHECK(mn_node_times_take(&table) == file);
+    CHECK(mn_node_times_take(&table) == NULL);
+    mn_node_unpin(&table, file);
+    mn_node_unpin(&table, file);
+    CHECK_INT(table.node_count, 1);
+
+    RUN("many nodes are found again after the table has grown");
+    for (int i = 0; i < 5000; i++) {
+        struct mn_handle handle = {
+            .type = 1, .size = 4, .bytes = {9, (uint8_t)i, (uint8_t)(i >> 8), 1}};
+
+        CHECK(mn_node_get(&table, &handle, table.root, "x") != NULL);
+        CHECK(mn_node_find(&table, &handle) != NULL);
+    }
+    CHECK_INT(table.node_count, 5001);
+    mn_node_table_deinit(&table);
+    return 0;
+}
