@@ -1,0 +1,1 @@
+"""What the console remembers in SAFEVAR: users, sessions, tokens, one-time links, the audit."""
