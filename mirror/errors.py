@@ -386,6 +386,20 @@ class WaitedInVain(MirrorError):
     sentence = "waited in vain: {module}: {observed}; `state -m {module}` says why"
 
 
+class DataPlaneSilent(MirrorError):
+    """A data plane did not answer in time, or its connection broke; it is ended."""
+
+    code = "MIR-402"
+    sentence = "data plane does not answer: {module}: {verb}: {observed}; it is started again"
+
+
+class DataPlaneNotStarted(MirrorError):
+    """The data plane's process ended before it could be spoken to."""
+
+    code = "MIR-403"
+    sentence = "data plane not started: {module}: {observed}; see {log}"
+
+
 # --- 5xx capture, apply, native library ----------------------------------------------------------
 
 
@@ -417,7 +431,23 @@ class DirectoryInUse(MirrorError):
     sentence = "cannot unmount: directory={directory}: {observed}; end what uses it"
 
 
+class ReintegrationStopped(MirrorError):
+    """The target is not up to date, and why the source cannot go on with it now."""
+
+    code = "MIR-505"
+    sentence = "reintegration stopped: {step}: {observed}; it goes on where it was when tried again"
+
+
 # --- 6xx decisions: who may serve, roles, forces -------------------------------------------------
+
+
+class CommandRefused(MirrorError):
+    """The module cannot do what was asked, now."""
+
+    code = "MIR-601"
+    sentence = (
+        "command refused: {module}: {verb}: {observed}; `state -m {module}` shows where it is"
+    )
 
 
 # --- 7xx lab -------------------------------------------------------------------------------------

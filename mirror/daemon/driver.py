@@ -39,17 +39,22 @@ class Driver:
 
     async def run(self) -> None:
         """Handle events until cancelled. Raises: InvariantBroken, after which nothing is done."""
+        ticker = asyncio.get_running_loop().create_task(self._tick())
         try:
             while True:
                 self._handle(await self._next())
         finally:
+            ticker.cancel()
             await self._executor.close()
 
     async def _next(self) -> Event:
-        try:
-            return await asyncio.wait_for(self._events.get(), self._tick_s)
-        except TimeoutError:
-            return Ticked()
+        return await self._events.get()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(self._tick_s)
+            if self._events.empty():
+                self.post(Ticked())
 
     def _handle(self, event: Event) -> None:
         self._executor.perform(self.engine.handle(event, self._now_ms()))

@@ -93,7 +93,7 @@ class Executor:
             else:
                 self._note(action)
 
-    def _note(self, note: Note) -> None:
+    def _note(self, note: Note) -> None:  # noqa: C901 - one arm a note
         ports = self._ports
         match note:
             case Say(word, urgent):
@@ -158,7 +158,7 @@ class Executor:
                 return
         self._post(PlanDone(plan.plan_id))
 
-    async def _do(self, action: PlanAction) -> None:
+    async def _do(self, action: PlanAction) -> None:  # noqa: C901 - one arm an action
         ports = self._ports
         match action:
             case RunScripts(scripts):
@@ -202,6 +202,7 @@ class Executor:
                 action.generation,
                 action.may_serve,
                 (action.then_generation, action.then_may_serve),
+                forced=isinstance(action, TellWitness) and action.forced,
             )
         if isinstance(action, AskWitness):
             self._post(WitnessAnswered(granted, sentence))

@@ -21,7 +21,7 @@ class DataPlane(Protocol):
         """One request and its reply. One that does not answer is ended: DataPlaneLost follows."""
 
     async def close(self) -> None:
-        """Unmount, uncover, end the process; kill it when it does not. Never raises for a dead one."""
+        """Unmount, uncover, end the process; kill it when it does not. A dead one is done."""
 
     async def clear_dead_mount(self) -> None:
         """Take the mounts of a dead process away."""
@@ -58,9 +58,17 @@ class Witness(Protocol):
     """The third opinion; a module without one has no such port."""
 
     async def ask(
-        self, generation: str, may_serve: frozenset[str], then: tuple[str, frozenset[str]]
+        self,
+        generation: str,
+        may_serve: frozenset[str],
+        then: tuple[str, frozenset[str]],
+        *,
+        forced: bool,
     ) -> tuple[bool, str]:
-        """Ask to be the one that serves; (granted, sentence). Never raises: no answer is a no."""
+        """Ask to be the one that serves; (granted, sentence). Never raises: no answer is a no.
+
+        forced: an administrator decided; whatever it holds is replaced.
+        """
 
 
 class Heart(Protocol):
@@ -97,7 +105,7 @@ class ProcessWatch(Protocol):
 
 
 class Host(Protocol):
-    """This host as a whole."""
+    """The host as a whole."""
 
     async def reboot(self) -> None:
         """Restart the host."""

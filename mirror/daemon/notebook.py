@@ -1,0 +1,132 @@
+"""What people and scripts see of one module: log, resources, state; and what survives a restart.
+
+The state file is this control plane's own: it says what ran here in this boot of the host, so
+that the next control plane goes on where this one ended. It decides nothing about the data.
+"""
+
+import asyncio
+import contextlib
+import json
+import mmap
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mirror.adapters import clock
+from mirror.adapters.module_log import ModuleLog
+from mirror.config.layout import ModuleLayout
+from mirror.vocabulary.actions import Log, SaveState, ShowState
+from mirror.vocabulary.states import Goal, Readiness, ScreenWord, State
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+ALIVE_BYTES = 8
+
+
+class Notebook:
+    """Implements ports.Notebook on the real host. Used by one event loop."""
+
+    def __init__(self, layout: ModuleLayout, log: ModuleLog) -> None:
+        self.module_log = log
+        self.resources: dict[str, dict[str, Any]] = {}
+        self.shown = ShowState(ScreenWord.STOP, Readiness.NOT_READY, "", "")
+        self.changed = asyncio.Condition()
+        self._answers: dict[int, asyncio.Future[str]] = {}
+        self._command_count = 0
+        self._file = layout.state / "automaton.json"
+        self._alive_file = layout.state / "alive"
+        self._alive: mmap.mmap | None = None
+        # One thread, so that states reach the file in order, and a slow disk delays no event.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="state")
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def open(self) -> None:
+        """Make the files. Raises: OSError."""
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(self._alive_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.ftruncate(descriptor, ALIVE_BYTES)
+            self._alive = mmap.mmap(descriptor, ALIVE_BYTES)
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Write what waits."""
+        self._writer.shutdown(wait=True)
+        if self._alive is not None:
+            self._alive.close()
+            self._alive = None
+        self.module_log.close()
+
+    def command_begins(self) -> tuple[int, "asyncio.Future[str]"]:
+        """Give a command its number, and the future of its answer: "" or the refusal."""
+        self._command_count += 1
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._answers[self._command_count] = answer
+        return self._command_count, answer
+
+    # --- the port ---
+
+    def log(self, line: Log) -> None:
+        fields = {name: value for name, value in line.fields.items() if name != "level"}
+        self.module_log.append(line.level, line.source, line.text, **fields)
+
+    def save(self, saved: SaveState) -> None:
+        content = asdict(saved) | {"boot_id": _boot_id()}
+        self._writer.submit(_write, self._file, json.dumps(content))
+
+    def show(self, state: ShowState) -> None:
+        self.shown = state
+        self._tell()
+
+    def set_resource(self, name: str, value: str) -> None:
+        self.resources[name] = {"value": value, "time_us": clock.wall_us()}
+
+    def answer(self, command_id: int, refusal: str) -> None:
+        answer = self._answers.pop(command_id, None)
+        if answer is not None and not answer.done():
+            answer.set_result(refusal)
+
+    # --- for the next control plane ---
+
+    def still_alive(self) -> None:
+        """Note that this control plane ran at this moment; memory only, never blocks."""
+        if self._alive is not None:
+            self._alive[:] = clock.boottime_ms().to_bytes(ALIVE_BYTES, "little")
+
+    def found(self) -> tuple[SaveState, int]:
+        """What an earlier control plane of this boot left, and for how many ms none ran."""
+        stopped = SaveState(State.STOP, Goal.STOP.value, "")
+        try:
+            content = json.loads(self._file.read_text(encoding="utf-8"))
+            if content["boot_id"] != _boot_id():
+                return stopped, 0
+            saved = SaveState(State(content["state"]), str(content["goal"]), content["session"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return stopped, 0
+        alive_ms = int.from_bytes(self._alive[:], "little") if self._alive is not None else 0
+        return saved, max(0, clock.boottime_ms() - alive_ms)
+
+    def _tell(self) -> None:
+        async def tell() -> None:
+            async with self.changed:
+                self.changed.notify_all()
+
+        task = asyncio.get_running_loop().create_task(tell())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _boot_id() -> str:
+    with contextlib.suppress(OSError):
+        return BOOT_ID.read_text(encoding="ascii").strip()
+    return ""
+
+
+def _write(file: Path, content: str) -> None:
+    """Replace the file: whole for the next process; a power loss makes it void anyway."""
+    fresh = file.with_suffix(".new")
+    with contextlib.suppress(OSError):
+        fresh.write_text(content, encoding="utf-8")
+        fresh.replace(file)
