@@ -1,13 +1,12 @@
 /*
- * Round trips of a 4 KiB Write and its 32-byte Ack over one connection of the link, beside the
- * same bytes over bare TCP: what TLS, frames and checks cost.
+ * Round trips of a 4 KiB Write and its Ack over one connection of the link, beside the
+ * same request and a 16-byte answer over bare TCP: what TLS, frames and checks cost.
  *
  *     ping serve DIRECTORY ADDRESS PORT           ends with its client
  *     ping ask   DIRECTORY ADDRESS PORT COUNT SIZE link|tcp
  *
- * DIRECTORY holds ca.crt, n1.crt, n1.key (asks), n2.crt, n2.key (serves). Prints the median, the
- * 99th percentile and the mean in microseconds. bench/native/run_ping.py makes keys and a veth
- * pair.
+ * DIRECTORY holds ca.crt, n1.crt, n1.key (asks), n2.crt, n2.key (serves). Prints one line of JSON:
+ * microseconds of a round trip. bench/hosts.py makes keys and a veth pair.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -24,7 +23,7 @@
 #include "wire/wire_messages.h"
 
 enum {
-    ACK_BYTES = 32,
+    ACK_BYTES = 16,
     PATH_BYTES = 512,
     TIMEOUT_MS = 10000,
     WARM_UP_COUNT = 1000,
@@ -170,7 +169,7 @@ static int compare(const void *left, const void *right)
     return (difference > 0) - (difference < 0);
 }
 
-static void report(const char *way, uint32_t count, uint32_t size)
+static void report(uint32_t count)
 {
     double sum = 0;
 
@@ -178,8 +177,9 @@ static void report(const char *way, uint32_t count, uint32_t size)
     qsort(took_us, count, sizeof(*took_us), compare);
     for (uint32_t index = 0; index < count; index++)
         sum += took_us[index];
-    printf("%-4s %7u bytes: median %6.1f us, p99 %6.1f us, mean %6.1f us\n", way, size,
-           took_us[count / 2], took_us[count - 1 - count / 100], sum / count);
+    printf("{\"median_us\": %.2f, \"p99_us\": %.2f, \"mean_us\": %.2f, \"per_s\": %.0f}\n",
+           took_us[count / 2], took_us[count - 1 - count / 100], sum / count,
+           (double)count * 1e6 / sum);
 }
 
 static int ask(const char *directory, const char *host, uint16_t port, uint32_t count,
@@ -220,7 +220,7 @@ static int ask(const char *directory, const char *host, uint16_t port, uint32_t 
         if (index >= WARM_UP_COUNT)
             took_us[index - WARM_UP_COUNT] = now_us() - before;
     }
-    report(way, count, size);
+    report(count);
     mn_connection_destroy(connection);
     mn_tls_destroy(tls);
     return 0;

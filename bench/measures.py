@@ -1,0 +1,256 @@
+"""What is measured: each measure sets its mounts up and returns rows, medians of ROUNDS.
+
+What is compared is measured in turns, round by round, so that whatever else this machine does
+meets all of it alike.
+"""
+
+import json
+import os
+import subprocess
+import sysconfig
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from bench.hosts import ADDRESSES, Hosts
+
+ROUNDS = 5
+WRITES = 8_000
+BUFFERED_WRITES = 4_000
+CACHED_READS = 50_000
+SYNCS = 60
+THREAD_COUNTS = (1, 2, 4, 8)
+STREAM_BYTES = 256 << 20
+ASK_ATTEMPTS = 100
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. ratio: against `of`, where there is something to compare."""
+
+    measure: str
+    what: str
+    figures: Figures
+    ratio: float | None = None
+    of: str = ""
+    target: float | None = None
+
+
+def load(hosts: Hosts, path: Path, *arguments: object) -> Figures:
+    """Run bench/native/load.c on a file; `read` or `write` first, then as its head says."""
+    kind, *rest = arguments
+    command = [hosts.load, kind, path, *rest]
+    done = subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE)
+    figures: Figures = json.loads(done.stdout)
+    return figures
+
+
+def ping(hosts: Hosts, way: str, size: int = 4096, count: int = WRITES) -> Figures:
+    """Round trips from n1 to n2."""
+    with hosts.ping_server():
+        ask = ("ask", hosts.keys, ADDRESSES["n2"], "7000", str(count), str(size), way)
+        command = hosts.inside("n1", hosts.ping, *ask)
+        # The server listens within milliseconds; whoever asks earlier asks again.
+        for _ in range(ASK_ATTEMPTS):
+            done = subprocess.run(command, check=False, capture_output=True)
+            if done.returncode == 0:
+                figures: Figures = json.loads(done.stdout)
+                return figures
+    raise RuntimeError(f"bench: no answer to {way}: {done.stderr.decode()}")
+
+
+def in_turns(rounds: int, **ways: Callable[[], Figures]) -> dict[str, Figures]:
+    """Run every way once a round; return each figure's median over the rounds."""
+    seen: dict[str, list[Figures]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, measure in ways.items():
+            seen[name].append(measure())
+    return {
+        name: {key: median(each[key] for each in figures) for key in figures[0]}
+        for name, figures in seen.items()
+    }
+
+
+@contextmanager
+def three(hosts: Hosts, **options: object) -> Iterator[dict[str, Path]]:
+    """A directory on the local disk, one served alone, and one mirrored."""
+    with ExitStack() as stack:
+        local = hosts.disk("n1") / f"local{time.monotonic_ns()}"
+        local.mkdir()
+        alone = stack.enter_context(hosts.mount(mirrored=False, **options))
+        mirrored = stack.enter_context(hosts.mount(mirrored=True, **options))
+        yield {"local": local, "alone": alone, "mirrored": mirrored}
+
+
+def on_each(
+    at: dict[str, Path], rounds: int, measure: Callable[[Path], Figures]
+) -> dict[str, Figures]:
+    """Measure the same on every path, in turns."""
+    return in_turns(rounds, **{name: partial(measure, path) for name, path in at.items()})
+
+
+def write_latency(hosts: Hosts, rounds: int) -> list[Row]:
+    """(a) A 4 KiB write, barrier="write", against what it is made of."""
+    with three(hosts) as at:
+        figures = in_turns(
+            rounds,
+            local=lambda: load(hosts, at["local"] / "f", "write", WRITES, 4096, 1, "none"),
+            alone=lambda: load(hosts, at["alone"] / "f", "write", WRITES, 4096, 1, "none"),
+            tcp=lambda: ping(hosts, "tcp"),
+            link=lambda: ping(hosts, "link"),
+            mirrored=lambda: load(hosts, at["mirrored"] / "f", "write", WRITES, 4096, 1, "none"),
+        )
+    names = {
+        "local": "local ext4",
+        "alone": "FUSE alone",
+        "tcp": "TCP round trip, 4 KiB and 16 bytes",
+        "link": "link round trip, TLS on",
+        "mirrored": "mirrored, barrier=write",
+    }
+    expected = figures["alone"]["median_us"] + figures["tcp"]["median_us"]
+    ratio = figures["mirrored"]["median_us"] / expected
+    rows = [Row("a", names[key], figures[key]) for key in names if key != "mirrored"]
+    rows.append(Row("a", names["mirrored"], figures["mirrored"], ratio, "FUSE + TCP", 1.5))
+    return rows
+
+
+def _against_local(
+    measure: str, what: str, figures: dict[str, Figures], key: str, target: float | None = None
+) -> list[Row]:
+    local = figures["local"][key]
+    rows = []
+    for name, seen in figures.items():
+        slower = seen[key] / local if key.endswith("us") or key == "s" else local / seen[key]
+        last = name == "mirrored"
+        rows.append(
+            Row(measure, f"{what}: {name}", seen, slower, "local", target if last else None)
+        )
+    return rows
+
+
+def buffered_latency(hosts: Hosts, rounds: int) -> list[Row]:
+    """(b) A buffered 4 KiB write with barrier="fsync"."""
+
+    def measure(path: Path) -> Figures:
+        return load(hosts, path / "f", "write", BUFFERED_WRITES, 4096, 1, "none")
+
+    with three(hosts, writeback=True) as at:
+        figures = on_each(at, rounds, measure)
+    return _against_local("b", "write 4 KiB, barrier=fsync", figures, "median_us", 1.5)
+
+
+def sync_latency(hosts: Hosts, rounds: int) -> list[Row]:
+    """(c) A 4 KiB write and its fsync."""
+
+    def measure(path: Path) -> Figures:
+        return load(hosts, path / "f", "write", SYNCS, 4096, 1, "fsync")
+
+    rows = []
+    for sync_both, kind in ((False, "second"), (True, "none")):
+        with three(hosts, sync_both=sync_both) as at:
+            figures = on_each(at, rounds, measure)
+        rows += _against_local("c", f"write and fsync, async={kind}", figures, "median_us")
+    return rows
+
+
+def _stream(path: Path) -> Figures:
+    block = os.urandom(1 << 20)
+    file = path / "stream"
+    file.unlink(missing_ok=True)
+    started = time.perf_counter()
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT)
+    for _ in range(STREAM_BYTES // len(block)):
+        os.write(fd, block)
+    written = time.perf_counter() - started
+    os.fsync(fd)
+    synced = time.perf_counter() - started
+    os.close(fd)
+    return {
+        "mb_per_s": STREAM_BYTES / written / 1e6,
+        "with_fsync_mb_per_s": STREAM_BYTES / synced / 1e6,
+    }
+
+
+def throughput(hosts: Hosts, rounds: int) -> list[Row]:
+    """(d) Sequential writes of 1 MiB, and their fsync on both disks."""
+    rows = []
+    for writeback, kind in ((False, "write"), (True, "fsync")):
+        with three(hosts, writeback=writeback, sync_both=True) as at:
+            figures = on_each(at, min(rounds, 3), _stream)
+        rows += _against_local("d", f"1 MiB writes, barrier={kind}", figures, "mb_per_s")
+    return rows
+
+
+def _stdlib_archive(hosts: Hosts) -> Path:
+    """The standard library as a tar, without what is installed beside it."""
+    archive = hosts.directory / "stdlib.tar"
+    if not archive.exists():
+        top = Path(sysconfig.get_path("stdlib"))
+        with tarfile.open(archive, "w") as tar:
+            tar.add(top, "stdlib", filter=lambda m: None if "site-packages" in m.name else m)
+    return archive
+
+
+def _timed(*command: str | Path) -> Figures:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return {"s": time.perf_counter() - started}
+
+
+def metadata(hosts: Hosts, rounds: int) -> list[Row]:
+    """(e) Unpacking a tree, finding in it, reading from the cache."""
+    archive = _stdlib_archive(hosts)
+
+    def unpack(path: Path) -> Figures:
+        subprocess.run(["rm", "-rf", path / "stdlib"], check=True)
+        return _timed("tar", "-xf", archive, "-C", path)
+
+    def find(path: Path) -> Figures:
+        return _timed("find", path / "stdlib", "-size", "+1")
+
+    def read(path: Path) -> Figures:
+        return load(hosts, path / "f", "read", CACHED_READS, 4096, 1, "none")
+
+    with three(hosts, writeback=True) as at:
+        unpacked = on_each(at, min(rounds, 3), unpack)
+        rows = _against_local("e", "unpack, barrier=fsync", unpacked, "s", 4.0)
+    with three(hosts) as at:
+        unpacked = on_each(at, min(rounds, 3), unpack)
+        rows += _against_local("e", "unpack, barrier=write", unpacked, "s", 6.0)
+        on_each(at, 1, find)
+        rows += _against_local("e", "find, warm", on_each(at, rounds, find), "s", 1.5)
+        on_each(at, 1, read)
+        cached = on_each(at, rounds, read)
+        rows += _against_local("e", "read 4 KiB from cache", cached, "mean_us", 1.05)
+    return rows
+
+
+def threads(hosts: Hosts, rounds: int) -> list[Row]:
+    """(f) 4 KiB writes by several threads, barrier="write"."""
+
+    def measure(path: Path, count: int) -> Figures:
+        return load(hosts, path / "g", "write", WRITES // count, 4096, count, "none")
+
+    rows = []
+    with three(hosts) as at:
+        for count in THREAD_COUNTS:
+            figures = on_each(at, min(rounds, 3), partial(measure, count=count))
+            rows += _against_local("f", f"4 KiB writes, {count} threads", figures, "per_s")
+    return rows
+
+
+MEASURES: dict[str, Callable[[Hosts, int], list[Row]]] = {
+    "a": write_latency,
+    "b": buffered_latency,
+    "c": sync_latency,
+    "d": throughput,
+    "e": metadata,
+    "f": threads,
+}
