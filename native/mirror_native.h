@@ -169,7 +169,9 @@ void mnf_unlock_object(struct mn_plane *plane, struct mn_object_lock *lock);
 
 /* Mounts. */
 int mnf_bind(const char *source, const char *target, int read_only); /* private */
-int mnf_unmount(const char *target, int lazy);
+/* lazy: what is still used keeps it until then. force: a FUSE mount's connection is aborted first, so that what
+ * waits in it gets errors and its workers end. */
+int mnf_unmount(const char *target, int lazy, int force);
 int mnf_sync(int fd); /* syncfs */
 int mnf_protect_process(
     void); /* mlockall, PR_SET_IO_FLUSHER, oom_score_adj: the first error, or 0 */

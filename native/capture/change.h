@@ -36,6 +36,9 @@ struct mn_change {
      * name). May add places; returns 0 or -errno, which is the reply. NULL: nothing. */
     int (*prepare)(struct mn_change *change);
     int (*encode)(struct mn_change *change, struct mn_buffer *out);
+    /* The secondary has done it: what else belongs to the same change, on worker->connection. 0,
+     * or -errno: the session is lost. NULL: nothing. */
+    int (*more)(struct mn_change *change);
     /* On this node's own lower directory. Returns >= 0, or -errno. */
     int64_t (*perform)(struct mn_change *change);
     /* It was done by the secondary and failed here: encode the opposite, *code_out says what. NULL

@@ -301,6 +301,8 @@ int mn_op_link(struct mn_worker *worker, const struct mn_fuse_request *request)
         return op.name == NULL ? -EINVAL : -ENAMETOOLONG;
     if (mn_is_hidden(worker->mount, op.directory, op.name))
         return -EPERM;
+    if ((mn_node_flags(op.node) & MN_NODE_UNLINKED) != 0)
+        return mn_link_nameless(worker, request, op.node, op.directory, op.name);
     mn_change_init(&change, worker, &op);
     change.names = true;
     mn_change_object(&change, op.directory);

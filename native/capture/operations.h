@@ -60,7 +60,7 @@
     ROW(FUSE_SETUPMAPPING,    mn_op_refused,        REFUSED,    ENOSYS,      "virtiofs only") \
     ROW(FUSE_REMOVEMAPPING,   mn_op_refused,        REFUSED,    ENOSYS,      "virtiofs only") \
     ROW(FUSE_SYNCFS,          mn_op_refused,        REFUSED,    ENOSYS,      "never sent to a server like us (seen on 6.18)") \
-    ROW(FUSE_TMPFILE,         mn_op_refused,        REFUSED,    EOPNOTSUPP,  "a file without a name is not on the peer; callers fall back to a named one") \
+    ROW(FUSE_TMPFILE,         mn_op_tmpfile,        PASSED,     0,           "not on the peer until LINK gives it a name: then all of it is sent") \
     ROW(MN_FUSE_STATX,        mn_op_refused,        REFUSED,    ENOSYS,      "wanted: the kernel falls back to GETATTR")
 /* clang-format on */
 
@@ -73,7 +73,8 @@ mn_operation mn_op_lookup, mn_op_forget, mn_op_batch_forget, mn_op_getattr, mn_o
     mn_op_rename, mn_op_rename2, mn_op_link, mn_op_open, mn_op_read, mn_op_write, mn_op_statfs,
     mn_op_release, mn_op_fsync, mn_op_setxattr, mn_op_getxattr, mn_op_listxattr, mn_op_removexattr,
     mn_op_flush, mn_op_readdir, mn_op_readdirplus, mn_op_fsyncdir, mn_op_create, mn_op_interrupt,
-    mn_op_ioctl, mn_op_fallocate, mn_op_lseek, mn_op_copy_file_range, mn_op_refused, mn_op_ignored;
+    mn_op_ioctl, mn_op_fallocate, mn_op_lseek, mn_op_copy_file_range, mn_op_tmpfile, mn_op_refused,
+    mn_op_ignored;
 
 /* An open file, as the kernel's fh. */
 struct mn_file {
@@ -95,6 +96,9 @@ static inline struct mn_node *mn_node_of(const struct mn_mount *mount, uint64_t 
  * not exist. */
 int mn_look(struct mn_worker *worker, struct mn_node *directory, const char *name,
             struct mn_node **node_out, struct stat *status_out);
+/* LINK of a file that has no name yet (tmpfile.c). As an operation. */
+int mn_link_nameless(struct mn_worker *worker, const struct mn_fuse_request *request,
+                     struct mn_node *node, struct mn_node *directory, const char *name);
 /* A new open file; NULL: no memory, fd is closed then. */
 struct mn_file *mn_file_new(struct mn_mount *mount, struct mn_node *node, int fd);
 uint32_t mn_open_flags(const struct mn_worker *worker);

@@ -18,6 +18,7 @@ static enum answer ask_secondary(struct mn_change *change,
                                  struct mn_ack *ack_out, int64_t *local_out);
 static int settle(struct mn_change *change, const struct mn_ack *ack, int64_t local);
 static int perform_meanwhile(struct mn_change *change, int64_t *local_out);
+static int64_t apply_here(struct mn_change *change, bool acknowledged);
 
 int mn_replicate(struct mn_change *change, int64_t *result_out)
 {
@@ -50,12 +51,11 @@ int mn_replicate(struct mn_change *change, int64_t *result_out)
             result =
                 MN_PARK; /* nothing was done here; the place is noted, so the parting knows it */
         } else {
-            assert(capture->config.recent != NULL);
-            *result_out = change->together ? local : change->perform(change); /* 4 */
+            *result_out = change->together ? local : apply_here(change, true); /* 4 */
             result = settle(change, &ack, *result_out);
         }
     } else if (result == 0) {
-        *result_out = change->perform(change); /* 4, alone */
+        *result_out = apply_here(change, false); /* 4, alone */
     }
     mn_locks_release(&capture->locks, &change->locks); /* 5 */
     if (change->names)
@@ -169,14 +169,26 @@ static enum answer ask_secondary(struct mn_change *change,
         mn_capture_session_lost(capture, result, "the secondary does not answer");
         return LOST;
     }
-    if (ack_out->error == 0)
-        return DONE;
+    if (ack_out->error == 0) {
+        result = change->more == NULL ? 0 : change->more(change);
+        if (result == 0)
+            return DONE;
+        mn_capture_session_lost(capture, result, "the secondary could not finish a change");
+        return LOST;
+    }
     if (deterministic(ack_out->error))
         return REFUSED;
     /* Its disk is full or broken, or it has another object there: that never reaches the
      * application (design 5). */
     mn_capture_session_lost(capture, -ack_out->error, "the secondary could not apply a change");
     return LOST;
+}
+
+static int64_t apply_here(struct mn_change *change, bool acknowledged)
+{
+    /* Invariant 1. */
+    assert(acknowledged || change->local || change->mode == MN_MODE_ALONE);
+    return change->perform(change);
 }
 
 /* Both have done it, or both have refused it alike; else the secondary is not equal any more.
@@ -218,6 +230,7 @@ void mn_change_init(struct mn_change *change, struct mn_worker *worker, void *op
     change->operation = operation;
     change->prepare = NULL;
     change->encode = NULL;
+    change->more = NULL;
     change->perform = NULL;
     change->encode_undo = NULL;
 }

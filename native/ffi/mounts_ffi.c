@@ -27,9 +27,11 @@ int mnf_bind(const char *source, const char *target, int read_only)
     return error;
 }
 
-int mnf_unmount(const char *target, int lazy)
+int mnf_unmount(const char *target, int lazy, int force)
 {
-    return umount2(target, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0 ? 0 : -errno;
+    int flags = UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0) | (force ? MNT_FORCE : 0);
+
+    return umount2(target, flags) == 0 ? 0 : -errno;
 }
 
 int mnf_sync(int fd)

@@ -112,9 +112,9 @@ class Pair:
         self.primary.go_alone()
 
     def close(self) -> None:
-        """Unmount and free everything."""
+        """Unmount and free everything; whatever a failed test left open gets errors."""
         self.primary.close_gate(10_000)
-        native.unmount(str(self.mount), lazy=True)
+        native.unmount(str(self.mount), lazy=True, force=True)
         self.primary.session_lost(104, "end of the test")
         self.primary.session_end(10_000)
         self.primary.capture_mount_end(0)

@@ -165,3 +165,25 @@ def test_a_lost_link_parks_changes_until_alone(pair: Pair) -> None:
     assert done.is_set()
     noted = {entry.name for entry in pair.primary.index_entries() if entry.kind == 3}
     assert b"after" in noted  # invariant 3
+
+
+def give_name(fd: int, path: Path) -> None:
+    """Link a file that has none; os.link does not follow /proc/self/fd by itself."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.linkat(-100, b"/proc/self/fd/%d" % fd, -100, bytes(path), 0x400) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
+
+
+def test_a_file_without_a_name_is_sent_whole_when_it_gets_one(pair: Pair) -> None:
+    with open(os.open(pair.mount, os.O_TMPFILE | os.O_RDWR, 0o640), "r+b", buffering=0) as file:
+        fd = file.fileno()
+        os.pwrite(fd, os.urandom(300_000), 5_000_000)
+        os.setxattr(fd, "user.kind", b"temporary")
+        os.fchown(fd, 12, 34)
+        assert list(pair.right.iterdir()) == [pair.right / ".mirror"]
+        give_name(fd, pair.mount / "named")
+        with pytest.raises(FileExistsError):
+            give_name(fd, pair.mount / "named")
+        os.pwrite(fd, b"afterwards", 0)
+    settle_and_compare(pair)
+    assert (pair.right / "named").stat().st_size == 5_300_000

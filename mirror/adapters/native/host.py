@@ -9,9 +9,12 @@ def bind(source: str, target: str, *, read_only: bool) -> None:
     check(lib.mnf_bind(source.encode(), target.encode(), int(read_only)), target)
 
 
-def unmount(target: str, *, lazy: bool = False) -> None:
-    """Unmount; lazy: what is still used keeps it until then."""
-    check(lib.mnf_unmount(target.encode(), int(lazy)), target)
+def unmount(target: str, *, lazy: bool = False, force: bool = False) -> None:
+    """Unmount. lazy: what is still used keeps it until then.
+
+    force: a FUSE mount's connection is aborted first: what waits in it gets errors.
+    """
+    check(lib.mnf_unmount(target.encode(), int(lazy), int(force)), target)
 
 
 def sync_filesystem(fd: int) -> None:

@@ -118,16 +118,24 @@ class Plane:
 
     # Dirty index and recent set.
 
-    def index_entries(self) -> Iterator[Entry]:
-        """Every entry, in key order; entries that come meanwhile may or may not be seen."""
+    def index_entries(self, root: int | None = None, kind: int | None = None) -> Iterator[Entry]:
+        """Every entry, in key order; entries that come meanwhile may or may not be seen.
+
+        root, kind: only these, found without walking over others (both or none are given).
+        """
         cursor = ffi.new("uint8_t[512]")
         size = ffi.new("uint16_t *")
+        if root is not None and kind is not None:
+            # A key begins with root and kind: the walk starts behind this shortest one.
+            cursor[0], cursor[1], size[0] = root, kind, 2
         raw = ffi.new("struct mnf_entry[]", ENTRIES_AT_ONCE)
         while True:
             count = check(
                 lib.mnf_index_next(self._raw, cursor, size, raw, ENTRIES_AT_ONCE), "index"
             )
             for at in range(count):
+                if kind is not None and (raw[at].root, raw[at].kind) != (root, kind):
+                    return
                 yield _entry(raw[at])
             if count < ENTRIES_AT_ONCE:
                 return

@@ -363,20 +363,11 @@ class Primary:
                 if error.errno != errno.EBUSY:
                     raise
                 if clock.boottime_ms() > deadline_ms:
-                    self._abort(directory)
-                    native.unmount(directory.path, lazy=True)
+                    native.unmount(directory.path, lazy=True, force=True)
                     raise DirectoryInUse(
                         directory=directory.path, observed="still in use, disconnected by force"
                     ) from error
                 self._closing.wait(0.05)
-
-    def _abort(self, directory: Directory) -> None:
-        """End the kernel's side: what still holds the mount gets errors, and our workers end."""
-        device = os.stat(directory.path).st_dev
-        with open(
-            f"/sys/fs/fuse/connections/{os.minor(device)}/abort", "w", encoding="ascii"
-        ) as file:
-            file.write("1")
 
 
 def _sync_mount(path: str) -> None:
