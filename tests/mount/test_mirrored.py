@@ -64,13 +64,16 @@ def test_data_in_every_form(pair: Pair) -> None:
         os.pwrite(file.fileno(), b"x" * 70_000, 65_530)
         os.ftruncate(file.fileno(), 12_000_000)
         os.fsync(file.fileno())
-    with (pair.mount / "data").open("r+b") as file, mmap.mmap(file.fileno(), 8192) as mapped:
+    with (
+        (pair.mount / "data").open("r+b") as updated,
+        mmap.mmap(updated.fileno(), 8192) as mapped,
+    ):
         mapped[4000:4200] = b"m" * 200
         mapped.flush()
     with (pair.mount / "copy").open("w+b") as to, (pair.mount / "data").open("rb") as source:
         assert os.copy_file_range(source.fileno(), to.fileno(), 1_000_000) > 0
-    with (pair.mount / "data").open("ab") as file:
-        file.write(b"at the end")
+    with (pair.mount / "data").open("ab") as appended:
+        appended.write(b"at the end")
     settle_and_compare(pair)
 
 
