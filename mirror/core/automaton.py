@@ -34,6 +34,7 @@ class Step(StrEnum):
     OFFER = "OFFER"
     LEAD = "LEAD"
     RECORD_PAIR = "RECORD_PAIR"
+    TELL_WITNESS = "TELL_WITNESS"
     RECORD_TARGET = "RECORD_TARGET"
     FOLLOW = "FOLLOW"
     RECORD_IN_SYNC = "RECORD_IN_SYNC"
@@ -69,6 +70,7 @@ STEP_MEANING: dict[Step, str] = {
     Step.OFFER: "a session is proposed to the peer",
     Step.LEAD: "the data plane brings the peer up to date",
     Step.RECORD_PAIR: "durable: may serve = both",
+    Step.TELL_WITNESS: "the witness, which could not be told of the pair, is told again",
     Step.RECORD_TARGET: "durable: this copy is a mixture from now on",
     Step.FOLLOW: "the data plane accepts the session of the source",
     Step.RECORD_IN_SYNC: "durable: this node holds everything",
@@ -236,7 +238,8 @@ ROWS: tuple[Row, ...] = (
     Row("P09", S.PRIM,        DEAD,                                                          S.LEAVING,     KILL_APP,             "the mount is dead: the secondary takes over at this node's word"),
     Row("P10", S.PRIM,        FAULT,                                                         S.LEAVING,     STOP_APP,             "its disk failed: the secondary's copy is good"),
     Row("P11", S.PRIM,        DONE + FAILED,                                                 STAY,          (),                   "nothing that the state rests on"),
-    Row("P12", S.PRIM,        RESUMED + CLOSED + ELECTION + JOINS + REFUSED + READY + SPLIT + TARGET + IN_SYNC + HAS_ALL + EXPIRED + RETRY,STAY,          (),                   "the link lives: a silent heartbeat alone means nothing"),
+    Row("P12", S.PRIM,        RESUMED + CLOSED + ELECTION + JOINS + REFUSED + READY + SPLIT + TARGET + IN_SYNC + HAS_ALL + EXPIRED,STAY,          (),                   "the link lives: a silent heartbeat alone means nothing"),
+    Row("P13", S.PRIM,        RETRY,                                                         STAY,          (X.TELL_WITNESS,),    "the secondary may not take over before the witness knows it"),
 
     Row("F01", S.FREEZING,    MAY,                                                           S.GOING_ALONE, PART,                 "election: SERVE"),
     Row("F02", S.FREEZING,    WAITS,                                                         STAY,          (),                   "election: the answer is still out"),

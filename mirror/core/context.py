@@ -78,6 +78,7 @@ class Context:
     intent: str = ""  # "", prim, primforce, second, second fullsync
     goal: Goal = Goal.STOP
     left_from: State = State.STOP
+    left_why: str = ""  # what failed, when nobody asked to leave
     deferred: list[CommandAsked] = field(default_factory=list)
     loops_ms: list[int] = field(default_factory=list)
 
@@ -89,6 +90,7 @@ class Context:
     frozen_ms: int = 0
     witness: WitnessSays = WitnessSays.UNASKED
     witness_again_ms: int = 0
+    witness_behind: bool = False  # it could not be told of the pair
     wished: Record | None = None  # the record that goes with what the witness was asked
     role: ScreenWord = ScreenWord.STOP  # whose start scripts have run
     last_ms: int | None = None
@@ -129,6 +131,18 @@ class Context:
     def peer_out(self) -> bool:
         """Tell whether the peer promised not to serve in our session; a promise does not age."""
         return self.peer_word is not None and self.peer_word.out_of(self.session)
+
+    def primary_out(self, now_ms: int) -> bool:
+        """Tell whether the former primary serves no more: its promise, or its own record.
+
+        Only an orphan may read the record so: a primary may hold a word of its target from before
+        the pairing, which said the same of a mixture that is complete by now.
+        """
+        word = self.word_now(now_ms)
+        if self.state is not State.ORPHANED or word is None:
+            return self.peer_out()
+        idle = word.state not in SERVING and word.state is not State.LEAVING
+        return self.peer_out() or (idle and self.settings.peer not in word.record.may_serve)
 
     def damaged(self) -> bool:
         """Tell whether the disk contradicts the record: restored, emptied, not mounted."""
@@ -186,7 +200,7 @@ class Context:
         source = word is not None and self.judgement(word).source is Which.ME
         facts = ProofFacts(
             hearing=hearing,
-            peer_out=self.peer_out(),
+            peer_out=self.primary_out(now_ms),
             in_step=self.in_step,
             complete=self.complete(),
             sole=self.record.may_serve == {self.settings.node},

@@ -193,8 +193,10 @@ class Engine:
         context.left_from = context.left_from if _resumed(kind) else context.state
         context.drained_equal, context.retry_ms = None, None
         context.fault = kind is EventKind.DATA_FAULT
+        context.left_why = ""
         if command is not None or kind is EventKind.SWAP_ASKED:
             return
+        context.left_why = context.failure
         starting = context.state is State.STARTING
         context.goal = Goal.STOP if starting else Goal.START
         if not starting and kind in COUNTED and commands.loops_over(context, now_ms):
@@ -211,6 +213,7 @@ class Engine:
         match state:
             case State.STOP:
                 context.intent, context.session, context.role = "", "", ScreenWord.STOP
+                context.reason = context.left_why
                 context.in_step = context.leading = context.link = False
                 context.offer, context.split_seen = None, False
             case State.WAIT:

@@ -34,6 +34,7 @@ from mirror.vocabulary.events import (
     Stalled,
     TargetInSync,
     WitnessAnswered,
+    WitnessTold,
 )
 from mirror.vocabulary.facts import Hearing, Which, WitnessSays
 from mirror.vocabulary.states import SERVING, Goal, State
@@ -78,10 +79,12 @@ def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # no
                 context.misfit = context.disk_misfits()
         case Drained(equal):
             context.drained_equal = equal
-        case WitnessAnswered(grants, sentence):
-            context.witness = WitnessSays.GRANTS if grants else WitnessSays.REFUSES
+        case WitnessAnswered(says, sentence):
+            context.witness, context.failure = says, sentence
             context.witness_again_ms = now_ms + context.settings.timeout_ms
-            context.failure = "" if grants else sentence
+        case WitnessTold(done):
+            context.witness_behind = not done
+            context.witness_again_ms = now_ms + RETRY_MS
         case CheckpointReached(epoch):
             context.checkpoint = max(context.checkpoint, epoch)
         case Progressed(progress):
@@ -159,10 +162,10 @@ def _resumed(context: Context, event: Resumed) -> EventKind | None:  # noqa: PLR
     sole = context.record.may_serve == {node}
     if saved is State.STOP:
         return None
+    context.session = event.session or event.saved_session
     if not mode:
         context.data_lost, context.left_from = True, saved
         return E.RESUMED_BROKEN
-    context.session = event.session or event.saved_session
     context.link = bool(event.session) and event.gate == "open"
     if mode in {"alone", "leading"} and sole and saved in SERVING - {State.TAKING_OVER}:
         context.leading = mode == "leading"
@@ -299,6 +302,8 @@ def _prim(context: Context, now_ms: int) -> EventKind | None:
     mates = {State.JOINING, State.SECOND, State.ORPHANED, State.SETTLING}
     if word.session != context.session or word.state not in mates or context.peer_out():
         return E.PEER_PARTED
+    if context.witness_behind and not context.plan_id and now_ms >= context.witness_again_ms:
+        return E.RETRY_DUE
     if word.state is not State.SECOND:
         return None
     if context.swap_due or (word.asks_swap and word.asks_swap != context.swap_seen):

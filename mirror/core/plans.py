@@ -134,6 +134,12 @@ def _record_pair(context: Context, _: int) -> Actions:
     return actions
 
 
+def _tell_witness(context: Context, _: int) -> Actions:
+    record = context.record
+    held = (record.current, record.may_serve)
+    return [TellWitness(*held, *held, forced=False)]
+
+
 def _record_target(context: Context, now_ms: int) -> Actions:
     word = context.word_now(now_ms)
     assert word is not None
@@ -309,6 +315,7 @@ _BUILDERS: dict[Step, Callable[[Context, int], Actions]] = {
     Step.OFFER: _offer,
     Step.LEAD: _lead,
     Step.RECORD_PAIR: _record_pair,
+    Step.TELL_WITNESS: _tell_witness,
     Step.RECORD_TARGET: _record_target,
     Step.FOLLOW: _follow,
     Step.RECORD_IN_SYNC: _record_in_sync,

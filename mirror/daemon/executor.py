@@ -52,11 +52,14 @@ from mirror.vocabulary.events import (
     RootSeen,
     RootsIdentified,
     WitnessAnswered,
+    WitnessTold,
 )
+from mirror.vocabulary.facts import WitnessSays
 from mirror.vocabulary.record import Record, record_to_map
 from mirror.vocabulary.words import word_to_map
 
 FAILURES = (MirrorError, OSError, TimeoutError)
+_ANSWER = {True: WitnessSays.GRANTS, False: WitnessSays.REFUSES, None: WitnessSays.UNASKED}
 
 
 class Executor:
@@ -196,7 +199,8 @@ class Executor:
 
     async def _witness(self, action: AskWitness | TellWitness) -> None:
         witness = self._ports.witness
-        granted, sentence = True, ""
+        granted: bool | None = True
+        sentence = ""
         if witness is not None:
             granted, sentence = await witness.ask(
                 action.generation,
@@ -205,9 +209,11 @@ class Executor:
                 forced=isinstance(action, TellWitness) and action.forced,
             )
         if isinstance(action, AskWitness):
-            self._post(WitnessAnswered(granted, sentence))
-        elif not granted:
+            self._post(WitnessAnswered(_ANSWER[granted], sentence))
+            return
+        if not granted:
             self._ports.notebook.log(Log("E", "splitbraincheck", sentence))
+        self._post(WitnessTold(granted is True))
 
     async def _call_data(self, action: CallData) -> None:
         reply = await self._ports.data.call(action.verb, action.fields)

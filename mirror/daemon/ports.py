@@ -64,8 +64,8 @@ class Witness(Protocol):
         then: tuple[str, frozenset[str]],
         *,
         forced: bool,
-    ) -> tuple[bool, str]:
-        """Ask to be the one that serves; (granted, sentence). Never raises: no answer is a no.
+    ) -> tuple[bool | None, str]:
+        """Ask to be the one that serves; (granted, sentence). Never raises: None is no answer.
 
         forced: an administrator decided; whatever it holds is replaced.
         """

@@ -151,12 +151,16 @@ class AskWitness:
 
 @dataclass(frozen=True, slots=True)
 class TellWitness:
-    """Have the witness hold this, as the one that serves; a refusal fails nothing."""
+    """Have the witness hold this, as the one that serves; a refusal fails nothing.
+
+    forced: replace whatever it holds.
+    """
 
     generation: str
     may_serve: frozenset[str]
     then_generation: str
     then_may_serve: frozenset[str]
+    forced: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from mirror.vocabulary.facts import WitnessSays
 from mirror.vocabulary.record import Record
 from mirror.vocabulary.states import Goal, State
 from mirror.vocabulary.words import Word
@@ -140,10 +141,17 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class WitnessAnswered:
-    """The witness was asked. grants: False also when it could not be reached."""
+    """The witness was asked. says: UNASKED when it could not be reached."""
 
-    grants: bool
+    says: WitnessSays
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessTold:
+    """The witness was told who holds everything; done False: it is told again later."""
+
+    done: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +266,7 @@ Event = (
     | RootsIdentified
     | Drained
     | WitnessAnswered
+    | WitnessTold
     | PeerHeard
     | LinkUp
     | LinkLost

@@ -10,7 +10,16 @@ from mirror.core.witness_rule import may_replace
 from mirror.daemon.driver import Driver
 from mirror.daemon.ports import Ports
 from mirror.errors import NodeNotReachable, RecordNotWritten
-from mirror.vocabulary.actions import Log, SaveState, ScriptCall, ShowState
+from mirror.vocabulary.actions import (
+    Action,
+    CallData,
+    Log,
+    Plan,
+    PlanAction,
+    SaveState,
+    ScriptCall,
+    ShowState,
+)
 from mirror.vocabulary.events import CommandAsked, DataPlaneLost, Event, PeerHeard, Resumed
 from mirror.vocabulary.facts import WitnessKind
 from mirror.vocabulary.record import Record, record_from_map
@@ -27,6 +36,29 @@ PULSE_S = 0.1
 TIMEOUT_MS = 1000
 
 
+class ToldEngine(Engine):
+    """The production engine; what it asks for goes into the story."""
+
+    def __init__(self, host: "SimHost", settings: Settings, record: Record, seed: bytes) -> None:
+        self._host = host
+        super().__init__(settings, record, seed, seed.hex(), host.world.now_ms())
+
+    def handle(self, event: Event, now_ms: int) -> tuple[Action, ...]:
+        before = self.state
+        actions = super().handle(event, now_ms)
+        host, row = self._host, self.context.row
+        if self.state is not before:
+            host.world.story(f"{host.name} state  {before} -> {self.state} row={row}")
+        for action in actions:
+            if isinstance(action, Plan) and action.actions:
+                host.world.story(f"{host.name} action {' '.join(map(_name, action.actions))}")
+        return actions
+
+
+def _name(action: PlanAction) -> str:
+    return f"Call({action.verb})" if isinstance(action, CallData) else type(action).__name__
+
+
 class GatedDriver(Driver):
     """The production loop, on a host that may stand still."""
 
@@ -38,12 +70,6 @@ class GatedDriver(Driver):
         event = await super()._next()
         await self._host.running.wait()
         return event
-
-    def _handle(self, event: Event) -> None:
-        before = self.engine.state
-        super()._handle(event)
-        if self.engine.state is not before:
-            self._host.note_state(before, self.engine.state)
 
 
 class SimHost:
@@ -83,10 +109,6 @@ class SimHost:
     def state(self) -> State:
         return self.driver.engine.state if self.driver else State.STOP
 
-    def note_state(self, before: State, after: State) -> None:
-        row = self.driver.engine.context.row if self.driver else ""
-        self.world.story(f"{self.name} state {before} -> {after} row={row}")
-
     def post(self, event: Event) -> None:
         if self.driver is not None and self.powered:
             self.driver.post(event)
@@ -111,7 +133,7 @@ class SimHost:
         )
         record = record_from_map(self.saved_record) if self.saved_record else Record()
         seed = self.world.random.randbytes(16)
-        engine = Engine(settings, record, seed, seed.hex(), self.world.now_ms())
+        engine = ToldEngine(self, settings, record, seed)
         ports = Ports(
             data=_Data(self),
             records=_Records(self),
@@ -262,11 +284,11 @@ class _Witness(_Port):
         then: tuple[str, frozenset[str]],
         *,
         forced: bool,
-    ) -> tuple[bool, str]:
+    ) -> tuple[bool | None, str]:
         await self._takes(0.002, 0.02)
         world, name = self.host.world, self.host.name
         if name in world.witness_cut:
-            return False, "witness not reachable"
+            return None, "witness not reachable"
         if forced or may_replace(world.witness, (generation, may_serve), name):
             world.witness = then
             world.story(f"witness {name} {sorted(then[1])}")
@@ -284,7 +306,7 @@ class _Heart(_Port):
 class _Notebook(_Port):
     def log(self, line: Log) -> None:
         if line.level in "CE":
-            self.host.world.story(f"{self.host.name} log {line.text}")
+            self.host.world.story(f"{self.host.name} log    {line.text}")
 
     def save(self, saved: SaveState) -> None:
         self.host.saved = saved

@@ -34,7 +34,7 @@ def run_seed(seed: int, fault_count: int = FAULT_COUNT) -> Outcome:
     except (AssertionError, KeyError, RuntimeError, ValueError) as error:
         broken = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
     finally:
-        _end(loop)
+        end_loop(loop)
     return Outcome(
         seed,
         broken,
@@ -56,7 +56,8 @@ async def _life(world: World, fault_count: int) -> None:
     await heal(world)
 
 
-def _end(loop: VirtualLoop) -> None:
+def end_loop(loop: VirtualLoop) -> None:
+    """Cancel what still runs: nothing of one run may reach the next."""
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()
