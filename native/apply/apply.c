@@ -129,10 +129,10 @@ static void count(struct mn_apply *apply, const uint8_t *payload)
     atomic_fetch_add(&apply->epoch_operation_counts[epoch % MN_EPOCHS_OPEN_MAX], 1);
 }
 
-static int perform(const struct row *row, struct mn_call *call)
+static int perform(const struct row *row, struct mn_call *call, uint8_t lane)
 {
     call->ack = (struct mn_ack){0};
-    if (row->counts) {
+    if (row->counts && lane != MN_LANE_COPY) { /* copies are no operations of the stream */
         if (call->size < sizeof(uint64_t))
             return -EBADMSG;
         count(call->apply, call->payload);
@@ -157,7 +157,7 @@ static int serve(struct mn_call *call, uint8_t lane, uint16_t *code_out)
         const struct row *row = find_row(*code_out);
         if (row == NULL) /* only the control lane has messages that Python handles */
             return lane == MN_LANE_CONTROL ? MN_APPLY_PYTHON : -EBADMSG;
-        result = perform(row, call);
+        result = perform(row, call, lane);
         if (result < 0)
             return result;
     }

@@ -200,6 +200,7 @@ int mn_capture_session_begin(struct mn_capture *capture, struct mn_connection **
     __atomic_fetch_add(&capture->session_serial, 1, __ATOMIC_ACQ_REL);
     __atomic_store_n(&capture->session_live, 1, __ATOMIC_RELEASE);
     mn_recent_clear(capture->config.recent);
+    capture->sent_count[0] = capture->sent_count[1] = capture->sent_closed_count = 0;
     mn_gate_set_mode(&capture->gate, MN_MODE_MIRRORED);
     return 0;
 }

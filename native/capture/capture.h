@@ -105,7 +105,12 @@ struct mn_capture {
     struct mn_event events[MN_EVENTS_MAX];
     uint32_t event_first, event_count; /* guarded by events_mutex */
     int event_fd;
-    uint64_t stable_epoch;       /* on both disks; the keeper alone uses it */
+    uint64_t stable_epoch; /* on both disks; the keeper alone uses it */
+    /* Operations sent in this session, by parity of their epoch (two are open at a time), and in
+     * closed epochs. The secondary compares at each checkpoint: a change lost on the way is not
+     * Ready (design 8). */
+    uint64_t sent_count[2]; /* atomic */
+    uint64_t sent_closed_count;
     struct mn_counters counters; /* atomic, relaxed */
 };
 

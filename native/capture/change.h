@@ -73,6 +73,13 @@ static inline void mn_change_times(struct mn_change *change, struct mn_node *nod
         mn_node_times_mark(&change->mount->nodes, node);
 }
 
+/* Before each operation of the stream (a message that begins with its epoch) is sent. */
+static inline void mn_change_count(const struct mn_change *change)
+{
+    __atomic_fetch_add(&change->worker->capture->sent_count[change->epoch & 1], 1,
+                       __ATOMIC_RELAXED);
+}
+
 /* The five steps. Returns 0: *result_out is the outcome, >= 0 or -errno, to be replied
  * (worker->reply_late may be set). Or MN_PARK: nothing has happened here; keep the request. */
 int mn_replicate(struct mn_change *change, int64_t *result_out);

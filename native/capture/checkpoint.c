@@ -94,8 +94,9 @@ static int sync_here(struct mn_capture *capture)
 static int ask(struct mn_capture *capture, uint64_t epoch, uint64_t stable_epoch)
 {
     struct mn_connection *connection = capture->keeper->connection;
-    struct mn_message_checkpoint message = {
-        .epoch = epoch, .stable_epoch = stable_epoch, .operation_count = 0};
+    struct mn_message_checkpoint message = {.epoch = epoch,
+                                            .stable_epoch = stable_epoch,
+                                            .operation_count = capture->sent_closed_count};
     struct mn_ack ack = {0};
     int local;
     int result = mn_encode_checkpoint(&message, mn_connection_begin(connection));
@@ -105,12 +106,14 @@ static int ask(struct mn_capture *capture, uint64_t epoch, uint64_t stable_epoch
     local = sync_here(capture);
     if (result == 0)
         result = mn_connection_receive_ack(connection, &ack);
-    if (local != 0) {
+    if (result == 0)
+        result = -ack.error;
+    if (result != 0)
+        mn_capture_session_lost(capture, result, "a checkpoint failed");
+    if (local != 0) /* this node's copy is the bad one: the secondary is kept, to take over */
         mn_capture_event(capture, MN_EVENT_LOCAL_FAULT, local, 0,
                          "this node's disk failed to sync");
-        return local;
-    }
-    return result != 0 ? result : -ack.error;
+    return result != 0 ? result : local;
 }
 
 int mn_capture_checkpoint(struct mn_capture *capture, uint64_t *epoch_out)
@@ -128,11 +131,11 @@ int mn_capture_checkpoint(struct mn_capture *capture, uint64_t *epoch_out)
     if (!__atomic_load_n(&capture->session_live, __ATOMIC_ACQUIRE) ||
         capture->keeper->connection == NULL)
         return -ECONNRESET;
+    capture->sent_closed_count +=
+        __atomic_exchange_n(&capture->sent_count[*epoch_out & 1], 0, __ATOMIC_ACQ_REL);
     result = ask(capture, *epoch_out, capture->stable_epoch);
-    if (result != 0) {
-        mn_capture_session_lost(capture, result, "a checkpoint failed");
+    if (result != 0)
         return result;
-    }
     /* One epoch behind: a change that came between its times' sending and the end of the epoch
      * keeps its place until the next checkpoint has sent them. */
     capture->stable_epoch = *epoch_out - 1;

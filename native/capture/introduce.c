@@ -64,6 +64,7 @@ static int give_identity(struct mn_change *change, struct mn_node *node)
     if (result != 0)
         return result;
     if (change->mode == MN_MODE_MIRRORED) {
+        mn_change_count(change);
         message.parent = node->parent->id;
         message.name = node->name;
         message.name_size = node->name_size;

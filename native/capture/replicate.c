@@ -156,6 +156,7 @@ static enum answer ask_secondary(struct mn_change *change,
     if (connection == NULL || !__atomic_load_n(&capture->session_live, __ATOMIC_ACQUIRE))
         return LOST;
     start_ns = now_ns();
+    mn_change_count(change);
     result = change->encode(change, mn_connection_begin(connection));
     if (result == 0)
         result = mn_connection_send(connection, change->code);
@@ -191,23 +192,38 @@ static int64_t apply_here(struct mn_change *change, bool acknowledged)
     return change->perform(change);
 }
 
+/* 0: the secondary has undone what this node could not do. */
+static int undo(struct mn_change *change)
+{
+    struct mn_connection *connection = change->worker->connection;
+    struct mn_ack ack;
+    uint16_t code;
+    int result;
+
+    if (change->encode_undo == NULL)
+        return -EOPNOTSUPP;
+    result = change->encode_undo(change, mn_connection_begin(connection), &code);
+    if (result != 0)
+        return result;
+    mn_change_count(change);
+    result = mn_connection_send(connection, code);
+    if (result == 0)
+        result = mn_connection_receive_ack(connection, &ack);
+    return result != 0 ? result : -ack.error;
+}
+
 /* Both have done it, or both have refused it alike; else the secondary is not equal any more.
  * Returns 0; the reply is late when it must wait until this node may go on alone. */
 static int settle(struct mn_change *change, const struct mn_ack *ack, int64_t local)
 {
     struct mn_worker *worker = change->worker;
     struct mn_capture *capture = worker->capture;
-    struct mn_ack undone;
-    uint16_t code;
 
     if (ack->error == 0 && local >= 0 && (ack->result == (uint64_t)local || change->together))
         return 0;
     if (ack->error != 0 && local == -ack->error)
         return 0;
-    if (ack->error == 0 && local < 0 && change->encode_undo != NULL &&
-        change->encode_undo(change, mn_connection_begin(worker->connection), &code) == 0 &&
-        mn_connection_send(worker->connection, code) == 0 &&
-        mn_connection_receive_ack(worker->connection, &undone) == 0 && undone.error == 0)
+    if (ack->error == 0 && local < 0 && undo(change) == 0)
         return 0; /* undone under the same locks: still equal */
     mn_capture_session_lost(capture, local < 0 ? (int)local : -ack->error,
                             "the two nodes disagree about a change");

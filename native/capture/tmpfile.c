@@ -112,7 +112,10 @@ static int ask(struct mn_change *change, int encoded, uint16_t code)
 {
     struct mn_connection *connection = change->worker->connection;
     struct mn_ack ack;
-    int result = encoded == 0 ? mn_connection_send(connection, code) : encoded;
+    int result;
+
+    mn_change_count(change);
+    result = encoded == 0 ? mn_connection_send(connection, code) : encoded;
 
     if (result == 0)
         result = mn_connection_receive_ack(connection, &ack);

@@ -127,6 +127,9 @@ static int present(struct mn_index *index, MDB_txn *txn, const struct mn_index_e
     struct mn_key key;
     int result = 0;
 
+    /* Reintegration puts SUBTREE in the place of ALL, beneath which no name is noted any more. */
+    if (entry->kind == MN_PLACE_SUBTREE)
+        return 0;
     for (int i = 0; i < 2 && result == 0; i++) {
         mn_wide_key(entry->root, &entry->id, kinds[i], &key);
         result = mn_store_has(&index->store, txn, &key);
@@ -154,7 +157,8 @@ int mn_index_put(struct mn_index *index, MDB_txn *txn, const struct mn_index_ent
     enum mn_fill fill = mn_store_fill(&index->store, txn);
     if (forced > fill)
         fill = forced;
-    if (result == 1 || fill == MN_FILL_NORMAL || entry->kind == MN_PLACE_ALL)
+    if (result == 1 || fill == MN_FILL_NORMAL || entry->kind == MN_PLACE_ALL ||
+        entry->kind == MN_PLACE_SUBTREE)
         return mn_kind_wider(entry->kind) == entry->kind ? put_wide(index, txn, entry, entry->kind)
                                                          : store(index, txn, entry, &key);
     if (fill == MN_FILL_ALL)
