@@ -400,6 +400,21 @@ class DataPlaneNotStarted(MirrorError):
     sentence = "data plane not started: {module}: {observed}; see {log}"
 
 
+class ModuleNotLoaded(MirrorError):
+    """A configured module cannot be run by this node."""
+
+    code = "MIR-404"
+    sentence = "module not loaded: {module}: {observed}; correct it, then `config -m {module}`"
+
+
+class RequestNotUnderstood(MirrorError):
+    """A request on the control socket that this version does not know."""
+
+    code = "MIR-405"
+    exit_code = EXIT_USAGE
+    sentence = "request not understood: {what}: {observed}; are the versions the same?"
+
+
 # --- 5xx capture, apply, native library ----------------------------------------------------------
 
 
@@ -435,7 +450,7 @@ class ReintegrationStopped(MirrorError):
     """The target is not up to date, and why the source cannot go on with it now."""
 
     code = "MIR-505"
-    sentence = "reintegration stopped: {step}: {observed}; it goes on where it was when tried again"
+    sentence = "reintegration stopped: {step}: {observed}; tried again, it goes on from there"
 
 
 # --- 6xx decisions: who may serve, roles, forces -------------------------------------------------

@@ -1,182 +1,276 @@
-"""`mirror node`: starts the control plane, restarts it at once, and acts when it stays away.
+"""`mirror node`: keeps a control plane running, and acts when none comes back.
 
-What it must never do: decide who serves. When no control plane answers for a heartbeat timeout,
-this node cannot keep its promises to the peer any more: the gate of each data plane is closed, the
-application is killed, the addresses are removed, in this order, and only then may the peer, which
-waits for silence, be right to take over.
+What it must never do: decide who serves. Beside the control plane it holds a spare, everything
+imported, so that one that died is replaced long before the peer stops hearing it. When no control
+plane lives for most of a heartbeat timeout, this node cannot keep its promises any more: before
+the peer may take over, gates are closed, applications killed, addresses removed (fence.py).
 """
 
-import asyncio
-import json
+import importlib.util
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
-import threading
-from pathlib import Path
+from dataclasses import dataclass
 
 import structlog
 
 from mirror.adapters import clock
-from mirror.adapters.addresses import release_now
-from mirror.adapters.local_client import LocalClient
+from mirror.adapters.heartbeats.realtime import lock_memory, raise_this_thread
 from mirror.adapters.process_log import configure_trace
-from mirror.adapters.scripts import ScriptRunner
 from mirror.config.layout import Layout
-from mirror.config.models import ModuleConfig
-from mirror.config.module_store import ModuleStore
-from mirror.config.userconfig import load_userconfig
-from mirror.daemon.control_plane import CONSOLE_FD_VARIABLE
-from mirror.errors import MirrorError
+from mirror.daemon.fence import fence_all
+from mirror.daemon.node.fence_file import read_fence_files
+from mirror.daemon.node.health import ASK, GO, Health
 
-trace = structlog.get_logger()
-POLL_S = 0.05
-PROBE_S = 1.0
-PROBE_EVERY_S = 1.0
-# A control plane needs about a second to start: a shorter timeout would act on every restart.
-PATIENCE_MS_MIN = 5_000
-STOP_S = 150.0
+log = structlog.get_logger()
+
+ASK_MS = 50
+TIMEOUT_MS_DEFAULT = 1_000  # the shortest profile, until a control plane has said its own
+# Of the timeout: a silent process is ended after the first part, its successor must be there
+# before the second. What is left is the time to act in.
+HANGS_PART, LOST_PART = 0.4, 0.8
+# A loop that does not turn harms nobody while the heartbeats go out; it helps nobody either.
+LOOP_MS_MAX = 10_000
+START_MS_MAX = 20_000  # to load all modules
+SPARE_AFTER_MS = 1_000  # after a death, all processors are wanted elsewhere
+STOP_S_MAX = 620.0
+RESTART_MS = (100, 200, 400, 800, 1_600, 3_200)
+LONG_LIFE_MS = 10_000
+WEB_RESTART_MS = 2_000
 FIRST_INHERITED_FD = 3
 
 
+@dataclass(slots=True)
+class _Child:
+    """A control plane, or the spare. answered_ms: when it last did (boot clock)."""
+
+    process: "subprocess.Popen[bytes]"
+    channel: socket.socket
+    began_ms: int
+    answered_ms: int
+    loaded: bool = False
+
+
 class Guardian:
-    """The parent of the control plane. Single-threaded and small on purpose."""
+    """Single-threaded and small on purpose."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._child: subprocess.Popen[bytes] | None = None
-        self._ending = threading.Event()
-        self._console = _inherited_console()
-        self._away_since_ms: int | None = None
-        self._acted = False
+        self._current: _Child | None = None
+        self._spare: _Child | None = None
+        self._spare_at_ms = 0
+        self._start_at_ms = 0
+        self._deaths = 0
+        # An earlier guardian's modules may still run: their own patience counts.
+        known = [facts.timeout_ms for facts in read_fence_files(layout.safevar / "modules")]
+        self._timeout_ms = min(known, default=TIMEOUT_MS_DEFAULT)
+        # Since then no control plane has been known to run; None while one is.
+        self._lost_ms: int | None = clock.boottime_ms()
+        self._fenced = False
+        self._ending = False
+        self._web = _Web()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self) -> int:
-        """Keep a control plane running until SIGTERM; then let it stop everything in order."""
+        """Run until SIGTERM; then have the modules stopped in order."""
+        signal.set_wakeup_fd(self._wake_write)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_end)
-        probed_ms = 0
-        while not self._ending.is_set():
-            if self._child is None or self._child.poll() is not None:
-                self._start()
-            now_ms = clock.boottime_ms()
-            if now_ms - probed_ms >= PROBE_EVERY_S * 1000:
-                probed_ms = now_ms
-                self._probe(now_ms)
-            self._ending.wait(POLL_S)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # to be woken at once
+        refused = [text for text in (raise_this_thread(), lock_memory()) if text]
+        if refused:
+            log.warning("guardian not protected", why=refused)
+        while not self._ending:
+            self._turn(clock.boottime_ms())
+            self._wait()
         return self._end()
 
-    def _on_end(self, number: int, frame: object) -> None:
-        del number, frame
-        self._ending.set()
+    def _on_end(self, number: int, _frame: object) -> None:
+        log.info("asked to end", signal=number)
+        self._ending = True
 
-    def _start(self) -> None:
-        if self._child is not None:
-            trace.warning("control plane ended", code=self._child.returncode)
-            self._note_away(clock.boottime_ms())
-        environment = dict(os.environ)
-        inherited: tuple[int, ...] = ()
-        if self._console is not None:
-            environment[CONSOLE_FD_VARIABLE] = str(self._console)
-            inherited = (self._console,)
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "mirror.daemon.control_plane"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            pass_fds=inherited,
-        )
+    # --- one turn ---
 
-    def _note_away(self, now_ms: int) -> None:
-        if self._away_since_ms is None:
-            self._away_since_ms = now_ms
+    def _turn(self, now_ms: int) -> None:
+        self._look_after_current(now_ms)
+        if self._current is None and now_ms >= self._start_at_ms:
+            self._activate(now_ms)
+        self._look_after_spare(now_ms)
+        self._judge(now_ms)
+        self._web.look_after(now_ms)
 
-    def _probe(self, now_ms: int) -> None:
-        """Ask whether the control plane answers; act when it has not for too long."""
-        try:
-            with LocalClient(self._layout.control_socket, timeout_s=PROBE_S) as client:
-                client.call("state")
-        except (MirrorError, OSError):
-            self._note_away(now_ms)
-        else:
-            self._away_since_ms, self._acted = None, False
+    def _wait(self) -> None:
+        descriptors: list[int | socket.socket] = [self._wake_read]
+        if self._current is not None:
+            descriptors.append(self._current.channel)
+        ready, _, _ = select.select(descriptors, [], [], ASK_MS / 1000)
+        if self._wake_read in ready:
+            os.read(self._wake_read, 4096)
+
+    def _look_after_current(self, now_ms: int) -> None:
+        child = self._current
+        if child is None:
             return
-        away_ms = now_ms - (self._away_since_ms or now_ms)
-        if away_ms > self._patience_ms() and not self._acted:
-            self._acted = True
-            self._act()
-            if self._child is not None:
-                self._child.kill()  # one that hangs holds the socket of the next one
+        self._hear(child, now_ms)
+        code = child.process.poll()
+        if code is not None:
+            self._bury(child, now_ms, f"it ended with {code}")
+            return
+        silent_ms = now_ms - child.answered_ms
+        if silent_ms > self._timeout_ms * HANGS_PART and child.loaded:
+            self._bury(child, now_ms, f"it was silent for {silent_ms} ms")
+        elif now_ms - child.began_ms > START_MS_MAX and not child.loaded:
+            self._bury(child, now_ms, "it did not load its modules")
+        else:
+            _send(child.channel, ASK)
 
-    def _patience_ms(self) -> int:
-        timeouts = [
-            beat.timeout_ms
-            for module in self._configured().values()
-            for beat in module.heart.heartbeats
-        ]
-        return max([PATIENCE_MS_MIN, *timeouts])
+    def _hear(self, child: _Child, now_ms: int) -> None:
+        while (health := _receive(child.channel)) is not None:
+            child.answered_ms = now_ms
+            if health.loaded:
+                child.loaded = True
+                self._lost_ms, self._fenced = None, False
+                self._timeout_ms = health.timeout_ms or TIMEOUT_MS_DEFAULT
+            if health.loop_ms > LOOP_MS_MAX:
+                self._bury(child, now_ms, f"its loop stood still for {health.loop_ms} ms")
+                return
 
-    def _configured(self) -> dict[str, ModuleConfig]:
-        found = {}
-        for name in ModuleStore(self._layout).configured():
-            file = self._layout.module(name).applied_userconfig
-            try:
-                found[name] = load_userconfig(file.read_bytes(), str(file), os.environ)
-            except (MirrorError, OSError) as error:
-                trace.warning("module not readable", module=name, error=str(error))
-        return found
+    def _bury(self, child: _Child, now_ms: int, why: str) -> None:
+        log.error("control plane lost", pid=child.process.pid, why=why)
+        child.process.kill()
+        child.process.wait()
+        child.channel.close()
+        self._current = None
+        if self._lost_ms is None:
+            self._lost_ms = child.answered_ms
+        lived_ms = now_ms - child.began_ms
+        self._deaths = 0 if lived_ms > LONG_LIFE_MS else self._deaths + 1
+        delay_ms = 0 if self._deaths <= 1 else RESTART_MS[min(self._deaths, len(RESTART_MS)) - 1]
+        self._start_at_ms = now_ms + delay_ms
+        self._spare_at_ms = self._start_at_ms + SPARE_AFTER_MS
 
-    def _act(self) -> None:
-        """Close gates, kill applications, remove addresses: whatever ran here runs no more."""
-        for name, config in self._configured().items():
-            if _saved_state(self._layout, name) in {"STOP", "WAIT", "SECOND", "JOINING", ""}:
-                continue
-            trace.error("control plane away: module ended", module=name)
-            try:
-                with LocalClient(self._layout.module(name).data_socket, timeout_s=3) as client:
-                    client.call("gate", to="closed")
-            except (MirrorError, OSError) as error:
-                trace.warning("gate not closed", module=name, error=str(error))
-            try:
-                asyncio.run(ScriptRunner.probe(self._layout, name).end_everything())
-            except (MirrorError, OSError) as error:
-                trace.error("application not ended", module=name, error=str(error))
-            for address in config.vip.addresses if config.vip else ():
-                try:
-                    release_now(address.addr)
-                except (MirrorError, OSError) as error:
-                    trace.error("address not removed", module=name, error=str(error))
+    def _activate(self, now_ms: int) -> None:
+        """Have the spare begin, or a new one when there is none."""
+        spare, self._spare = self._spare, None
+        if spare is None or spare.process.poll() is not None:
+            spare = self._spawn(now_ms)
+        spare.began_ms = spare.answered_ms = now_ms
+        _send(spare.channel, GO)
+        self._current = spare
+
+    def _look_after_spare(self, now_ms: int) -> None:
+        spare = self._spare
+        if spare is not None and spare.process.poll() is not None:
+            spare.channel.close()
+            self._spare, self._spare_at_ms = None, now_ms + SPARE_AFTER_MS
+        ready = self._current is not None and self._current.loaded
+        if self._spare is None and ready and now_ms >= self._spare_at_ms:
+            self._spare = self._spawn(now_ms)
+
+    def _judge(self, now_ms: int) -> None:
+        """Act when no control plane has been there for most of the timeout."""
+        if self._lost_ms is None or self._fenced:
+            return
+        if now_ms - self._lost_ms > self._timeout_ms * LOST_PART:
+            self._fenced = True
+            fence_all(self._layout)
+
+    def _spawn(self, now_ms: int) -> _Child:
+        here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        here.setblocking(False)
+        with there:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "mirror.daemon.control_plane"),
+                    *("--channel", str(there.fileno())),
+                ],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(there.fileno(),),
+            )
+        return _Child(process, here, now_ms, now_ms)
+
+    # --- the end ---
 
     def _end(self) -> int:
-        child = self._child
-        if child is None or child.poll() is not None:
+        """Stop the modules in order: as a host that is shut down."""
+        self._web.end()
+        if self._spare is not None:
+            self._spare.process.kill()
+            self._spare.process.wait()
+        if self._current is None:
             return 0
-        child.terminate()
+        self._current.process.terminate()
         try:
-            return abs(child.wait(STOP_S))
+            return abs(self._current.process.wait(STOP_S_MAX))
         except subprocess.TimeoutExpired:
-            trace.error("control plane does not end")
-            child.kill()
+            log.error("the control plane does not end")  # noqa: TRY400 - nobody reads a trace
+            self._current.process.kill()
             return 1
 
 
-def _saved_state(layout: Layout, name: str) -> str:
-    file = layout.module(name).state / "automaton.json"
+class _Web:
+    """The console's process: supervised, and never missed by anything here."""
+
+    def __init__(self) -> None:
+        mine = os.environ.pop("LISTEN_PID", "") in {"", str(os.getpid())}
+        count = os.environ.pop("LISTEN_FDS", "")
+        os.environ.pop("LISTEN_FDNAMES", None)
+        self._count = int(count) if mine and count.isdigit() else 0
+        self._exists = importlib.util.find_spec("mirror.web") is not None and (
+            importlib.util.find_spec("mirror.web.__main__") is not None
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+        self._start_at_ms = 0
+
+    def look_after(self, now_ms: int) -> None:
+        """Start it, and again when it ended; it inherits the sockets of whoever started us."""
+        if self._process is not None and self._process.poll() is not None:
+            log.warning("console ended", code=self._process.returncode)
+            self._process, self._start_at_ms = None, now_ms + WEB_RESTART_MS
+        if not self._exists or self._process is not None or now_ms < self._start_at_ms:
+            return
+        command = [sys.executable, "-m", "mirror.web"]
+        environment = dict(os.environ)
+        if self._count:
+            # LISTEN_PID is the pid of who may use the sockets: only the child knows its own.
+            command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *command]
+            environment |= {"LISTEN_FDS": str(self._count), "LISTEN_FDNAMES": "console"}
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            pass_fds=tuple(range(FIRST_INHERITED_FD, FIRST_INHERITED_FD + self._count)),
+        )
+
+    def end(self) -> None:
+        """End it."""
+        if self._process is not None:
+            self._process.terminate()
+
+
+def _send(channel: socket.socket, datagram: bytes) -> None:
     try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["state"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        channel.send(datagram)
+    except OSError:
+        return  # full, or its end is gone: both are seen by its silence
 
 
-def _inherited_console() -> int | None:
-    """Take the console's listening socket from systemd or the lab (LISTEN_FDS)."""
-    mine = os.environ.pop("LISTEN_PID", "") in {"", str(os.getpid())}
-    count = os.environ.pop("LISTEN_FDS", "")
-    os.environ.pop("LISTEN_FDNAMES", None)
-    return FIRST_INHERITED_FD if count.isdigit() and int(count) > 0 and mine else None
+def _receive(channel: socket.socket) -> Health | None:
+    try:
+        datagram = channel.recv(64)
+        return Health.decode(datagram) if datagram else None
+    except (OSError, ValueError):
+        return None
 
 
 def main() -> int:
     """Run this node in the foreground."""
     configure_trace()
-    layout = Layout.from_environment()
-    Path(layout.run).mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Guardian(layout).run()
+    return Guardian(Layout.from_environment()).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

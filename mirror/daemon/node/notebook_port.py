@@ -20,21 +20,24 @@ from mirror.config.layout import ModuleLayout
 from mirror.vocabulary.actions import Log, SaveState, ShowState
 from mirror.vocabulary.states import Goal, Readiness, ScreenWord, State
 
+FIRST_PROCESS = Path("/proc/1/stat")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 ALIVE_BYTES = 8
 
 
 class Notebook:
-    """Implements ports.Notebook on the real host. Used by one event loop."""
+    """Implements ports.Notebook. Used by one event loop."""
 
     def __init__(self, layout: ModuleLayout, log: ModuleLog) -> None:
         self.module_log = log
         self.resources: dict[str, dict[str, Any]] = {}
         self.shown = ShowState(ScreenWord.STOP, Readiness.NOT_READY, "", "")
         self.changed = asyncio.Condition()
+        self.found_of_this_boot = False  # a control plane was here since the host started
         self._answers: dict[int, asyncio.Future[str]] = {}
         self._command_count = 0
         self._file = layout.state / "automaton.json"
+        self._wanted_file = layout.state / "wanted"
         self._alive_file = layout.state / "alive"
         self._alive: mmap.mmap | None = None
         # One thread, so that states reach the file in order, and a slow disk delays no event.
@@ -95,6 +98,16 @@ class Notebook:
         if self._alive is not None:
             self._alive[:] = clock.boottime_ms().to_bytes(ALIVE_BYTES, "little")
 
+    def want(self, *, running: bool) -> None:
+        """Remember for `boot="auto"` whether an administrator wants the module to run."""
+        self._writer.submit(_write, self._wanted_file, "on" if running else "off")
+
+    def wanted(self) -> bool:
+        """Tell whether an administrator last started it, rather than stopped it."""
+        with contextlib.suppress(OSError):
+            return self._wanted_file.read_text(encoding="utf-8") == "on"
+        return False
+
     def found(self) -> tuple[SaveState, int]:
         """What an earlier control plane of this boot left, and for how many ms none ran."""
         stopped = SaveState(State.STOP, Goal.STOP.value, "")
@@ -102,6 +115,7 @@ class Notebook:
             content = json.loads(self._file.read_text(encoding="utf-8"))
             if content["boot_id"] != _boot_id():
                 return stopped, 0
+            self.found_of_this_boot = True
             saved = SaveState(State(content["state"]), str(content["goal"]), content["session"])
         except (OSError, ValueError, KeyError, TypeError):
             return stopped, 0
@@ -119,8 +133,11 @@ class Notebook:
 
 
 def _boot_id() -> str:
+    """Name this boot of the host; a container's is that of its first process."""
     with contextlib.suppress(OSError):
-        return BOOT_ID.read_text(encoding="ascii").strip()
+        # After the last ')': the name may hold spaces and brackets (proc(5)); 22 is starttime.
+        began = FIRST_PROCESS.read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+        return f"{BOOT_ID.read_text(encoding='ascii').strip()}-{began}"
     return ""
 
 

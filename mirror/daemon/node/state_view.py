@@ -1,0 +1,104 @@
+"""What people see of a module: values for `state`, the console and the lab. Decides nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mirror.adapters import clock
+from mirror.core import speech
+from mirror.daemon.node.module_runner import ModuleRunner
+from mirror.vocabulary.states import SHOWN, State
+
+NOTHING_TO_DO = "Nothing."
+
+
+def state_of(runner: ModuleRunner) -> dict[str, Any]:
+    """Give everything about one loaded module."""
+    engine = runner.driver.engine
+    context = engine.context
+    word, ready = speech.shown(context)
+    peer = context.word_now(clock.boottime_ms())
+    remote_word, remote_ready = ("UNKNOWN", "Unknown") if peer is None else SHOWN[peer.state]
+    config = runner.settings.config
+    return {
+        "state": str(word),
+        "ready": str(ready),
+        "detail": engine.state.value,
+        "local": {"node": context.settings.node},
+        "remote": {
+            "node": context.settings.peer,
+            "state": str(remote_word),
+            "ready": str(remote_ready),
+        },
+        "reason": context.reason or (context.refusal and f"Reintegration: {context.refusal}"),
+        "row": context.row,
+        "safety": speech.safety(context),
+        "action": action_of(runner),
+        "progress": progress_of(context.progress) if context.leading else {},
+        "directories": list(config.directories),
+        "virtual_ip": [one.address for one in runner.settings.addresses],
+        "generation": context.record.current,
+        "may_serve": sorted(context.record.may_serve),
+        "replication": replication_of(runner),
+        "heartbeats": runner.heart.statistics(),
+    }
+
+
+def refused_state(node: str, sentence: str) -> dict[str, Any]:
+    """Give what is shown of a module that is not loaded."""
+    return {
+        "state": "STOP",
+        "ready": "NotReady",
+        "local": {"node": node},
+        "remote": {},
+        "reason": sentence,
+        "row": "",
+        "safety": "It does not run here.",
+        "action": "Correct the configuration.",
+    }
+
+
+def progress_of(progress: Mapping[str, Any]) -> dict[str, Any]:
+    """Give done and total, as people count, from done and left, as the data plane does."""
+    if not progress:
+        return {}
+    shown: dict[str, Any] = {"phase": progress.get("phase")}
+    for unit in ("bytes", "files"):
+        done, left = progress.get(f"{unit}_done"), progress.get(f"{unit}_left")
+        if done is not None and left is not None:
+            shown[f"{unit}_done"], shown[f"{unit}_total"] = int(done), int(done) + int(left)
+    total = shown.get("bytes_total")
+    if total:
+        shown["percent"] = 100 * shown["bytes_done"] // total
+    shown["rate_bytes_s"] = progress.get("rate_bytes_s")
+    eta_s = progress.get("eta_s")
+    shown["eta_ms"] = None if eta_s is None else int(eta_s) * 1000
+    shown["pending"] = list(progress.get("pending") or ())
+    return shown
+
+
+def replication_of(runner: ModuleRunner) -> dict[str, Any]:
+    """Give the data plane's own figures, with their age; {} when none runs."""
+    figures = runner.figures
+    if not runner.client.pid or not figures.status:
+        return {}
+    hidden = {"v", "id", "ok", "pid", "progress", "counters"}
+    values = {name: value for name, value in figures.status.items() if name not in hidden}
+    age_ms = clock.boottime_ms() - figures.at_ms
+    return {**values, **(figures.status.get("counters") or {}), "age_ms": age_ms}
+
+
+def action_of(runner: ModuleRunner) -> str:
+    """Suggest one action, or say that there is none."""
+    context = runner.driver.engine.context
+    node, peer = context.settings.node, context.settings.peer
+    match context.state:
+        case State.STOP:
+            return f"`start` it on {node}."
+        case State.WAIT if context.record.blank:
+            return f"If the data of {node} are the right ones: `prim` here, `second` on {peer}."
+        case State.WAIT:
+            return f"Start {peer}; or `prim` here, if its changes may be lost."
+        case State.ALONE if not context.leading:
+            return f"Bring {peer} back."
+        case _:
+            return NOTHING_TO_DO
