@@ -89,6 +89,10 @@ class ScriptRunner:
             " environment; a daemon that hides from both survives a forced stop"
         )
 
+    def has(self, script: str) -> bool:
+        """Whether the module has this script. Blocking."""
+        return (self._module.applied_bin / script).exists()
+
     async def run(
         self,
         script: str,

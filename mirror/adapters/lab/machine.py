@@ -22,6 +22,8 @@ _ORDERLY_S = 15.0
 _FREEZE_S = 0.5
 _POLL_S = 0.005
 
+# The guardian's spare control plane runs nothing yet: killing it as well would prove nothing.
+_SPARE = "mirror-spare"
 # Command lines by which the processes of a part are known.
 _PARTS = {
     "control": ("mirror.daemon.control_plane",),
@@ -281,7 +283,7 @@ def _belongs(pid: int, markers: tuple[str, ...]) -> bool:
     """
     try:
         name = Path(f"/proc/{pid}/comm").read_text()
-        if not name.startswith(("python", "mirror")):
+        if not name.startswith(("python", "mirror")) or name.startswith(_SPARE):
             return False
         words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     except OSError:

@@ -1,5 +1,6 @@
 """The scripts of one module: what core asks for, by the runner of adapters/scripts.py."""
 
+import asyncio
 from collections.abc import Sequence
 
 from mirror.adapters.module_log import ModuleLog
@@ -25,6 +26,8 @@ class ScriptsPort:
         if call.name.startswith("stop"):
             timeout_ms = user.forcestoptimeout_ms if call.forced else user.nicestoptimeout_ms
             timeout_s = timeout_ms / 1000
+        if not await asyncio.to_thread(self._runner.has, call.name):
+            return  # most modules have few of SafeKit's scripts
         self._say_begin(call)
         result = await self._runner.run(call.name, arguments, user.variables, timeout_s)
         self._say_end(result)
