@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 _NS_PER_MS = 1_000_000
 _NS_PER_US = 1_000
+_CLOCK_REALTIME_COARSE = 5  # linux/time.h; Python has no name for it
 
 
 def monotonic_ms() -> int:
@@ -33,6 +34,14 @@ def boottime_us() -> int:
 def wall_us() -> int:
     """Microseconds since 1970, for people and logs only."""
     return time.time_ns() // _NS_PER_US
+
+
+def file_ns() -> int:
+    """The kernel's present stamp for ctime, nanoseconds since 1970: to compare with a ctime only.
+
+    A change that comes later cannot have a lower one, unless somebody set the clock back.
+    """
+    return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
 
 
 def wall_text(time_us: int) -> str:

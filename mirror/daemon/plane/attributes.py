@@ -1,0 +1,109 @@
+"""All attributes of an object: read at the source, set at the target (message SetAll)."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Sequence
+from typing import Any
+
+from mirror.adapters.native import Plane
+from mirror.daemon.plane.objects import OURS_PREFIX, by_descriptor, open_any
+
+# The inode flags that are replicated: immutable, append, nodump (message SetFlags).
+FLAGS_KEPT = 0x10 | 0x20 | 0x40
+FLAGS_THAT_FORBID = 0x10 | 0x20
+_FS_IOC_GETFLAGS = 0x80086601
+_FLAG_TYPES = {stat.S_IFREG, stat.S_IFDIR}  # others cannot be opened, and have none
+
+Fields = dict[str, Any]
+
+
+def flags_of(fd: int, mode: int) -> int:
+    """The inode flags of an open object, as far as they are replicated."""
+    if stat.S_IFMT(mode) not in _FLAG_TYPES:
+        return 0
+    try:
+        raw = fcntl.ioctl(fd, _FS_IOC_GETFLAGS, bytes(8))
+    except OSError as error:
+        if error.errno in (errno.ENOTTY, errno.EOPNOTSUPP):
+            return 0
+        raise
+    return int.from_bytes(raw[:4], "little") & FLAGS_KEPT
+
+
+def read(fd: int, identity: bytes) -> tuple[Fields, int]:
+    """All attributes of an open object as the struct Attributes; and its ctime, ns.
+
+    The ctime is read first: if it is the same later, nothing else has changed since.
+    """
+    status = os.fstat(fd)
+    path = by_descriptor(fd)
+    xattrs = []
+    for name in os.listxattr(path):
+        if name.startswith(OURS_PREFIX):
+            continue
+        try:
+            xattrs.append({"name": name, "value": os.getxattr(path, name)})
+        except OSError as error:
+            if error.errno != errno.ENODATA:  # removed between the two calls
+                raise
+    fields = {
+        "id": identity,
+        "mode": status.st_mode,
+        "uid": status.st_uid,
+        "gid": status.st_gid,
+        "atime_ns": status.st_atime_ns,
+        "mtime_ns": status.st_mtime_ns,
+        "flags": flags_of(fd, status.st_mode),
+        "xattrs": xattrs,
+    }
+    return fields, status.st_ctime_ns
+
+
+def write(plane: Plane, root: int, handle: bytes, wanted: Fields) -> None:
+    """Make an object's attributes what the source says; it is complete from now on.
+
+    Raises: OSError (ESTALE: it has gone).
+    """
+    fd = open_any(plane, root, handle)
+    try:
+        _write(plane, fd, wanted)
+    finally:
+        os.close(fd)
+
+
+def _write(plane: Plane, fd: int, wanted: Fields) -> None:
+    status = os.fstat(fd)
+    path = by_descriptor(fd)
+    allow_changes(plane, fd, status.st_mode)
+    if (status.st_uid, status.st_gid) != (wanted["uid"], wanted["gid"]):
+        os.chown(path, wanted["uid"], wanted["gid"])
+        status = os.fstat(fd)  # a change of owner clears setuid and setgid
+    present = os.listxattr(path)
+    _remove_xattrs(path, present, wanted["xattrs"])
+    mode = stat.S_IMODE(wanted["mode"])
+    if not stat.S_ISLNK(status.st_mode) and (stat.S_IMODE(status.st_mode) != mode or present):
+        os.chmod(path, mode)
+    for xattr in wanted["xattrs"]:
+        # After the mode: an ACL says the same as the mode's group bits, and more.
+        os.setxattr(path, xattr["name"], xattr["value"])
+    os.utime(path, ns=(wanted["atime_ns"], wanted["mtime_ns"]))
+    if wanted["flags"] & FLAGS_KEPT:
+        plane.set_flags(fd, wanted["flags"] & FLAGS_KEPT, FLAGS_KEPT)
+
+
+def _remove_xattrs(path: str, present: Sequence[str], wanted: Sequence[Fields]) -> None:
+    """Remove what the source has not; with it the mark of an object that is not complete."""
+    kept = {xattr["name"] for xattr in wanted}
+    for name in present:
+        if name not in kept and name != OURS_PREFIX + "id":
+            os.removexattr(path, name)
+
+
+def allow_changes(plane: Plane, fd: int, mode: int) -> None:
+    """Take away the flags that forbid changes; `write` sets them again, last. fd: not O_PATH."""
+    if flags_of(fd, mode):
+        plane.set_flags(fd, 0, FLAGS_KEPT)

@@ -1,0 +1,244 @@
+"""Threads that copy file data: each on its own connection, big files shared between them.
+
+The library compares and sends under the conflict locks of live changes, so each region is sent
+once and the copy ends (design 10.2). This file only deals out the pieces.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from mirror.adapters import clock
+from mirror.adapters.native import Connection, Entry, Plane, block_hash
+from mirror.core.reintegration.data import Range, pieces_of
+from mirror.core.reintegration.pace import Pace
+from mirror.daemon.plane.objects import GONE, is_gone, opened
+from mirror.errors import ReintegrationStopped
+from mirror.vocabulary.places import REGION_BYTES
+from mirror.wire import codec
+
+PIECE_BYTES = 16 << 20
+PIECE_BYTES_SLOWED = 1 << 20  # under a bound of bandwidth: small steps, an even flow
+COMPARE_BYTES = 1 << 20
+WAITING_MAX = 512
+
+
+@dataclass(slots=True)
+class File:
+    """One file to be copied. resize: its size at the target is set first.
+
+    Guarded by the pool's lock, but for what never changes.
+    """
+
+    root: int
+    id: bytes
+    handle: bytes
+    ranges: tuple[Range, ...]
+    resize: bool
+    entries: list[Entry]  # the caller's, untouched here
+    pieces: deque[Range] = field(default_factory=deque)
+    active: int = 0
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Bytes so far. done: of the ranges that were asked for, whether they differed or not."""
+
+    done: int
+    compared: int
+    copied: int
+
+
+class CopyPool:
+    """See the module. keep_aside(root, identity): asked before a byte of a file is overwritten.
+
+    None: nothing is kept.
+    """
+
+    def __init__(
+        self,
+        plane: Plane,
+        connections: Sequence[Connection],
+        allowed_bytes_s: int | None,
+        keep_aside: Callable[[int, bytes], None] | None,
+    ) -> None:
+        self._plane = plane
+        self._keep_aside = keep_aside
+        self._piece_bytes = PIECE_BYTES_SLOWED if allowed_bytes_s else PIECE_BYTES
+        self._pace = Pace(allowed_bytes_s, clock.monotonic_ms())
+        self._changed = threading.Condition()
+        self._waiting: deque[File] = deque()
+        self._open: list[File] = []
+        self._finished: list[File] = []
+        self._failure: Exception | None = None
+        self._ended = threading.Event()
+        self._done = self._compared = self._copied = 0
+        self._busy = 0
+        self._threads = [
+            threading.Thread(target=self._run, args=(each,), name="copy", daemon=True)
+            for each in connections
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def add(self, file: File) -> None:
+        """Give a file to the threads."""
+        with self._changed:
+            self._waiting.append(file)
+            self._changed.notify()
+
+    def is_full(self) -> bool:
+        """True when more files wait than are worth memory."""
+        with self._changed:
+            return len(self._waiting) >= WAITING_MAX
+
+    def take_finished(self, wait_s: float) -> tuple[list[File], bool]:
+        """Files that are copied, or gone; and whether nothing is left to do.
+
+        Raises: the first failure of a thread.
+        """
+        with self._changed:
+            if not self._finished and self._failure is None and self._is_busy():
+                self._changed.wait(wait_s)
+            if self._failure is not None:
+                raise self._failure
+            finished, self._finished = self._finished, []
+            return finished, not self._is_busy()
+
+    def _is_busy(self) -> bool:
+        return bool(self._waiting or self._open or self._busy)
+
+    def counts(self) -> Counts:
+        """Bytes so far."""
+        with self._changed:
+            return Counts(self._done, self._compared, self._copied)
+
+    def end(self) -> None:
+        """End the threads; those in a call end with it. May be repeated."""
+        self._ended.set()
+        with self._changed:
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    # In the threads.
+
+    def _run(self, connection: Connection) -> None:
+        try:
+            while (task := self._next()) is not None:
+                self._perform(connection, *task)
+        except Exception as error:  # noqa: BLE001 - the top of the thread: told to the caller
+            with self._changed:
+                self._failure = self._failure or error
+                self._changed.notify_all()
+
+    def _next(self) -> tuple[File, Range | None] | None:
+        """A piece of an open file, or a new file. None: the end."""
+        with self._changed:
+            while not self._ended.is_set() and self._failure is None:
+                for file in self._open:
+                    if file.pieces:
+                        file.active += 1
+                        return file, file.pieces.popleft()
+                if self._waiting:
+                    self._busy += 1
+                    return self._waiting.popleft(), None
+                self._changed.wait()
+        return None
+
+    def _perform(self, connection: Connection, file: File, piece: Range | None) -> None:
+        try:
+            if piece is None:
+                self._begin(connection, file)
+            else:
+                self._copy(connection, file, piece)
+        except OSError as error:
+            if error.errno not in GONE and not (
+                error.errno == errno.EREMOTEIO and is_gone(self._plane, file.root, file.handle)
+            ):
+                raise _explained(error) from error
+            file.gone = True
+        with self._changed:
+            if piece is None:
+                self._busy -= 1
+                if file.pieces and not file.gone:
+                    self._open.append(file)
+            else:
+                file.active -= 1
+            if file.gone:
+                file.pieces.clear()
+            if not file.pieces and file.active == 0:
+                if file in self._open:
+                    self._open.remove(file)
+                self._finished.append(file)
+            self._changed.notify_all()
+
+    def _begin(self, connection: Connection, file: File) -> None:
+        if self._keep_aside is not None and self._differs(connection, file):
+            self._keep_aside(file.root, file.id)
+        if file.resize:
+            self._plane.copy_size(file.root, file.handle, file.id, connection)
+        file.pieces.extend(pieces_of(file.ranges, self._piece_bytes))
+
+    def _copy(self, connection: Connection, file: File, piece: Range) -> None:
+        copied = self._plane.copy_range(file.root, file.handle, file.id, connection, *piece)
+        with self._changed:
+            self._done += piece[1]
+            self._compared += copied.compared_bytes
+            self._copied += copied.copied_bytes
+            wait_ms = self._pace.wait_ms(copied.copied_bytes, clock.monotonic_ms())
+        if wait_ms > 0:
+            self._ended.wait(wait_ms / 1_000)
+
+    def _differs(self, connection: Connection, file: File) -> bool:
+        """Whether any byte of the ranges, or the size, differs from the target's.
+
+        Live writes may change the answer meanwhile; they are on both nodes then.
+        """
+        with opened(self._plane, file.root, file.handle, os.O_RDONLY) as fd:
+            if file.resize and not file.ranges:
+                return self._ask_hashes(connection, file, 0, 1)[1] != os.fstat(fd).st_size
+            for offset, size in pieces_of(file.ranges, COMPARE_BYTES):
+                data = os.pread(fd, size, offset)
+                theirs, their_size = self._ask_hashes(connection, file, offset, size)
+                ours = b"".join(
+                    block_hash(data[at : at + REGION_BYTES])
+                    for at in range(0, len(data), REGION_BYTES)
+                )
+                if ours != theirs:
+                    return True
+                if file.resize and their_size != os.fstat(fd).st_size:
+                    return True
+                if not data:
+                    return False
+        return False
+
+    def _ask_hashes(
+        self, connection: Connection, file: File, offset: int, size: int
+    ) -> tuple[bytes, int]:
+        question = codec.encode(
+            "HashRange",
+            root=file.root,
+            id=file.id,
+            offset_bytes=offset,
+            size_bytes=size,
+            block_bytes=REGION_BYTES,
+        )
+        connection.send(codec.code_of("HashRange"), question)
+        answer = codec.decode(*connection.receive())
+        if answer.name != "Hashes" or answer["error"] != 0:
+            raise OSError(errno.EREMOTEIO, f"{answer.name} {answer.fields.get('error')}")
+        return answer["hashes"], answer["size_bytes"]
+
+
+def _explained(error: OSError) -> Exception:
+    if error.errno == errno.EREMOTEIO:
+        observed = "the target could not compare or write a block: see its disk and its log"
+        return ReintegrationStopped(step="copy", observed=observed)
+    return error

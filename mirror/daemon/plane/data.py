@@ -1,0 +1,218 @@
+"""The data phase of a reintegration at the source (design 10.2): live changes are mirrored now.
+
+    works -> found at the target -> copied by the threads -> attributes -> on both disks -> out
+    of the index
+
+Directories are finished last: what was attached has changed their times.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import stat
+from collections.abc import Callable, Iterable, Sequence
+
+from mirror.adapters import clock
+from mirror.adapters.native import Entry, Plane
+from mirror.core.reintegration.data import ranges_of
+from mirror.core.reintegration.progress import Meter, Phase
+from mirror.daemon.plane.copy import CopyPool, File
+from mirror.daemon.plane.finish import ATTRIBUTES_AT_ONCE, Finisher
+from mirror.daemon.plane.names import ENTRIES_AT_ONCE, FINDS_AT_ONCE
+from mirror.daemon.plane.objects import GONE, Root, opened, path_of
+from mirror.daemon.plane.rpc import Rpc
+from mirror.daemon.plane.worklist import Worklist
+from mirror.daemon.plane.works import Work
+from mirror.errors import ReintegrationStopped
+
+CHECKPOINT_MS = 2_000  # each one frees the index, and costs a syncfs on both nodes
+WAIT_S = 0.2
+
+Found = tuple[Work, os.stat_result]
+
+
+class DataPhase:
+    """See the module. One thread, the pool has its own. tick: called often; may raise to stop."""
+
+    def __init__(
+        self,
+        plane: Plane,
+        rpc: Rpc,
+        pool: CopyPool,
+        roots: Sequence[Root],
+        meter: Meter,
+        tick: Callable[[], None],
+    ) -> None:
+        self._plane = plane
+        self._rpc = rpc
+        self._pool = pool
+        self._roots = roots
+        self._meter = meter
+        self._tick = tick
+        self._finisher = Finisher(plane, rpc)
+        self._copied: list[Work] = []  # their attributes come next
+        self._directories = Worklist()
+        self._directory_entries: list[Entry] = []
+        self._done: list[Entry] = []  # leave the index after the next checkpoint
+        self._checkpoint_ms = clock.monotonic_ms()
+        self.checkpoint_epoch = 0
+
+    def run(self, works: Iterable[Work]) -> None:
+        """Make all of these equal. Raises: OSError, ReintegrationStopped."""
+        self._meter.phase = Phase.DATA
+        each = iter(works)
+        while batch := list(itertools.islice(each, FINDS_AT_ONCE)):
+            self._feed(batch)
+            while self._pool.is_full():
+                self._collect(WAIT_S)
+            self._collect(0)
+        while not self._collect(WAIT_S):
+            pass
+        self._finish_copied()
+        self._meter.phase = Phase.ATTRIBUTES
+        self._finish_directories()
+        self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Both disks; then what was copied before it leaves the index."""
+        done, self._done = self._done, []
+        self.checkpoint_epoch = self._plane.checkpoint()
+        for at in range(0, len(done), ENTRIES_AT_ONCE):
+            self._plane.index_remove(done[at : at + ENTRIES_AT_ONCE])
+        self._checkpoint_ms = clock.monotonic_ms()
+
+    # Finding.
+
+    def _feed(self, batch: Sequence[Work]) -> None:
+        here: list[Found] = []
+        for work in batch:
+            status = self._status(work)
+            if status is None:
+                self._finished(work)  # deleted since; its name was dirty too
+            else:
+                here.append((work, status))
+        for root in self._roots:
+            part = [each for each in here if each[0].root == root.number]
+            self._find(root, part)
+        for work, status in here:
+            self._dispatch(work, status)
+
+    def _status(self, work: Work) -> os.stat_result | None:
+        if not work.handle:
+            return None
+        try:
+            with opened(self._plane, work.root, work.handle, os.O_PATH) as fd:
+                status = os.fstat(fd)
+        except OSError as error:
+            if error.errno in GONE:
+                return None
+            raise
+        return status if status.st_nlink > 0 else None
+
+    def _find(self, root: Root, found: Sequence[Found]) -> None:
+        """The target shall know each by identity. By path only those that it does not know."""
+        missing = self._ask(root, [each[0] for each in found], with_path=False, search=False)
+        missing = self._ask(root, missing, with_path=True, search=False)
+        missing = self._ask(root, missing, with_path=True, search=True)
+        for work in missing:
+            if self._status(work) is not None:
+                raise ReintegrationStopped(
+                    step="data",
+                    observed=f"the target does not have the object {work.id.hex()}",
+                )
+
+    def _ask(
+        self, root: Root, works: Sequence[Work], *, with_path: bool, search: bool
+    ) -> list[Work]:
+        """Returns: those that the target does not have."""
+        if not works:
+            return []
+        objects = [
+            {
+                "id": work.id,
+                "parent": work.parent,
+                "hint": work.hint,
+                "path": self._path(root, work) if with_path else (),
+            }
+            for work in works
+        ]
+        answer = self._rpc.ask("Find", root=root.number, search=int(search), objects=objects)
+        outcomes = zip(works, answer["outcomes"], strict=True)
+        return [work for work, outcome in outcomes if outcome != 0]
+
+    def _path(self, root: Root, work: Work) -> list[dict[str, bytes]]:
+        try:
+            with (
+                opened(self._plane, root.number, work.handle, os.O_PATH) as fd,
+                opened(self._plane, root.number, root.handle, os.O_PATH) as top,
+            ):
+                return [{"name": name} for name in path_of(fd, top) or ()]
+        except OSError as error:
+            if error.errno in GONE:
+                return []
+            raise
+
+    # Copying.
+
+    def _dispatch(self, work: Work, status: os.stat_result) -> None:
+        if stat.S_ISDIR(status.st_mode):
+            self._directories.add(work.root, work.id, work.handle)
+            self._directory_entries += work.entries
+        elif not stat.S_ISREG(status.st_mode):
+            self._copied.append(work)
+        else:
+            ranges = ranges_of(work.regions)
+            if work.whole and status.st_size > 0:
+                ranges = ((0, status.st_size),)
+            resize = work.whole or work.resize
+            self._pool.add(File(work.root, work.id, work.handle, ranges, resize, work.entries))
+
+    def _collect(self, wait_s: float) -> bool:
+        """Take what the threads have copied. True: nothing is left to copy."""
+        finished, idle = self._pool.take_finished(wait_s)
+        for file in finished:
+            work = Work(file.root, file.id, file.handle, entries=file.entries)
+            if file.gone:
+                self._finished(work)
+            else:
+                self._copied.append(work)
+        if len(self._copied) >= ATTRIBUTES_AT_ONCE:
+            self._finish_copied()
+        self._seen()
+        return idle
+
+    def _seen(self) -> None:
+        counts = self._pool.counts()
+        self._meter.bytes_done, self._meter.bytes_copied = counts.done, counts.copied
+        self._tick()
+        if clock.monotonic_ms() - self._checkpoint_ms >= CHECKPOINT_MS:
+            self.checkpoint()
+
+    def _finished(self, work: Work) -> None:
+        self._done += work.entries
+        self._meter.files_done += 1
+
+    # Attributes.
+
+    def _finish_copied(self) -> None:
+        copied, self._copied = self._copied, []
+        for root in self._roots:
+            # One object twice in a batch would wait for its own lock.
+            part = {work.id: work.handle for work in copied if work.root == root.number}
+            self._finisher.finish(root.number, list(part.items()))
+        for work in copied:
+            self._finished(work)
+
+    def _finish_directories(self) -> None:
+        last: dict[tuple[int, bytes], bytes] = {
+            (item.root, item.id): item.handle for item in self._directories
+        }
+        for root in self._roots:
+            part = [(key[1], handle) for key, handle in last.items() if key[0] == root.number]
+            part.reverse()  # found from the top down, finished from the bottom up
+            for at in range(0, len(part), ATTRIBUTES_AT_ONCE):
+                self._finisher.finish(root.number, part[at : at + ATTRIBUTES_AT_ONCE])
+                self._seen()
+        self._done += self._directory_entries
+        self._meter.files_done += self._directories.count

@@ -1,0 +1,347 @@
+"""Names of a reintegration at the source, round by round (design 10.1).
+
+The mount serves meanwhile, alone, and the index notes every change of a name. A round takes the
+dirty names of the index, compares them with the target's, detaches, attaches; then the target
+syncs, and what was not touched again leaves the index. What is left is what changed meanwhile: the
+next round's work.
+
+Nothing is noted of what happens inside an object that was made in the present period alone
+(capture/replicate.c): the note of its name says it all. So each round begins a new period, and a
+directory that a round made new at the target is compared once more by the next one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import Counter
+from collections.abc import Sequence
+
+from mirror.adapters.native import Entry, Plane
+from mirror.core.reintegration.names import NO_ID, WHOLLY_DIRTY, Outcome
+from mirror.daemon.plane.comparing import ATTACH_AT_ONCE, Comparing, Ours, Visit
+from mirror.daemon.plane.objects import (
+    DIRECTORY,
+    GONE,
+    Root,
+    find_all,
+    opened,
+    path_of,
+    root_of,
+)
+from mirror.daemon.plane.rpc import Rpc
+from mirror.daemon.plane.worklist import Worklist
+from mirror.vocabulary.places import PlaceKind
+
+ENTRIES_AT_ONCE = 1024  # in one commit of the index
+FINDS_AT_ONCE = 256
+
+ObjectKey = tuple[int, bytes]  # root, identity
+
+
+class Names:
+    """Makes the names of the target equal to this node's. One thread.
+
+    worklist: filled with the objects that must be looked at wholly and that the index does not
+    hold: all of a root that is compared wholly, and what the last, frozen round finds.
+    """
+
+    def __init__(self, plane: Plane, rpc: Rpc, root_count: int, worklist: Worklist) -> None:
+        self._plane = plane
+        self._rpc = rpc
+        self.roots = [root_of(plane, number) for number in range(root_count)]
+        self._worklist = worklist
+        self.whole: set[int] = set()  # roots that are compared wholly
+        self.found_bytes = 0  # of files in the worklist
+        self._again: list[Visit] = []  # what the next round must look at beside the index
+        self._walked: set[ObjectKey] = set()  # directories all of whose names were compared
+        self._walked_now: list[ObjectKey] = []  # those of the present round
+        self._stack: list[Visit] = []
+        self._new: list[Entry] = []  # objects that the index must remember
+        self._unsettled: set[ObjectKey] = set()  # directories that keep their entries
+
+    def mark_whole(self, root: Root) -> None:
+        """Compare all of a root; an interruption does not forget it.
+
+        Beneath a SUBTREE the index goes on noting name by name, so that rounds grow smaller;
+        beneath ALL it would not. Every other entry says less, and makes room.
+        """
+        number = root.number
+        mark = Entry(PlaceKind.SUBTREE, number, root.id, 0, b"", NO_ID, b"", root.handle, 0)
+        self._plane.index_merge([mark])
+        for kind in set(PlaceKind) - {PlaceKind.SUBTREE}:
+            entries = self._plane.index_entries(number, kind)
+            while part := list(itertools.islice(entries, ENTRIES_AT_ONCE)):
+                self._plane.index_remove(part)
+        self.whole.add(number)
+        self._walked = {key for key in self._walked if key[0] != number}
+        self._worklist.add(number, root.id, root.handle)
+        self._again.append(Visit(number, root.id, root.handle, None))
+
+    def pending_count(self, count_max: int) -> int:
+        """Directories and names that the next round will look at; no more are counted."""
+        entries = (
+            entry
+            for root in self.roots
+            for kind in (PlaceKind.NAME, PlaceKind.DIRECTORY)
+            for entry in self._plane.index_entries(root.number, kind)
+        )
+        return len(self._again) + sum(1 for _ in itertools.islice(entries, count_max))
+
+    def pending(self, count_max: int) -> tuple[str, ...]:
+        """The first names that wait, for people."""
+        shown: list[str] = []
+        for root in self.roots:
+            for entry in self._plane.index_entries(root.number, PlaceKind.NAME):
+                if len(shown) == count_max:
+                    return tuple(shown)
+                shown.append(entry.name.decode(errors="backslashreplace"))
+        return tuple(shown)
+
+    # A round.
+
+    def round(self, *, frozen: bool, deadline_ms: int | None = None) -> bool:
+        """Make equal what is dirty now. False: something could not be done now.
+
+        frozen: nothing changes meanwhile and the session begins right after: entries stay in the
+        index until the data phase has seen to their objects.
+        Raises: Late (frozen only), OSError, ReintegrationStopped.
+        """
+        self._unsettled, self._stack, self._walked_now = set(), [], []
+        visits, entries = self._read()
+        again, self._again = self._again, []
+        try:
+            comparing = Comparing(self._plane, self._rpc, self.roots, deadline_ms)
+            self._perform(comparing, visits, [each for each in again if self._has_changed(each)])
+        except BaseException:
+            self._again = again + self._again
+            self._walked.difference_update(self._walked_now)
+            raise
+        if frozen:
+            for entry in self._new:
+                self._worklist.add(entry.root, entry.id, entry.handle)
+        else:
+            self._settle(entries)
+        self._new = []
+        return not self._unsettled
+
+    def _read(self) -> tuple[list[Visit], list[Entry]]:
+        """The dirty directories of the index, and the entries they come from."""
+        dirty: dict[ObjectKey, Visit] = {}
+        entries: list[Entry] = []
+        for root in self.roots:
+            self._see_wide_marks(root)
+            for kind in (PlaceKind.NAME, PlaceKind.DIRECTORY):
+                for entry in self._plane.index_entries(root.number, kind):
+                    entries.append(entry)
+                    visit = dirty.setdefault(
+                        (entry.root, entry.id), Visit(entry.root, entry.id, b"", set())
+                    )
+                    visit.handle = entry.handle if entry.handle.strip(b"\0") else visit.handle
+                    if kind is PlaceKind.DIRECTORY:
+                        visit.names = None
+                    elif visit.names is not None:
+                        visit.names.add(entry.name)
+        self._find_here(list(dirty.values()))
+        return [visit for visit in dirty.values() if visit.handle], entries
+
+    def _see_wide_marks(self, root: Root) -> None:
+        """SUBTREE: an earlier try compared wholly. ALL: the index met its bound, now perhaps."""
+        for kind in (PlaceKind.ALL, PlaceKind.SUBTREE):
+            if kind is PlaceKind.SUBTREE and root.number in self.whole:
+                continue
+            if any(True for _ in self._plane.index_entries(root.number, kind)):
+                self.mark_whole(root)
+
+    def _has_changed(self, visit: Visit) -> bool:
+        """Whether a directory was touched since it was listed, or may have been."""
+        if not visit.stamp_ns:
+            return True
+        try:
+            with opened(self._plane, visit.root, visit.handle, os.O_PATH) as fd:
+                return os.fstat(fd).st_ctime_ns != visit.stamp_ns
+        except OSError as error:
+            if error.errno in GONE:
+                return False
+            raise
+
+    def _find_here(self, visits: Sequence[Visit]) -> None:
+        """Directories that only the peer noted: this node's handles of them, if it has them."""
+        for root in self.roots:
+            unknown = {
+                visit.id for visit in visits if visit.root == root.number and not visit.handle
+            }
+            found = {root.id: root.handle}
+            if unknown - {root.id}:
+                found |= find_all(self._plane, root, unknown - {root.id})
+            for visit in visits:
+                if visit.root == root.number and not visit.handle:
+                    visit.handle = found.get(visit.id, b"")
+
+    def _perform(self, comparing: Comparing, visits: list[Visit], again: Sequence[Visit]) -> None:
+        """Detach everywhere, then attach; then walk what is new, or compared wholly."""
+        attach: list[tuple[Visit, Ours]] = []
+        missing, search = visits, False
+        while missing:
+            count = len(missing)
+            missing = self._compare_all(comparing, missing, attach, search=search)
+            if not missing:
+                break
+            # A directory may be unknown only because one above it stands elsewhere still.
+            self._attach(comparing, [each for each in attach if each[1].is_directory])
+            attach = [each for each in attach if not each[1].is_directory]
+            if len(missing) == count:
+                if search:
+                    break
+                search = True
+        self._attach(comparing, attach)
+        for visit in missing:  # equal trees would have it: more differs than the index says
+            self._unsettled.add((visit.root, visit.id))
+            self.mark_whole(self.roots[visit.root])
+        self._stack += again
+        self._walk(comparing)
+
+    def _compare_all(
+        self,
+        comparing: Comparing,
+        visits: Sequence[Visit],
+        attach: list[tuple[Visit, Ours]],
+        *,
+        search: bool,
+    ) -> list[Visit]:
+        """Compare and detach. Returns: those that the target does not know."""
+        missing = []
+        for at in range(0, len(visits), FINDS_AT_ONCE):
+            part = [each for each in visits[at : at + FINDS_AT_ONCE] if self._is_here(each)]
+            comparing.check_time()
+            known = self._find(part, search=search)
+            for visit in part:
+                if (visit.root, visit.id) in known:
+                    self._compare(comparing, visit, attach)
+                else:
+                    missing.append(visit)
+        return missing
+
+    def _compare(
+        self, comparing: Comparing, visit: Visit, attach: list[tuple[Visit, Ours]]
+    ) -> None:
+        compared = comparing.directory(visit)
+        attach += [(visit, ours) for ours in compared.attach]
+        for ours in compared.same:
+            if visit.root in self.whole:
+                self._found(visit.root, ours, Outcome.WAS_THERE)
+        for ours in compared.unfinished:
+            self._found(visit.root, ours, Outcome.UNFINISHED)
+
+    def _is_here(self, visit: Visit) -> bool:
+        try:
+            fd = self._plane.open(visit.root, visit.handle, DIRECTORY)
+        except OSError as error:
+            if error.errno in GONE:
+                return False
+            raise
+        try:
+            return os.fstat(fd).st_nlink > 0
+        finally:
+            os.close(fd)
+
+    def _find(self, visits: Sequence[Visit], *, search: bool) -> set[ObjectKey]:
+        """Those that the target has, known to it by identity from now on."""
+        known: set[ObjectKey] = set()
+        for root in self.roots:
+            part = [visit for visit in visits if visit.root == root.number]
+            if not part:
+                continue
+            wanted = [
+                {"id": each.id, "parent": NO_ID, "hint": b"", "path": self._path(root, each)}
+                for each in part
+            ]
+            answer = self._rpc.ask("Find", root=root.number, search=int(search), objects=wanted)
+            outcomes = zip(part, answer["outcomes"], strict=True)
+            known |= {(each.root, each.id) for each, outcome in outcomes if outcome == 0}
+        return known
+
+    def _path(self, root: Root, visit: Visit) -> list[dict[str, bytes]]:
+        fd = self._plane.open(root.number, visit.handle, os.O_PATH)
+        top = self._plane.open(root.number, root.handle, os.O_PATH)
+        try:
+            return [{"name": name} for name in path_of(fd, top) or ()]
+        finally:
+            os.close(top)
+            os.close(fd)
+
+    # Attaching, and what lies below.
+
+    def _attach(self, comparing: Comparing, attach: Sequence[tuple[Visit, Ours]]) -> None:
+        names_here = Counter((visit.root, ours.standing.id) for visit, ours in attach)
+        for root in self.roots:
+            part = [(visit, ours) for visit, ours in attach if visit.root == root.number]
+            wanted = [
+                (visit.id, ours, self._may_be_elsewhere(visit.root, ours, names_here))
+                for visit, ours in part
+            ]
+            outcomes = comparing.attach(root.number, wanted)
+            for (visit, ours), outcome in zip(part, outcomes, strict=True):
+                self._attached(visit, ours, outcome)
+
+    def _may_be_elsewhere(self, root: int, ours: Ours, names_here: Counter[ObjectKey]) -> bool:
+        """Whether the target may have it at a name that nobody noted: then a scan is worth it."""
+        if root in self.whole:
+            return True
+        return not ours.is_directory and ours.links > names_here[root, ours.standing.id]
+
+    def _attached(self, visit: Visit, ours: Ours, outcome: Outcome) -> None:
+        if outcome is Outcome.NOT_NOW:
+            self._unsettled.add((visit.root, visit.id))
+            names = {ours.standing.name}
+            self._again.append(Visit(visit.root, visit.id, visit.handle, names))
+        elif outcome in WHOLLY_DIRTY or visit.root in self.whole:
+            self._found(visit.root, ours, outcome)
+
+    def _found(self, root: int, ours: Ours, outcome: Outcome) -> None:
+        """An object that must be looked at wholly; of a directory, its names too."""
+        key = (root, ours.standing.id)
+        if ours.is_directory:
+            if key in self._walked:
+                return
+            self._walked.add(key)
+            self._walked_now.append(key)
+            new = outcome is Outcome.MADE_NEW
+            visit = Visit(root, ours.standing.id, ours.handle, None, new=new)
+            self._stack.append(visit)
+            if outcome in WHOLLY_DIRTY:
+                self._again.append(visit)
+        self.found_bytes += ours.size
+        if root in self.whole:
+            self._worklist.add(root, ours.standing.id, ours.handle)
+        else:
+            whole = PlaceKind.WHOLE
+            self._new.append(Entry(whole, *key, 0, b"", NO_ID, b"", ours.handle, 0))
+
+    def _walk(self, comparing: Comparing) -> None:
+        attach: list[tuple[Visit, Ours]] = []
+        while self._stack or attach:
+            if self._stack:
+                visit = self._stack.pop()
+                self._compare(comparing, visit, attach)
+                visit.new = False  # it may be compared again
+            if len(attach) >= ATTACH_AT_ONCE or not self._stack:
+                self._attach(comparing, attach)
+                attach = []
+
+    # The end of a round that was not frozen.
+
+    def _settle(self, entries: Sequence[Entry]) -> None:
+        """The index remembers what is new, the target's disk has the names: they are settled."""
+        settled = [each for each in entries if (each.root, each.id) not in self._unsettled]
+        times = {(each.root, each.id): each for each in settled if each.root not in self.whole}
+        attributes = PlaceKind.ATTRIBUTES
+        self._new += [
+            each._replace(kind=attributes, name=b"", region=0, noted=0) for each in times.values()
+        ]
+        for at in range(0, len(self._new), ENTRIES_AT_ONCE):
+            self._plane.index_merge(self._new[at : at + ENTRIES_AT_ONCE])
+        for number in sorted({each.root for each in settled} - self.whole):
+            self._rpc.ask("SyncNames", root=number)
+        for at in range(0, len(settled), ENTRIES_AT_ONCE):
+            self._plane.index_remove(settled[at : at + ENTRIES_AT_ONCE])

@@ -1,0 +1,243 @@
+"""Reintegration at the source: brings a returning node up to date while the application runs.
+
+    index of both nodes together -> names, in rounds, alone -> a freeze of milliseconds, mirrored
+    from then on -> data and attributes -> both disks, stash emptied, the target's record
+
+Whatever ends it early leaves the gate as its caller must find it: open and alone before the
+session began; afterwards the caller parts the pair. What was done stays done: the next try goes
+on from what is in the index.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import structlog
+
+from mirror.adapters import clock
+from mirror.adapters.native import Connection, Entry, Plane
+from mirror.core.reintegration.progress import PENDING_SHOWN_MAX, Meter, Outcome, Phase
+from mirror.daemon.plane.comparing import Late
+from mirror.daemon.plane.copy import CopyPool
+from mirror.daemon.plane.data import DataPhase
+from mirror.daemon.plane.names import ENTRIES_AT_ONCE, Names
+from mirror.daemon.plane.rpc import Rpc
+from mirror.daemon.plane.worklist import Worklist
+from mirror.daemon.plane.works import Works
+from mirror.errors import ReintegrationStopped
+
+log = structlog.get_logger()
+
+ROUNDS_MAX = 5  # then a freeze is tried, whatever is left
+FEW_NAMES = 256  # compared within milliseconds
+FREEZE_MS = 300
+FREEZE_MS_MAX = 4_000  # what a freeze may grow to when changes come faster than rounds end
+FREEZE_HARD_EXTRA_MS = 1_000  # then the gate opens, whatever the target does
+FREEZES_MAX = 12
+PROGRESS_MS = 500
+
+
+class Reintegration:
+    """One reintegration, as its source. `run` is called once, by a thread of its own.
+
+    control: the lane CONTROL; copies: one a copying thread; live: for the session.
+    on_progress: called about twice a second with plain fields.
+    """
+
+    def __init__(  # noqa: PLR0913 - one line each at the one place that calls it
+        self,
+        plane: Plane,
+        control: Connection,
+        copies: list[Connection],
+        live: list[Connection],
+        *,
+        roots: int,
+        full: bool,
+        aside: str,
+        generation: bytes,
+        allowed_bytes_s: int | None,
+        on_progress: Callable[[dict[str, object]], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._plane = plane
+        self._rpc = Rpc(control)
+        self._copies = copies
+        self._live = live
+        self._full = full
+        self._aside = aside
+        self._generation = generation
+        self._allowed_bytes_s = allowed_bytes_s
+        self._on_progress = on_progress
+        self._should_stop = should_stop
+        self._worklist = Worklist()
+        self._names = Names(plane, self._rpc, roots, self._worklist)
+        self._start_ms = clock.monotonic_ms()
+        self._meter = Meter(self._start_ms)
+        self._shown_ms = 0
+
+    def run(self) -> Outcome:
+        """Bring the target up to date. When it returns, both nodes hold the same on disk.
+
+        Raises: OSError (a connection, this disk), ReintegrationStopped (MIR-505),
+        ProtocolRefused (MIR-310).
+        """
+        self._rpc.ask(
+            "BeginSync",
+            full=int(self._full),
+            source_serves=1,
+            aside=self._aside,
+            generation=self._generation,
+        )
+        if self._full:
+            for root in self._names.roots:
+                self._names.mark_whole(root)
+        else:
+            self._merge_index()
+        self._make_names_equal()
+        try:
+            return self._copy()
+        finally:
+            self._plane.joining(False)
+
+    def _merge_index(self) -> None:
+        """Places that the target noted are dirty for both: durably, before anything is done."""
+        more = b""
+        while True:
+            page = self._rpc.ask("FetchIndex", cursor=more)
+            self._plane.index_merge([_entry(place) for place in page["places"]])
+            more = page["next"]
+            if not more:
+                return
+
+    # Names.
+
+    def _make_names_equal(self) -> None:
+        """Rounds, alone; then the last one, frozen, and the session begins."""
+        for _ in range(ROUNDS_MAX):
+            self._round()
+            if self._names.pending_count(FEW_NAMES + 1) <= FEW_NAMES:
+                break
+        freeze_ms = FREEZE_MS
+        for _ in range(FREEZES_MAX):
+            if self._freeze_and_begin(freeze_ms):
+                return
+            freeze_ms = min(2 * freeze_ms, FREEZE_MS_MAX)
+            self._round()
+        raise ReintegrationStopped(
+            step="names", observed="they change faster than they can be made equal"
+        )
+
+    def _round(self) -> None:
+        """One round while changes go on; it begins a new period alone (see names.py)."""
+        self._tick()
+        try:
+            self._plane.freeze(FREEZE_MS)
+        except TimeoutError:
+            self._plane.open_gate()
+            raise
+        self._plane.go_alone()
+        self._names.round(frozen=False)
+
+    def _freeze_and_begin(self, freeze_ms: int) -> bool:
+        """The last round, while changes are parked. False: given up, changes go on alone."""
+        begun = False
+        # The target may hang: the application must not wait for it longer than this.
+        guard = threading.Timer((freeze_ms + FREEZE_HARD_EXTRA_MS) / 1_000, self._plane.open_gate)
+        start_ms = clock.monotonic_ms()
+        try:
+            self._plane.freeze(freeze_ms)
+            guard.start()
+            if self._names.round(frozen=True, deadline_ms=start_ms + freeze_ms):
+                guard.cancel()
+                self._plane.session_begin(self._live)  # refused when the guard opened the gate
+                begun = True
+                self._plane.joining(True)
+        except (Late, TimeoutError):
+            log.info("freeze given up", freeze_ms=freeze_ms)
+        except OSError as error:
+            if error.errno != errno.EBUSY:  # the guard was faster
+                raise
+        finally:
+            guard.cancel()
+            self._plane.open_gate()
+        log.info("frozen", ms=clock.monotonic_ms() - start_ms, mirrored=begun)
+        return begun
+
+    # Data and the end.
+
+    def _copy(self) -> Outcome:
+        whole = self._names.whole
+        works = Works(self._plane, self._names.roots, whole, self._worklist)
+        files, size = works.totals()
+        self._meter.files_total = files + self._worklist.count
+        self._meter.bytes_total = size + self._names.found_bytes
+        keep_aside = self._keep_aside if self._aside else None
+        pool = CopyPool(self._plane, self._copies, self._allowed_bytes_s, keep_aside)
+        try:
+            data = DataPhase(
+                self._plane, self._rpc, pool, self._names.roots, self._meter, self._tick
+            )
+            data.run(works)
+        except BaseException:
+            for connection in self._copies:
+                connection.shutdown()  # a thread in a call returns
+            raise
+        finally:
+            pool.end()
+        self._end(data)
+        counts = pool.counts()
+        seconds = (clock.monotonic_ms() - self._start_ms) / 1_000
+        return Outcome(self._meter.files_done, counts.copied, counts.compared, seconds)
+
+    def _keep_aside(self, root: int, identity: bytes) -> None:
+        self._rpc.ask("KeepAside", root=root, id=identity)
+
+    def _end(self, data: DataPhase) -> None:
+        self._meter.phase = Phase.END
+        for root in self._names.roots:
+            self._rpc.ask("EmptyStash", root=root.number)
+        data.checkpoint()
+        left = [list(self._entries(root.number)) for root in self._names.roots]
+        self._rpc.ask(
+            "EndSync", generation=self._generation, checkpoint=data.checkpoint_epoch, record=b""
+        )
+        for entries in left:  # what was noted again, the pair having parted just now, stays
+            for at in range(0, len(entries), ENTRIES_AT_ONCE):
+                self._plane.index_remove(entries[at : at + ENTRIES_AT_ONCE])
+        self._show()
+
+    def _entries(self, root: int) -> Iterator[Entry]:
+        return (entry for entry in self._plane.index_entries() if entry.root == root)
+
+    # Progress.
+
+    def _tick(self) -> None:
+        if self._should_stop():
+            raise ReintegrationStopped(step=self._meter.phase, observed="this node was asked to")
+        if clock.monotonic_ms() - self._shown_ms >= PROGRESS_MS:
+            self._show()
+
+    def _show(self) -> None:
+        self._shown_ms = clock.monotonic_ms()
+        pending: tuple[str, ...] = ()
+        if self._meter.phase is Phase.NAMES:
+            pending = self._names.pending(PENDING_SHOWN_MAX)
+        self._on_progress(self._meter.show(self._shown_ms, pending).as_fields())
+
+
+def _entry(place: dict[str, Any]) -> Entry:
+    """A place of the peer; noted before this node's next note of it."""
+    return Entry(
+        place["kind"],
+        place["root"],
+        place["id"],
+        place["region"],
+        place["name"],
+        place["parent"],
+        place["hint"],
+        b"",
+        0,
+    )

@@ -1,0 +1,235 @@
+"""The target of a reintegration: answers the messages of the lane CONTROL that are Python's.
+
+It does what the source says and decides only one thing: nothing that may be an acknowledged
+change is overwritten or deleted without being kept, when the control plane has named a folder
+for it (invariant 7). An error of its disk is answered; the source stops then.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import structlog
+
+from mirror.adapters.native import Entry, Plane
+from mirror.core.reintegration.names import NO_ID
+from mirror.daemon.plane import attributes
+from mirror.daemon.plane.aside import Aside
+from mirror.daemon.plane.objects import GONE, root_of
+from mirror.daemon.plane.tree import Tree
+from mirror.errors import ReintegrationStopped
+from mirror.wire import codec
+from mirror.wire.codec import Decoded
+from mirror.wire.fields import BY_NAME
+
+log = structlog.get_logger()
+
+NAMES_AT_ONCE = 512
+PLACES_AT_ONCE = 512
+CONFIRM_S_MAX = 10.0
+DONE, THERE_IS_NONE = 0, 1  # a byte an object of the answers to Find and SetAll
+
+Answer = tuple[str, dict[str, Any]]
+
+
+class Target:
+    """One reintegration, as its target. `handle` is called by the thread of the lane CONTROL.
+
+    roots: paths of the lower directories, in order; only their number is used.
+    aside: folder for versions kept aside, "" when nothing can be lost.
+    on_end(generation, checkpoint, record): both disks hold everything; `confirm` is awaited.
+    """
+
+    def __init__(
+        self,
+        plane: Plane,
+        roots: list[str],
+        *,
+        full: bool,
+        aside: str,
+        on_end: Callable[[bytes, int, bytes], None],
+    ) -> None:
+        self._plane = plane
+        self._root_count = len(roots)
+        self._full = full
+        self._aside_name = aside
+        self._on_end = on_end
+        self._confirmed = threading.Event()
+        self._trees: dict[int, Tree] = {}
+        self._asides: dict[int, Aside] = {}
+        self._places: Iterator[Entry] = iter(())
+
+    def confirm(self) -> None:
+        """The record of the end is durable. Any thread."""
+        self._confirmed.set()
+
+    def handle(self, code: int, payload: bytes) -> tuple[int, bytes]:
+        """Answer one message. Raises: ProtocolRefused, or OSError when no answer can say it."""
+        message = codec.decode(code, payload)
+        act = self._ACTS.get(message.name)
+        if act is None:
+            raise ReintegrationStopped(step=message.name, observed="not a message for a target")
+        try:
+            name, fields = act(self, message)
+        except OSError as error:
+            log.warning("reintegration", message=message.name, error=str(error))
+            name, fields = _error(message.name, error.errno or errno.EIO)
+        return codec.code_of(name), codec.encode(name, **fields)
+
+    def close(self) -> None:
+        """Give descriptors back."""
+        for tree in self._trees.values():
+            tree.close()
+        for aside in self._asides.values():
+            aside.close()
+        self._trees, self._asides = {}, {}
+
+    # The acts, in the order of a reintegration.
+
+    def _begin(self, message: Decoded) -> Answer:
+        self.close()
+        aside = self._aside_name or message["aside"]
+        for number in range(self._root_count):
+            root = root_of(self._plane, number)
+            self._trees[number] = Tree(self._plane, root, keeps_origin=bool(aside))
+            if aside:
+                self._asides[number] = Aside(self._plane, root, aside, "SECOND")
+        self._plane.index_absorb()
+        self._places = self._plane.index_entries()
+        return _ack()
+
+    def _fetch_index(self, _message: Decoded) -> Answer:
+        places = [
+            {
+                "kind": entry.kind,
+                "root": entry.root,
+                "id": entry.id,
+                "region": entry.region,
+                "name": entry.name,
+                "parent": entry.parent,
+                "hint": entry.hint,
+            }
+            for entry in itertools.islice(self._places, PLACES_AT_ONCE)
+        ]
+        more = b"more" if len(places) == PLACES_AT_ONCE else b""
+        return "IndexPage", {"places": places, "next": more}
+
+    def _list_names(self, message: Decoded) -> Answer:
+        tree, directory = self._tree(message), message["directory"]
+        entries = []
+        with tree.directory(directory) as fd:
+            if fd < 0:
+                return "Names", {"error": errno.ENOENT, "entries": ()}
+            names = [step["name"] for step in message["names"]]
+            for name in names or tree.names_after(directory, fd, message["after"], NAMES_AT_ONCE):
+                found = tree.standing(fd, directory, name)
+                if found is None:
+                    entries.append({"name": name, "id": NO_ID, "kind": 0})
+                else:
+                    there = found[0]
+                    entries.append({"name": name, "id": there.id, "kind": there.kind})
+        return "Names", {"error": 0, "entries": entries}
+
+    def _detach(self, message: Decoded) -> Answer:
+        tree = self._tree(message)
+        for entry in message["entries"]:
+            tree.detach(message["directory"], entry)
+        return _ack()
+
+    def _attach(self, message: Decoded) -> Answer:
+        tree = self._tree(message)
+        return _outcomes(tree.attach(wanted) for wanted in message["objects"])
+
+    def _find(self, message: Decoded) -> Answer:
+        tree, search = self._tree(message), bool(message["search"])
+        found = (tree.find_wanted(wanted, search=search) for wanted in message["objects"])
+        return _outcomes(DONE if each else THERE_IS_NONE for each in found)
+
+    def _set_all(self, message: Decoded) -> Answer:
+        tree = self._tree(message)
+        return _outcomes(self._set_one(tree, wanted) for wanted in message["objects"])
+
+    def _set_one(self, tree: Tree, wanted: dict[str, Any]) -> int:
+        handle = tree.find(wanted["id"], search=False)
+        if handle is None:
+            return THERE_IS_NONE
+        try:
+            attributes.write(self._plane, tree.root.number, handle, wanted)
+        except OSError as error:
+            if error.errno in GONE:
+                return THERE_IS_NONE
+            raise
+        return DONE
+
+    def _sync_names(self, message: Decoded) -> Answer:
+        self._plane.root_sync(message["root"])
+        return _ack()
+
+    def _keep_aside(self, message: Decoded) -> Answer:
+        tree, aside = self._tree(message), self._asides.get(message["root"])
+        handle = tree.find(message["id"], search=False)
+        if aside is not None and handle is not None:
+            aside.keep_data(handle)
+        return _ack()
+
+    def _empty_stash(self, message: Decoded) -> Answer:
+        stash, aside = self._tree(message).stash, self._asides.get(message["root"])
+        if aside is not None:
+            aside.keep_stash(stash)
+        for name in stash.names():
+            stash.remove(name)
+        return _ack()
+
+    def _end(self, message: Decoded) -> Answer:
+        # Every place of it was merged into the source's, which has dealt with it.
+        self._plane.index_clear()
+        self._on_end(message["generation"], message["checkpoint"], message["record"])
+        if not self._confirmed.wait(CONFIRM_S_MAX):
+            raise OSError(errno.ETIMEDOUT, "the record was not made durable in time")
+        self.close()
+        return _ack()
+
+    def _tree(self, message: Decoded) -> Tree:
+        tree = self._trees.get(message["root"])
+        if tree is None:
+            raise OSError(errno.ENODEV, "no such replicated directory, or not begun")
+        return tree
+
+    _ACTS: dict[str, Callable[[Target, Decoded], Answer]] = {  # noqa: RUF012 - never changed
+        "BeginSync": _begin,
+        "FetchIndex": _fetch_index,
+        "ListNames": _list_names,
+        "Detach": _detach,
+        "Attach": _attach,
+        "SyncNames": _sync_names,
+        "Find": _find,
+        "KeepAside": _keep_aside,
+        "SetAll": _set_all,
+        "EmptyStash": _empty_stash,
+        "EndSync": _end,
+    }
+
+
+def _ack() -> Answer:
+    return "Ack", {"error": 0, "result": 0}
+
+
+def _outcomes(each: Iterator[int]) -> Answer:
+    return "Outcomes", {"error": 0, "outcomes": bytes(each)}
+
+
+def _error(message: str, error: int) -> Answer:
+    name = BY_NAME[message].answer
+    match name:
+        case "Ack":
+            return name, {"error": error, "result": 0}
+        case "Outcomes":
+            return name, {"error": error, "outcomes": b""}
+        case "Names":
+            return name, {"error": error, "entries": ()}
+        case _:
+            raise OSError(error, "this answer cannot hold an error", message)
