@@ -51,6 +51,7 @@ class _Child:
     channel: socket.socket
     began_ms: int
     answered_ms: int
+    asked_ms: int = 0
     loaded: bool = False
 
 
@@ -124,7 +125,8 @@ class Guardian:
             self._bury(child, now_ms, f"it was silent for {silent_ms} ms")
         elif now_ms - child.began_ms > START_MS_MAX and not child.loaded:
             self._bury(child, now_ms, "it did not load its modules")
-        else:
+        elif now_ms - child.asked_ms >= ASK_MS:
+            child.asked_ms = now_ms
             _send(child.channel, ASK)
 
     def _hear(self, child: _Child, now_ms: int) -> None:
