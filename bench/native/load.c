@@ -1,10 +1,11 @@
 /*
  * Loads for the benchmarks: the same system calls against any path, each one timed.
  *
- *     load write PATH COUNT SIZE THREADS none|fsync|fdatasync    overwrites a file of its own size
- *     load read  PATH COUNT SIZE THREADS none                    reads it again and again
+ *     load write PATH COUNT SIZE THREADS none|fsync|fdatasync
+ *     load read  PATH COUNT SIZE THREADS none
  *
- * Each thread has its own part of the file, PART_BYTES long, and goes through it in order, over
+ * Each thread has a file of its own, PATH.0, PATH.1, ... (the kernel lets one write at a time into
+ * a file), of FILE_BYTES, that was written before, and goes through it in order, COUNT times, over
  * and over. Prints one line of JSON: microseconds of a call (with its sync), calls a second.
  */
 #include <assert.h>
@@ -19,8 +20,9 @@
 #include <unistd.h>
 
 enum {
-    PART_BYTES = 8 << 20,
+    FILE_BYTES = 8 << 20,
     SIZE_MAX_BYTES = 1 << 20,
+    PATH_BYTES = 4096,
     THREADS_MAX = 64,
     COUNT_MAX = 4000000,
 };
@@ -55,6 +57,18 @@ static double now_us(void)
     return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
 }
 
+static int open_file(const struct load *load, uint32_t number)
+{
+    char path[PATH_BYTES];
+    int fd = -1;
+
+    (void)snprintf(path, sizeof(path), "%s.%u", load->path, number);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        give_up(path);
+    return fd;
+}
+
 static void one_call(const struct load *load, int fd, uint8_t *buffer, off_t at)
 {
     ssize_t done =
@@ -71,14 +85,14 @@ static void *run_part(void *argument)
     struct part *part = argument;
     const struct load *load = part->load;
     uint8_t *buffer = aligned_alloc(4096, SIZE_MAX_BYTES);
-    int fd = open(load->path, O_RDWR | O_CLOEXEC);
-    uint32_t per_part = PART_BYTES / load->size;
+    int fd = open_file(load, part->number);
+    uint32_t per_file = FILE_BYTES / load->size;
 
-    if (!buffer || fd < 0)
-        give_up(load->path);
+    if (!buffer)
+        give_up("memory");
     memset(buffer, (int)part->number + 1, load->size);
     for (uint32_t index = 0; index < load->count; index++) {
-        off_t at = (off_t)part->number * PART_BYTES + (off_t)(index % per_part) * load->size;
+        off_t at = (off_t)(index % per_file) * load->size;
         double before = now_us();
 
         one_call(load, fd, buffer, at);
@@ -89,16 +103,15 @@ static void *run_part(void *argument)
     return NULL;
 }
 
-/* The whole file is there before anything is timed: its regions are noted, its pages cached. */
-static void fill_file(const struct load *load)
+/* The files are whole before anything is timed: their regions are noted, their pages cached. */
+static void fill_file(const struct load *load, uint32_t number)
 {
     uint8_t *block = calloc(1, SIZE_MAX_BYTES);
-    int fd = open(load->path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    off_t end = (off_t)load->thread_count * PART_BYTES;
+    int fd = open_file(load, number);
 
-    if (!block || fd < 0)
-        give_up(load->path);
-    for (off_t at = 0; at < end; at += SIZE_MAX_BYTES) {
+    if (!block)
+        give_up("memory");
+    for (off_t at = 0; at < FILE_BYTES; at += SIZE_MAX_BYTES) {
         if (load->is_read && pread(fd, block, SIZE_MAX_BYTES, at) == SIZE_MAX_BYTES)
             continue;
         if (pwrite(fd, block, SIZE_MAX_BYTES, at) != SIZE_MAX_BYTES)
@@ -135,7 +148,8 @@ static int run(const struct load *load)
 
     if (!took_us)
         give_up("memory");
-    fill_file(load);
+    for (uint32_t index = 0; index < load->thread_count; index++)
+        fill_file(load, index);
     start_us = now_us();
     for (uint32_t index = 0; index < load->thread_count; index++) {
         parts[index] = (struct part){
