@@ -231,7 +231,11 @@ class Story:
         began = time.monotonic()
         while True:
             said = {host: self._state(host) for host in plan.NODES}
-            ready = {str(one.get("state")): host for host, one in said.items() if one.get("ready")}
+            ready = {
+                str(one.get("state")): host
+                for host, one in said.items()
+                if one.get("ready") in (True, "Ready")
+            }
             shown = ", ".join(f"{host} {one.get('state', '?')}" for host, one in said.items())
             if set(ready) == {"PRIM", "SECOND"} and primary in ("", ready["PRIM"]):
                 self.screen.say(f"{shown} after {time.monotonic() - began:.1f} s")

@@ -31,7 +31,7 @@ ASK_MS = 50
 TIMEOUT_MS_DEFAULT = 1_000  # the shortest profile, until a control plane has said its own
 # Of the timeout: a silent process is ended after the first part, its successor must be there
 # before the second. What is left is the time to act in.
-HANGS_PART, LOST_PART = 0.4, 0.8
+HANGS_PART, LOST_PART = 0.6, 0.85
 # A loop that does not turn harms nobody while the heartbeats go out; it helps nobody either.
 LOOP_MS_MAX = 10_000
 START_MS_MAX = 20_000  # to load all modules

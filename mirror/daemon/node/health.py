@@ -16,6 +16,7 @@ import threading
 from dataclasses import dataclass
 
 from mirror.adapters import clock
+from mirror.adapters.heartbeats.realtime import raise_this_thread
 
 GO = b"go"
 ASK = b"?"
@@ -70,6 +71,7 @@ class HealthChannel:
         threading.Thread(target=self._answer, args=(loop,), name="health", daemon=True).start()
 
     def _answer(self, loop: asyncio.AbstractEventLoop) -> None:
+        raise_this_thread()  # as the guardian and the heartbeats: one slower would look dead
         self._turned_ms = clock.boottime_ms()
         while self._receive():
             loop_ms = clock.boottime_ms() - self._turned_ms

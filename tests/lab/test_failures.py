@@ -1,0 +1,235 @@
+"""The failure table on real processes: a test a row, as far as a row can be provoked here."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from mirror.adapters.lab import module_setup, plan, status
+from mirror.adapters.lab.client import Lab
+from mirror.adapters.lab.comparison import compare_hosts
+from tests.lab.writer import writing
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+
+MODULE = "mirror"
+LEDGER = f"{plan.REPLICATED_DIRECTORY}/ledger"
+# Detection takes the heartbeat timeout, 1 s; the rest is margin for a machine at work.
+TAKEOVER_S = 10.0
+RETURN_S = 40.0
+
+
+@pytest.fixture
+def pair(run_name: str, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """PRIM on n1, SECOND (Ready) on n2."""
+    witness = bool(getattr(request, "param", False))
+    with Lab.up(f"{run_name}-failures", witness=witness, bound=True) as lab:
+        module_setup.set_up(lab, module_setup.find_module(MODULE))
+        try:
+            yield lab
+        except BaseException:
+            raise
+        finally:
+            request.node.lab_logs = logs(lab)
+
+
+@pytest.fixture(autouse=True)
+def _show_logs(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    print(getattr(request.node, "lab_logs", ""))
+
+
+def logs(lab: Lab) -> str:
+    shown = []
+    for host in plan.NODES:
+        if lab.pid(host):
+            done = lab.exec(host, ["mirror", "log", "-m", MODULE, "-A", "-s", "60"], check=False)
+            shown.append(f"--- {host}\n{done.stdout}{done.stderr}")
+    return "\n".join(shown)
+
+
+def state(lab: Lab, host: str) -> str:
+    found = status.module_states(lab, host).get(MODULE)
+    return str(found) if found else "unknown"
+
+
+def await_states(lab: Lab, timeout_s: float, **wanted: str) -> None:
+    """Wait until each host is in its state, as in n1="PRIM"; all of them Ready."""
+    deadline = time.monotonic() + timeout_s
+    goal = {host: f"{word} (Ready)" for host, word in wanted.items()}
+    while (now := {host: state(lab, host) for host in goal}) != goal:
+        assert time.monotonic() < deadline, f"{now} instead of {goal}"
+        time.sleep(0.05)
+
+
+def numbers_in(lab: Lab, host: str) -> set[int]:
+    return {int(line) for line in lab.exec(host, ["cat", LEDGER]).stdout.split()}
+
+
+def holds_address(lab: Lab, host: str) -> bool:
+    return plan.VIRTUAL_IP in lab.exec(host, ["ip", "-o", "address"]).stdout
+
+
+def assert_equal(lab: Lab) -> None:
+    """Both lower directories are the same; file times travel a little after the data."""
+    deadline = time.monotonic() + 10
+    while differences := compare_hosts(lab, MODULE):
+        assert time.monotonic() < deadline, differences
+        time.sleep(0.5)
+
+
+def test_power_of_the_primary_is_lost(pair: Lab) -> None:
+    with writing(pair, "n1", LEDGER) as writer:
+        pair.power_off("n1")
+        await_states(pair, TAKEOVER_S, n2="ALONE")
+        said = writer.stop()
+    assert set(said) <= numbers_in(pair, "n2")
+    assert holds_address(pair, "n2")
+    pair.boot("n1")
+    await_states(pair, RETURN_S, n2="PRIM", n1="SECOND")
+    assert not holds_address(pair, "n1")
+    assert_equal(pair)
+
+
+def test_power_of_the_secondary_is_lost(pair: Lab) -> None:
+    with writing(pair, "n1", LEDGER) as writer:
+        pair.power_off("n2")
+        await_states(pair, TAKEOVER_S, n1="ALONE")
+        writer.await_more(20)
+        pair.boot("n2")
+        await_states(pair, RETURN_S, n1="PRIM", n2="SECOND")
+        writer.await_more(20)
+        assert writer.longest_gap_s() < 5
+        said = writer.stop()
+    assert set(said) <= numbers_in(pair, "n1")
+    assert_equal(pair)
+
+
+def test_the_data_plane_of_the_primary_is_killed(pair: Lab) -> None:
+    with writing(pair, "n1", LEDGER) as writer:
+        pair.kill("n1", "data")
+        await_states(pair, RETURN_S, n2="PRIM", n1="SECOND")
+        said = writer.stop()
+    assert writer.error
+    assert set(said) <= numbers_in(pair, "n2")
+    assert holds_address(pair, "n2")
+    assert not holds_address(pair, "n1")
+    assert_equal(pair)
+
+
+def test_the_data_plane_of_the_secondary_is_killed(pair: Lab) -> None:
+    with writing(pair, "n1", LEDGER) as writer:
+        pair.kill("n2", "data")
+        writer.await_more(50)
+        await_states(pair, RETURN_S, n1="PRIM", n2="SECOND")
+        said = writer.stop()
+    assert writer.longest_gap_s() < 3
+    assert set(said) <= numbers_in(pair, "n1")
+    assert_equal(pair)
+
+
+@pytest.mark.parametrize("host", plan.NODES)
+def test_the_control_plane_is_killed(pair: Lab, host: str) -> None:
+    with writing(pair, "n1", LEDGER) as writer:
+        for _ in range(3):
+            pair.kill(host, "control")
+            module_setup.await_node(pair, host)
+            writer.await_more(50)
+        await_states(pair, TAKEOVER_S, n1="PRIM", n2="SECOND")
+        assert holds_address(pair, "n1")
+        assert not holds_address(pair, "n2")
+        assert writer.longest_gap_s() < 1
+        said = writer.stop()
+    assert set(said) <= numbers_in(pair, "n1")
+    assert_equal(pair)
+
+
+def test_everything_of_the_primary_is_killed(pair: Lab) -> None:
+    with writing(pair, "n1", LEDGER) as writer:
+        pair.kill("n1", "all")
+        await_states(pair, RETURN_S, n2="PRIM", n1="SECOND")
+        said = writer.stop()
+    assert set(said) <= numbers_in(pair, "n2")
+    assert holds_address(pair, "n2")
+    assert not holds_address(pair, "n1")
+    assert_equal(pair)
+
+
+def test_one_network_is_cut(pair: Lab) -> None:
+    with writing(pair, "n1", LEDGER) as writer:
+        pair.cut("n1", "lan2")
+        writer.await_more(200)
+        await_states(pair, TAKEOVER_S, n1="PRIM", n2="SECOND")
+        assert writer.longest_gap_s() < 1
+        pair.heal("n1")
+        await_states(pair, TAKEOVER_S, n1="PRIM", n2="SECOND")
+
+
+def test_all_networks_are_cut_without_a_witness(pair: Lab) -> None:
+    with writing(pair, "n1", LEDGER) as writer:
+        pair.cut("n1")
+        await_states(pair, TAKEOVER_S, n1="ALONE", n2="ALONE")
+        pair.exec("n2", ["sh", "-c", f"echo here > {plan.REPLICATED_DIRECTORY}/only-on-n2"])
+        writer.await_more(20)
+        pair.heal("n1")
+        await_states(pair, RETURN_S, n1="PRIM", n2="SECOND")
+        said = writer.stop()
+    # As SafeKit: the former PRIM stays. Nothing of the other side is thrown away.
+    assert set(said) <= numbers_in(pair, "n1")
+    assert "Split brain recovery: staying alone" in logs(pair)
+    find = ["find", "/var/lib/mirror", plan.REPLICATED_DIRECTORY, "-name", "only-on-n2*"]
+    kept = pair.exec("n2", find, check=False).stdout
+    assert "only-on-n2" in kept
+    assert_equal(pair)
+
+
+@pytest.mark.parametrize("pair", [True], indirect=True)
+def test_all_networks_are_cut_with_a_witness(pair: Lab) -> None:
+    with writing(pair, "n1", LEDGER) as writer:
+        pair.cut("n1")
+        await_states(pair, TAKEOVER_S, n2="ALONE")
+        time.sleep(1)
+        assert "ALONE (Ready)" not in state(pair, "n1")
+        assert not holds_address(pair, "n1")
+        said = writer.stop()
+    assert set(said) <= numbers_in(pair, "n2")
+    pair.heal("n1")
+    await_states(pair, RETURN_S, n2="PRIM", n1="SECOND")
+    assert_equal(pair)
+
+
+def test_a_node_is_paused_and_resumed(pair: Lab) -> None:
+    with writing(pair, "n1", LEDGER) as writer:
+        pair.pause("n1")
+        await_states(pair, TAKEOVER_S, n2="ALONE")
+        pair.exec("n2", ["sh", "-c", f"echo after > {plan.REPLICATED_DIRECTORY}/after"])
+        pair.resume("n1")
+        await_states(pair, RETURN_S, n2="PRIM", n1="SECOND")
+        said = writer.stop()
+    assert set(said) <= numbers_in(pair, "n2")
+    assert_equal(pair)
+
+
+def test_roles_are_swapped(pair: Lab) -> None:
+    with writing(pair, "n1", LEDGER) as writer:
+        said = writer.stop()
+    pair.exec("n1", ["mirror", "swap", "-m", MODULE])
+    await_states(pair, RETURN_S, n2="PRIM", n1="SECOND")
+    assert set(said) <= numbers_in(pair, "n2")
+    assert holds_address(pair, "n2")
+    assert not holds_address(pair, "n1")
+    pair.exec("n1", ["mirror", "swap", "-m", MODULE])
+    await_states(pair, RETURN_S, n1="PRIM", n2="SECOND")
+    assert_equal(pair)
+
+
+def test_the_primary_is_stopped_and_started(pair: Lab) -> None:
+    with writing(pair, "n1", LEDGER) as writer:
+        said = writer.stop()
+    pair.exec("n1", ["mirror", "waitstop", "-m", MODULE])
+    await_states(pair, TAKEOVER_S, n2="ALONE")
+    pair.exec("n1", ["touch", f"{plan.REPLICATED_DIRECTORY}/plain"])  # nothing is mounted now
+    assert set(said) <= numbers_in(pair, "n2")
+    pair.exec("n1", ["mirror", "start", "-m", MODULE])
+    await_states(pair, RETURN_S, n2="PRIM", n1="SECOND")
+    assert_equal(pair)

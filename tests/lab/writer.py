@@ -1,0 +1,91 @@
+"""An application of the tests: appends numbers to a file, and says each one after it was written.
+
+What it has said is known outside of its host, whatever becomes of that host: every number said must
+be in the file for ever (barrier="write": a completed write is on both nodes).
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from mirror.adapters.lab.client import Lab
+
+_PROGRAM = """
+import os, sys, time
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+number = 0
+while True:
+    try:
+        os.write(fd, b"%d\\n" % number)
+    except OSError as error:
+        print("error", error.errno, flush=True)
+        sys.exit(0)
+    print(number, flush=True)
+    number += 1
+    time.sleep(0.01)
+"""
+
+
+@dataclass
+class Writer:
+    """said: numbers whose write returned, with the moment; error: the errno that ended it."""
+
+    process: "subprocess.Popen[str]"
+    said: list[tuple[int, float]] = field(default_factory=list)
+    error: int = 0
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self.changed:
+                if line.startswith("error"):
+                    self.error = int(line.split()[1])
+                elif line.endswith("\n"):
+                    self.said.append((int(line), time.monotonic()))
+                self.changed.notify_all()
+
+    def await_more(self, count: int, timeout_s: float = 20.0) -> None:
+        with self.changed:
+            goal = len(self.said) + count
+            assert self.changed.wait_for(lambda: len(self.said) >= goal, timeout_s), (
+                f"{len(self.said)} of {goal} writes, error {self.error}"
+            )
+
+    def longest_gap_s(self) -> float:
+        moments = [moment for _, moment in self.said]
+        return max(
+            (later - before for before, later in zip(moments, moments[1:], strict=False)),
+            default=0.0,
+        )
+
+    def stop(self) -> list[int]:
+        # The program is a grandchild, in another process namespace but in the same group.
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        return [number for number, _ in self.said]
+
+
+@contextmanager
+def writing(lab: Lab, host: str, path: str) -> Iterator[Writer]:
+    """Run a writer in a host; it is ended at the end."""
+    command = [sys.executable, "-c", _PROGRAM, path]
+    process = lab.popen(host, command, stdout=subprocess.PIPE, text=True)
+    writer = Writer(process)
+    reader = threading.Thread(target=writer.read, daemon=True)
+    reader.start()
+    try:
+        writer.await_more(20)
+        yield writer
+    finally:
+        writer.stop()
+        reader.join(5)
+        assert process.stdout is not None
+        process.stdout.close()
