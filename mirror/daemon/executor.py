@@ -6,7 +6,6 @@ come back as events.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, assert_never
 
@@ -229,12 +228,9 @@ class Executor:
             # A task of its own, so that a newer plan can end it without ending this one.
             self._script = asyncio.get_running_loop().create_task(self._run_script(call))
             try:
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.shield(self._script)
-                if not self._script.done():  # we are the ones who are cancelled
-                    self._script.cancel()
-                    raise asyncio.CancelledError
+                await asyncio.wait({self._script})
             finally:
+                self._script.cancel()  # nothing, when it has ended
                 self._script = None
 
     async def _run_script(self, call: ScriptCall) -> None:

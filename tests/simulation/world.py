@@ -125,21 +125,20 @@ class World:
             await self.sleep(0.05)
         return False
 
-    def partitioned(self) -> bool:
-        """Tell whether one direction is cut on all networks, or a host stands still."""
-        for host in self.hosts.values():
-            if all((lan, host.name) in self.network.cut for lan in LANS):
-                return True
-            if not host.running.is_set():
-                return True
-        return False
+    def cut_off(self) -> bool:
+        """Tell whether one direction is cut on all networks."""
+        return any(all((lan, name) in self.network.cut for lan in LANS) for name in self.hosts)
 
     def note_partition(self) -> None:
-        """Without a witness two nodes that cannot hear each other may both go on (design 9)."""
-        if self.partitioned():
-            self.both_may_run = True
-            if not self.witness_used:
-                self.ledger.excused = "partition without a witness"
+        """Without a witness two nodes that cannot hear each other may both go on (design 9).
+
+        A host that only stood still is no excuse: it may find itself superseded, but never
+        acknowledges anything then.
+        """
+        still = any(not host.running.is_set() for host in self.hosts.values())
+        self.both_may_run = self.both_may_run or still or self.cut_off()
+        if self.cut_off() and not self.witness_used:
+            self.ledger.excused = "partition without a witness"
 
 
 async def first_start(world: World) -> None:
