@@ -1,0 +1,158 @@
+"""The workload itself, on a plain directory: the model is right, and what is wrong is seen."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mirror.adapters.compare import digest_tree
+from tests.workload.hand import HandLost, ProcessHand
+from tests.workload.operations import Operation, Outcome
+from tests.workload.tidy import unlock
+from tests.workload.worker import Worker, Wrong, replay
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Iterator[Path]:
+    directory = tmp_path / "top"
+    directory.mkdir()
+    yield directory
+    unlock(directory)
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_the_model_is_what_linux_does(top: Path, tmp_path: Path, seed: int) -> None:
+    worker = Worker(seed, tmp_path / "log")
+    with ProcessHand(top) as hand:
+        worker.run(hand, 1000)
+    worker.verify(list(digest_tree(top)), "at the end")
+    assert worker.done == 1000
+
+
+def test_a_seed_is_the_same_every_time(top: Path, tmp_path: Path) -> None:
+    logs = []
+    for name in ("one", "other"):
+        (top / name).mkdir()
+        worker = Worker(9, tmp_path / name)
+        with ProcessHand(top / name) as hand:
+            worker.run(hand, 400)
+        logs.append([line for line in (tmp_path / name).read_text().splitlines() if "do" in line])
+    assert logs[0] == logs[1]
+
+
+def test_a_log_replays(top: Path, tmp_path: Path) -> None:
+    (top / "first").mkdir()
+    worker = Worker(11, tmp_path / "log")
+    with ProcessHand(top / "first") as hand:
+        worker.run(hand, 300)
+    (top / "again").mkdir()
+    with ProcessHand(top / "again") as hand:
+        done = replay(tmp_path / "log", hand)
+    assert len(done) == 300
+    worker.verify(list(digest_tree(top / "again")), "replayed")
+
+
+def first_file(top: Path) -> Path:
+    """One with content; immutable ones excepted, for they cannot be damaged."""
+    return next(
+        path
+        for path in sorted(top.rglob("*"))
+        if path.is_file() and not path.is_symlink() and path.stat().st_size > 0
+    )
+
+
+def test_damage_is_seen(top: Path, tmp_path: Path) -> None:
+    worker = Worker(3, tmp_path / "log")
+    with ProcessHand(top) as hand:
+        worker.run(hand, 400)
+    unlock(top)
+    file = first_file(top)
+    status = file.stat()
+    with file.open("r+b") as opened:
+        byte = opened.read(1)
+        opened.seek(0)
+        opened.write(bytes([byte[0] ^ 1]))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(Wrong, match="bytes"):
+        worker.verify(list(digest_tree(top)), "damaged")
+    file.unlink()
+    with pytest.raises(Wrong, match="nothing"):
+        worker.verify(list(digest_tree(top)), "damaged")
+
+
+class FailingHand:
+    """Loses the answer of one operation, performed or not before."""
+
+    def __init__(self, hand: ProcessHand, at: str, *, happens: bool) -> None:
+        self._hand = hand
+        self._at = at
+        self._happens = happens
+
+    def perform(self, operation: Operation) -> Outcome:
+        if operation["do"] == self._at:
+            if self._happens:
+                self._hand.perform(operation)
+            raise HandLost("by this test")
+        return self._hand.perform(operation)
+
+    def close(self) -> None:
+        self._hand.close()
+
+
+@pytest.mark.parametrize("happens", [True, False])
+@pytest.mark.parametrize("at", ["rename", "write", "setxattr"])
+def test_what_was_under_way_is_settled(
+    top: Path, tmp_path: Path, at: str, *, happens: bool
+) -> None:
+    worker = Worker(5, tmp_path / "log")
+    with ProcessHand(top) as hand:
+        failing = FailingHand(hand, at, happens=happens)
+        with pytest.raises(HandLost):
+            worker.run(failing, 500)
+    verdict = worker.resolve(list(digest_tree(top)), lambda path: (top / path).read_bytes())
+    assert verdict in ("happened", "did not happen")
+    with ProcessHand(top) as hand:
+        worker.run(hand, 300)
+    worker.verify(list(digest_tree(top)), "at the end")
+
+
+def test_a_write_that_happened_in_part_is_settled_and_more_is_not(
+    top: Path, tmp_path: Path
+) -> None:
+    for spoilt in (False, True):
+        directory = top / str(spoilt)
+        directory.mkdir()
+        worker = Worker(1, tmp_path / f"log-{spoilt}")
+        with ProcessHand(directory) as hand:
+            flags = ["O_RDWR", "O_CREAT"]
+            worker.step(
+                hand, {"do": "open", "slot": 1, "path": "f", "flags": flags, "mode": 0o600}
+            )
+            write = {"do": "write", "slot": 1, "offset": 0, "length": 9000, "tag": 5}
+            worker.step(hand, write)
+            with pytest.raises(HandLost):
+                worker.step(FailingHand(hand, "write", happens=True), write | {"tag": 6})
+            with (directory / "f").open("r+b") as file:
+                file.write(worker.model.tree.lookup("f").content.read(0, 4096))
+                if spoilt:
+                    file.write(b"neither the one nor the other")
+        found = list(digest_tree(directory))
+        if spoilt:
+            with pytest.raises(Wrong, match="under way"):
+                worker.resolve(found, lambda path: (top / "True" / path).read_bytes())
+        else:
+            verdict = worker.resolve(found, lambda path: (top / "False" / path).read_bytes())
+            assert verdict == "in part"
+
+
+def test_a_lost_acknowledged_operation_is_seen(top: Path, tmp_path: Path) -> None:
+    worker = Worker(2, tmp_path / "log")
+    with ProcessHand(top) as hand:
+        worker.run(hand, 200)
+        worker.step(hand, {"do": "mkdir", "path": "kept", "mode": 0o755, "umask": 0})
+    assert stat.S_ISDIR((top / "kept").lstat().st_mode)
+    (top / "kept").rmdir()
+    with pytest.raises(Wrong, match="lost"):
+        worker.resolve(list(digest_tree(top)), lambda path: (top / path).read_bytes())
