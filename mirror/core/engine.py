@@ -78,6 +78,9 @@ class Engine:
         self._out = []
         last_ms, context.last_ms = context.last_ms, now_ms
         assert last_ms is None or now_ms >= last_ms, "the boot clock does not go back"
+        if last_ms is None or isinstance(event, Resumed):
+            # Silence counts from when this engine can hear, not from when it was made.
+            context.listening_since_ms = now_ms
         if last_ms is not None and now_ms - last_ms > context.settings.timeout_ms:
             # This node stood still and nobody told it: what it knows of the peer is old.
             self._happen(Stalled(now_ms - last_ms), now_ms)

@@ -167,6 +167,9 @@ def _resumed(context: Context, event: Resumed) -> EventKind | None:  # noqa: PLR
         context.data_lost, context.left_from = True, saved
         return E.RESUMED_BROKEN
     context.link = bool(event.session) and event.gate == "open"
+    if event.gate == "closed" and mode in {"alone", "leading", "prim"}:
+        context.left_from = saved  # it was ending: a closed gate is never opened again
+        return E.RESUMED_BROKEN
     if mode in {"alone", "leading"} and sole and saved in SERVING - {State.TAKING_OVER}:
         context.leading = mode == "leading"
         return E.RESUMED_ALONE

@@ -41,7 +41,9 @@ class ToldEngine(Engine):
 
     def __init__(self, host: "SimHost", settings: Settings, record: Record, seed: bytes) -> None:
         self._host = host
-        super().__init__(settings, record, seed, seed.hex(), host.world.now_ms())
+        # Made some time before its first event, as on a host that is busy.
+        made_ms = max(0, host.world.now_ms() - host.world.random.choice((0, 50, 1500)))
+        super().__init__(settings, record, seed, seed.hex(), made_ms)
 
     def handle(self, event: Event, now_ms: int) -> tuple[Action, ...]:
         before = self.state
