@@ -138,9 +138,11 @@ class AddressKeeper:
         interface = network.interface(found.index) if found else None
         return found is not None and found.usable and interface is not None and interface.up
 
-    async def take(self) -> None:
+    async def take(self, *, expected: frozenset[str] = frozenset()) -> None:
         """Make the address ours and tell the network; idempotent, and quick when it is ours.
 
+        expected: hardware addresses whose answer is no conflict. A host whose processes stand
+        still answers from its kernel, for an address that it has lost the right to.
         Takes about PROBE_LISTEN_S. An address that this host has already, after a restart of
         the control plane, is announced again without being removed. If it is cancelled, the
         address may be there or not: `release` it.
@@ -155,7 +157,7 @@ class AddressKeeper:
             self._endpoint = self._open(place)
         try:
             if present is None:
-                await self._probe(place)
+                await self._probe(place, expected)
                 await asyncio.to_thread(self._add, place)
         except BaseException:
             self._close_endpoint()
@@ -192,8 +194,8 @@ class AddressKeeper:
             self._endpoint.close()
             self._endpoint = None
 
-    async def _probe(self, place: Place) -> None:
-        """Listen while asking; the first claim ends it."""
+    async def _probe(self, place: Place, expected: frozenset[str]) -> None:
+        """Listen while asking; the first claim that is not expected ends it."""
         endpoint = self._endpoint
         if endpoint is None or not place.interface.up:
             return
@@ -204,7 +206,7 @@ class AddressKeeper:
             with contextlib.suppress(OSError):
                 while not claimed.done():
                     mac = endpoint.receive_claim(probing=True)
-                    if mac is not None:
+                    if mac is not None and mac not in expected:
                         claimed.set_result(mac)
 
         loop.add_reader(endpoint.fileno(), read)

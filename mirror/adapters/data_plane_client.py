@@ -15,7 +15,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mirror.errors import DataPlaneNotStarted, DataPlaneSilent, LocalMessageRefused
+from mirror.errors import (
+    DataPlaneNotStarted,
+    DataPlaneSilent,
+    LocalMessageRefused,
+    MirrorError,
+)
 from mirror.wire.local import Decoder, Message, encode, raise_if_error, request
 
 CHUNK_BYTES_MAX = 65_536
@@ -25,8 +30,8 @@ END_S = 5.0
 CALL_S = 10.0
 # What may take longer: syncing what is dirty, or unmounting a busy directory.
 CALL_S_OF = {
-    "freeze": 3.0,
-    "gate": 3.0,
+    "freeze": 12.0,
+    "gate": 12.0,
     "hello": 3.0,
     "status": 3.0,
     "settle": 60.0,
@@ -139,8 +144,10 @@ class DataPlaneClient:
         self._ending = True
         try:
             if self._writer is not None and not self._gone.is_set():
-                with contextlib.suppress(DataPlaneSilent):
+                try:
                     await self.call("stop", {})
+                except MirrorError:
+                    self.kill()  # half stopped, it would be found and used again
                 await self._wait_gone()
         finally:
             await self._forget()

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import ipaddress
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -113,6 +113,24 @@ def read_network() -> HostNetwork:
             )
     except (OSError, NetlinkError) as error:
         raise _failed(error) from error
+
+
+def neighbour_macs(addresses: Iterable[str]) -> frozenset[str]:
+    """Hardware addresses by which this host knows these addresses; what it forgot is left out.
+
+    Not inside a running event loop. Raises: HostProbeFailed (MIR-201).
+    """
+    wanted = frozenset(addresses)
+    try:
+        with IPRoute() as route:
+            found = [
+                message.get_attr("NDA_LLADDR")
+                for message in route.get_neighbours()
+                if message.get_attr("NDA_DST") in wanted
+            ]
+    except (OSError, NetlinkError) as error:
+        raise _failed(error) from error
+    return frozenset(str(mac) for mac in found if mac)
 
 
 async def read_network_async() -> HostNetwork:

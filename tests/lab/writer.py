@@ -1,9 +1,10 @@
-"""An application of the tests: appends numbers to a file, and says each one after it was written.
+"""An application of the tests: appends numbers to a file, says each one after it was written.
 
-What it has said is known outside of its host, whatever becomes of that host: every number said must
-be in the file for ever (barrier="write": a completed write is on both nodes).
+What it has said is known outside of its host, whatever becomes of that host: every number said
+must be in the file for ever (barrier="write": a completed write is on both nodes).
 """
 
+import itertools
 import os
 import signal
 import subprocess
@@ -61,7 +62,7 @@ class Writer:
     def longest_gap_s(self) -> float:
         moments = [moment for _, moment in self.said]
         return max(
-            (later - before for before, later in zip(moments, moments[1:], strict=False)),
+            (later - before for before, later in itertools.pairwise(moments)),
             default=0.0,
         )
 

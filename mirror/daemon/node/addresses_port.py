@@ -1,26 +1,43 @@
-"""The virtual addresses of one module: taken together or not at all."""
+"""The virtual addresses of one module: taken together or not at all.
+
+The peer's own claim is no conflict: that it may not serve any more was decided before, and a host
+whose processes stand still answers from its kernel for ever.
+"""
 
 import asyncio
 
 from mirror.adapters import clock
 from mirror.adapters.addresses import AddressKeeper
-from mirror.errors import AddressInUse
+from mirror.adapters.netlink_facts import neighbour_macs
+from mirror.errors import AddressInUse, HostProbeFailed
 
-# The other host may be giving the address back at this moment; longer, and it really holds it.
+# Another host may be giving the address back at this moment; longer, and it really holds it.
 PATIENCE_MS = 3_000
 AGAIN_S = 0.1
 
 
 class AddressesPort:
-    """Implements ports.Addresses over one keeper an address. Used by one event loop."""
+    """Implements ports.Addresses over one keeper an address. Used by one event loop.
 
-    def __init__(self, keepers: tuple[AddressKeeper, ...]) -> None:
+    peer_addresses: the peer's, on all networks.
+    """
+
+    def __init__(
+        self, keepers: tuple[AddressKeeper, ...], peer_addresses: tuple[str, ...]
+    ) -> None:
         self._keepers = keepers
+        self._peer_addresses = peer_addresses
 
     async def take(self) -> None:
+        if not self._keepers:
+            return
+        try:
+            expected = await asyncio.to_thread(neighbour_macs, self._peer_addresses)
+        except HostProbeFailed:
+            expected = frozenset()
         try:
             for keeper in self._keepers:
-                await _take(keeper)
+                await _take(keeper, expected)
         except BaseException:
             await self.release()
             raise
@@ -36,11 +53,11 @@ class AddressesPort:
             raise failure
 
 
-async def _take(keeper: AddressKeeper) -> None:
+async def _take(keeper: AddressKeeper, expected: frozenset[str]) -> None:
     deadline_ms = clock.boottime_ms() + PATIENCE_MS
     while True:
         try:
-            await keeper.take()
+            await keeper.take(expected=expected)
         except AddressInUse:
             if clock.boottime_ms() > deadline_ms:
                 raise

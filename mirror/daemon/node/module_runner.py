@@ -105,7 +105,10 @@ class ModuleRunner:
             settings.config.errd, self.post, self.notebook.set_resource, self._run_handler
         )
         self._witness = _witness(layout, settings)
-        self.addresses = AddressesPort(tuple(map(self._keeper, settings.addresses)))
+        self.addresses = AddressesPort(
+            tuple(map(self._keeper, settings.addresses)),
+            tuple(lan.peer_addr for lan in settings.heart.lans),
+        )
         self.driver = self._make_driver()
 
     # --- life ---
@@ -263,9 +266,18 @@ class ModuleRunner:
             if self.heart.lans_heard:
                 return
             if before == await self._changes():
-                self.post(LinkLost(session, "no heartbeat on any network, the link is silent"))
+                await self._part(session)
                 return
             self.post(LinkAlive(session))
+
+    async def _part(self, session: str) -> None:
+        """Have the data plane give the session up; what waits for the peer is held then."""
+        reason = "no heartbeat on any network, the link is silent"
+        self.log.append("E", "nfsbox", f"Link lost: {reason}")
+        try:
+            await self.client.call("part", {"reason": reason})
+        except (MirrorError, OSError) as error:
+            self.post(LinkLost(session, str(error)))
 
     async def _changes(self) -> object:
         """Count what the secondary acknowledged so far; it grows only while the link lives."""

@@ -93,7 +93,8 @@ class Directory:
         """Take the private bind away: the module stops."""
         self.clear()
         if mounts_at(self.lower):
-            native.unmount(self.lower)
+            # Lazily: our own descriptors hold it until the process ends, moments from now.
+            native.unmount(self.lower, lazy=True)
             Path(self.lower).rmdir()
 
     def write_numbers(self, generation: str, checkpoint: int) -> None:

@@ -116,6 +116,16 @@ class Primary:
             self._lanes = None
         self.progress = None
 
+    def part(self, reason: str) -> None:
+        """The peer is gone: the session is lost. What waited for it is held; `link_lost` follows.
+
+        A host that lost its power resets no connection, so somebody else must say so.
+        """
+        if self._plane.attached():
+            self._plane.session_lost(errno.ECONNABORTED, reason)
+        elif self._lanes is not None:
+            self._lanes.shutdown()
+
     def freeze(self) -> None:
         """Park changes. Raises: TimeoutError."""
         self.gate = "frozen"

@@ -305,6 +305,9 @@ class Service:
     def _freeze(self) -> None:
         self._primary.freeze()
 
+    def _part(self, reason: str) -> None:
+        self._primary.part(reason)
+
     def _thaw(self) -> None:
         self._primary.thaw()
 
@@ -339,6 +342,7 @@ class Service:
         "hello": _hello,
         "status": _status,
         "freeze": _freeze,
+        "part": _part,
         "gate": _gate,
         "confirm_sync": _confirm_sync,
     }
