@@ -12,6 +12,7 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import NoReturn
 
 import click
@@ -21,7 +22,14 @@ from mirror.cli import control, messages, resources
 from mirror.cli.manual import manual_page
 from mirror.cli.options import SectionedGroup, common
 from mirror.cli.session import Session
-from mirror.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, CommandNotYet, MirrorError
+from mirror.errors import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_USAGE,
+    CommandNotYet,
+    ConfigRefused,
+    MirrorError,
+)
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 COMPLETION_VARIABLE = "_MIRROR_COMPLETE"
@@ -142,7 +150,13 @@ def run(arguments: Sequence[str]) -> int:
 
 def _say_error(session: Session, error: MirrorError) -> None:
     if session.as_json:
-        said = {"code": error.code, "sentence": str(error), "exit_code": error.exit_code}
+        said: dict[str, object] = {
+            "code": error.code,
+            "sentence": str(error),
+            "exit_code": error.exit_code,
+        }
+        if isinstance(error, ConfigRefused):
+            said["refusals"] = [asdict(one) for one in error.refusals]
         click.echo(json.dumps({"error": said}, indent=2))
     else:
         click.echo(f"mirror: {error}", err=True)

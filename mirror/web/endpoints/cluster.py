@@ -1,0 +1,304 @@
+"""The cluster: its nodes and networks, cluster.xml, making one, joining one."""
+
+import asyncio
+import hashlib
+import platform
+import socket
+import tempfile
+from importlib.metadata import version
+from pathlib import Path as FilePath
+
+from starlette.responses import Response
+
+from mirror.adapters import clock
+from mirror.adapters.joining import fetch_invitation
+from mirror.adapters.pki_files import PkiFiles
+from mirror.config.cluster import Cluster, LanNode, load_cluster
+from mirror.config.collector import Notice
+from mirror.config.files import read_bytes
+from mirror.errors import ConfigRefused, InputRefused, MirrorError, NotFoundHere
+from mirror.web.console import Console, Here, Who
+from mirror.web.endpoints.configuration import etag_of, refuse_when_changed
+from mirror.web.identity import Caller
+from mirror.web.models.cluster import (
+    CheckCluster,
+    CheckedCluster,
+    ClusterNode,
+    ClusterView,
+    ClusterXml,
+    InitCluster,
+    JoinCluster,
+    Joined,
+    JoinTokenView,
+    LanAddress,
+    LanView,
+    MakeJoinToken,
+    NodeView,
+    SaveCluster,
+)
+from mirror.web.models.configuration import NodeResult, Results
+from mirror.web.on_nodes import PeerRefusal, ask_peer, failed
+from mirror.web.refusals import from_notice, from_refusal
+from mirror.wire.join_token import decode_token
+
+CLUSTER_XML = "cluster.xml"
+ABOUT_S = 3.0
+US_PER_MS = 1000
+
+
+async def read_node(console: Here) -> NodeView:
+    """Describe this node: name, host, version, clock, where its console is found."""
+    return NodeView(
+        node=console.membership.shown_node,
+        host=socket.gethostname(),
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        version=version("mirror"),
+        time_us=clock.wall_us(),
+        urls=[*console.urls, *_https_urls(console)],
+        signature=_signature(console),
+    )
+
+
+async def read_cluster(console: Here, caller: Who) -> ClusterView:
+    """The cluster as this node sees it: nodes, networks, versions, clocks."""
+    membership = console.membership
+    cluster = membership.cluster
+    files = PkiFiles(console.layout.pki)
+    seen = await _seen(console)
+    about: dict[str, tuple[NodeView | None, str, float | None]] = {
+        membership.shown_node: (await read_node(console), "", 0.0)
+    }
+    if membership.peer:
+        about[membership.peer] = await _ask_about(console, caller)
+    names = cluster.node_names if cluster else (membership.shown_node,)
+    peer_view = about[membership.peer][0] if membership.peer else None
+    return ClusterView(
+        configured=cluster is not None and bool(membership.node),
+        node=membership.shown_node,
+        lans=[LanView(name=one.name, command=one.command) for one in cluster.lans]
+        if cluster
+        else [],
+        nodes=[_node(name, name == membership.shown_node, cluster, seen, about) for name in names],
+        same_configuration=None
+        if peer_view is None
+        else peer_view.signature == _signature(console),
+        secured=files.node_certificate.is_file() and files.ca_certificate.is_file(),
+        makes_certificates=files.ca_key.is_file(),
+    )
+
+
+async def read_cluster_xml(console: Here) -> ClusterXml:
+    """cluster.xml of this node; empty when there is none yet."""
+    content = _content(console)
+    xml = content.decode("utf-8", "replace")
+    return ClusterXml(xml=xml, etag=etag_of(content), signature=_signature(console))
+
+
+async def check_cluster(console: Here, body: CheckCluster) -> CheckedCluster:
+    """Check a cluster.xml as it is typed. Nothing is saved."""
+    try:
+        checked = await asyncio.to_thread(load_cluster, body.xml.encode(), CLUSTER_XML)
+    except ConfigRefused as error:
+        errors = [from_refusal(one) for one in error.refusals]
+        return CheckedCluster(valid=False, errors=errors, notices=[], nodes=[], lans=[])
+    notices = [from_notice(one) for one in checked.notices]
+    node = console.membership.node
+    if node and node not in checked.node_names:
+        leaves = f"this node, {node}, is not in it; it would leave the cluster"
+        notices.append(from_notice(Notice(CLUSTER_XML, 0, leaves)))
+    return CheckedCluster(
+        valid=True,
+        errors=[],
+        notices=notices,
+        nodes=list(checked.node_names),
+        lans=[lan.name for lan in checked.lans],
+    )
+
+
+async def save_cluster(console: Here, caller: Who, body: SaveCluster) -> Results:
+    """Put a cluster.xml in force on each node named; a wrong one changes nothing."""
+    refuse_when_changed(CLUSTER_XML, body.etag, etag_of(_content(console)))
+    await asyncio.to_thread(load_cluster, body.xml.encode(), CLUSTER_XML)
+    membership = console.membership
+    results = []
+    async with console.configuring():
+        for node in list(dict.fromkeys(body.nodes)) or [membership.shown_node]:
+            if node == membership.shown_node:
+                results.append(await _save_here(console, node, body.xml))
+            elif node == membership.peer:
+                results.append(await _save_there(console, caller, node, body.xml))
+            else:
+                raise InputRefused(
+                    what="nodes",
+                    observed=f"no node {node[:64]!r} reachable from here",
+                    remedy="save here first, then let that node join",
+                )
+    return Results(done=all(one.done for one in results), results=results)
+
+
+async def init_cluster(console: Here, body: InitCluster) -> Joined:
+    """Begin a cluster on its first node: cluster.xml, name, keys."""
+    with tempfile.TemporaryDirectory(prefix="mirror-init.") as directory:
+        file = FilePath(directory) / CLUSTER_XML
+        await asyncio.to_thread(file.write_text, body.xml, "utf-8")
+        answer = await console.command_line.mirror(
+            "cluster", "init", str(file), "--name", body.node
+        )
+    return Joined(node=str(answer["node"]))
+
+
+async def make_join_token(console: Here, body: MakeJoinToken) -> JoinTokenView:
+    """Make a one-time token for a node; it ends when used, after 15 minutes, or by a new one."""
+    await console.joining.make(body.node)
+    return await read_join_token(console)
+
+
+async def read_join_token(console: Here) -> JoinTokenView:
+    """The token of this node, and whether somebody has joined with it."""
+    job = console.joining.job
+    if job is None:
+        return JoinTokenView(node="", token="", waiting=False, joined_from="", failed="")
+    return JoinTokenView(
+        node=job.node,
+        token=job.token if job.waiting else "",
+        waiting=job.waiting,
+        joined_from=job.joined_from,
+        failed=job.failed,
+    )
+
+
+async def end_join_token(console: Here) -> JoinTokenView:
+    """End the token."""
+    console.joining.close()
+    return await read_join_token(console)
+
+
+async def join_cluster(console: Here, body: JoinCluster) -> Joined:
+    """Join the cluster of the node that made the token."""
+    # Fetched here, for an argument of a program can be read by everybody on this host.
+    token = decode_token(body.token)
+    invitation = await asyncio.to_thread(fetch_invitation, token)
+    with tempfile.TemporaryDirectory(prefix="mirror-join.") as directory:
+        file = FilePath(directory) / "invitation"
+        file.touch(0o600)
+        await asyncio.to_thread(file.write_bytes, invitation)
+        arguments = ["cluster", "join", str(file), *(["-r"] if body.replace else [])]
+        answer = await console.command_line.mirror(*arguments)
+    return Joined(node=str(answer["node"]))
+
+
+async def download_authority(console: Here) -> Response:
+    """The certificate of the cluster's authority, to be trusted by browsers."""
+    file = PkiFiles(console.layout.pki).ca_certificate
+    if not file.is_file():
+        raise NotFoundHere(what="ca.crt", observed="no cluster yet", remedy="make or join one")
+    return Response(
+        await asyncio.to_thread(file.read_bytes),
+        media_type="application/x-x509-ca-cert",
+        headers={"content-disposition": 'attachment; filename="mirror-ca.crt"'},
+    )
+
+
+async def _save_here(console: Console, node: str, xml: str) -> NodeResult:
+    with tempfile.TemporaryDirectory(prefix="mirror-cluster.") as directory:
+        file = FilePath(directory) / CLUSTER_XML
+        await asyncio.to_thread(file.write_text, xml, "utf-8")
+        try:
+            await console.command_line.mirror("cluster", "config", str(file))
+        except MirrorError as error:
+            return failed(node, error)
+    return _done(node)
+
+
+async def _save_there(console: Console, caller: Caller, node: str, xml: str) -> NodeResult:
+    body = {"xml": xml, "nodes": []}
+    try:
+        await ask_peer(console, caller, "PUT", "/api/v1/cluster/config", body)
+    except MirrorError as error:
+        return failed(node, error)
+    except PeerRefusal as refusal:
+        return refusal.result(node)
+    return _done(node)
+
+
+def _done(node: str) -> NodeResult:
+    sentence = "the cluster is configured"
+    return NodeResult(
+        node=node, done=True, status=200, sentence=sentence, code="", errors=[], notices=[]
+    )
+
+
+async def _ask_about(
+    console: Console, caller: Caller
+) -> tuple[NodeView | None, str, float | None]:
+    """The other node's words about itself; else why not; and its clock against ours."""
+    begun_us, begun_ms = clock.wall_us(), clock.boottime_us()
+    try:
+        async with console.peers.request(
+            "GET", "/api/v1/node", caller, read_s=ABOUT_S
+        ) as response:
+            content = await response.aread()
+            if response.status_code != 200:
+                return None, f"its console answers {response.status_code}", None
+    except MirrorError as error:
+        return None, str(error), None
+    # Half of the way there and back: on a local network the error is below a millisecond.
+    half_us = (clock.boottime_us() - begun_ms) / 2
+    view = NodeView.model_validate_json(content)
+    return view, "", (view.time_us - begun_us - half_us) / US_PER_MS
+
+
+async def _seen(console: Console) -> dict[str, str]:
+    try:
+        reply = await console.control("cluster_state")
+    except MirrorError:
+        return {}
+    nodes = reply.get("nodes")
+    return (
+        {str(name): str(seen) for name, seen in nodes.items()} if isinstance(nodes, dict) else {}
+    )
+
+
+def _node(
+    name: str,
+    this: bool,  # noqa: FBT001 - a fact
+    cluster: Cluster | None,
+    seen: dict[str, str],
+    about: dict[str, tuple[NodeView | None, str, float | None]],
+) -> ClusterNode:
+    view, observed, difference_ms = about.get(name, (None, "not asked", None))
+    found = [(lan.name, lan.node(name)) for lan in cluster.lans] if cluster else []
+    return ClusterNode(
+        name=name,
+        this=this,
+        addresses=[
+            LanAddress(lan=lan, address=node.address)
+            for lan, node in found
+            if isinstance(node, LanNode)
+        ],
+        reachable=view is not None,
+        observed=observed,
+        seen=seen.get(name, ""),
+        clock_difference_ms=difference_ms,
+        about=view,
+    )
+
+
+def _content(console: Console) -> bytes:
+    file = console.layout.cluster_config
+    return read_bytes(file) if file.is_file() else b""
+
+
+def _signature(console: Console) -> str:
+    content = _content(console)
+    return hashlib.sha256(content).hexdigest()[:16] if content else ""
+
+
+def _https_urls(console: Console) -> list[str]:
+    membership = console.membership
+    if membership.cluster is None:
+        return []
+    found = (lan.node(membership.node) for lan in membership.cluster.lans)
+    addresses = dict.fromkeys(one.address for one in found if one is not None)
+    hosts = (f"[{one}]" if ":" in one else one for one in addresses)
+    return [f"https://{host}:{console.https_port}" for host in hosts]

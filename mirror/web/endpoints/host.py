@@ -1,0 +1,163 @@
+"""The host: directories, networks, addresses; what support needs.
+
+What may not answer (a directory on a dead mount, name resolution) is looked at by a program or a
+thread with a time limit, never by the loop.
+"""
+
+import asyncio
+import ipaddress
+import tempfile
+from pathlib import Path as FilePath
+from typing import Annotated
+
+from fastapi import Query
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse
+
+from mirror.adapters.host_facts import interface_networks, resolve
+from mirror.adapters.icmp import answers
+from mirror.config.host_check import IpNetwork
+from mirror.config.kinds import Address
+from mirror.config.names import check_module_name
+from mirror.errors import InputRefused
+from mirror.web.command_line import LONG_S
+from mirror.web.console import Here
+from mirror.web.endpoints.state import ModuleName
+from mirror.web.models.cluster import (
+    AddressView,
+    DirectoryView,
+    Finding,
+    Findings,
+    InterfaceList,
+    InterfaceView,
+)
+
+LOOK_S = 5.0
+RESOLVE_S = 5.0
+PING_S = 1.0
+EXIT_PROBLEM_FOUND = 1
+
+
+async def browse(
+    console: Here,
+    path: Annotated[str, Query(min_length=1, max_length=4000)] = "/",
+) -> DirectoryView:
+    """Names of the directories beneath one, its free space, what speaks against replicating it.
+
+    Names of directories only: never a file, never a content.
+    """
+    if not path.startswith("/") or "\0" in path:
+        raise InputRefused(
+            what="path", observed=repr(path[:100]), remedy="give one that begins with /"
+        )
+    answer = await console.command_line.program(
+        "mirror.adapters.directory_names",
+        path,
+        str(console.layout.safe),
+        str(console.layout.safevar),
+        what=f"directory {path[:200]}",
+        timeout_s=LOOK_S,
+    )
+    return DirectoryView.model_validate(answer)
+
+
+async def list_interfaces() -> InterfaceList:
+    """The networks of this host."""
+    networks = await asyncio.to_thread(interface_networks)
+    return InterfaceList(
+        interfaces=[
+            InterfaceView(name=name, networks=[str(network) for network in found])
+            for name, found in sorted(networks.items())
+        ]
+    )
+
+
+async def check_address(
+    address: Annotated[str, Query(min_length=1, max_length=253)],
+) -> AddressView:
+    """Whether an address, or a name for one, can be a virtual address here, and is free."""
+    try:
+        Address().parse(address)
+    except ValueError as error:
+        raise InputRefused(
+            what=f"address {address[:64]!r}", observed=str(error), remedy=Address().allowed
+        ) from error
+    try:
+        async with asyncio.timeout(RESOLVE_S):
+            literals = await asyncio.to_thread(resolve, address)
+    except TimeoutError:
+        literals = ()
+    if not literals:
+        sentence = f"{address} is not known to name resolution; write the address itself"
+        return _address(address, (), "", None, sentence)
+    networks = await asyncio.to_thread(interface_networks)
+    first = literals[0]
+    ip = ipaddress.ip_address(first)
+    if ip.is_loopback or ip.is_multicast or ip.is_unspecified:
+        sentence = f"{first} cannot be held by a node; choose a unicast address"
+        return _address(address, literals, "", None, sentence)
+    interface = _interface_of(first, networks)
+    if not interface:
+        shown = ", ".join(sorted({str(one) for found in networks.values() for one in found}))
+        sentence = f"{first} is on no network of this host; networks here: {shown or 'none'}"
+        return _address(address, literals, "", None, sentence)
+    try:
+        in_use: bool | None = await answers(first, PING_S)
+    except OSError:
+        in_use = None
+    if in_use:
+        sentence = f"something answers at {first}; choose an address that nobody has"
+    elif in_use is None:
+        sentence = f"{first} would be held on {interface}; whether it is free was not seen"
+    else:
+        sentence = f"{first} would be held on {interface}; nothing answers there now"
+    return _address(address, literals, interface, in_use, sentence)
+
+
+async def run_doctor(console: Here) -> Findings:
+    """All that this node needs, looked at, with what to do (`mirror doctor`)."""
+    answer = await console.command_line.mirror("doctor", allowed_codes=(EXIT_PROBLEM_FOUND,))
+    return Findings(findings=[Finding.model_validate(one) for one in answer["findings"]])
+
+
+async def take_snapshot(console: Here, module: ModuleName) -> FileResponse:
+    """All that support needs about a module on this node, in one zip, without secrets."""
+    name = check_module_name(module)
+    directory = tempfile.TemporaryDirectory(prefix="mirror-snapshot.")
+    node = console.membership.shown_node
+    file = FilePath(directory.name) / f"snapshot_{node}_{name}.zip"
+    try:
+        await console.command_line.mirror("snapshot", "-m", name, str(file), timeout_s=LONG_S)
+    except BaseException:
+        directory.cleanup()
+        raise
+    return FileResponse(
+        file,
+        filename=file.name,
+        media_type="application/zip",
+        background=BackgroundTask(directory.cleanup),
+    )
+
+
+def _interface_of(address: str, networks: dict[str, tuple[IpNetwork, ...]]) -> str:
+    ip = ipaddress.ip_address(address)
+    for name, found in networks.items():
+        if any(ip in network for network in found):
+            return name
+    return ""
+
+
+def _address(
+    given: str,
+    literals: tuple[str, ...],
+    interface: str,
+    in_use: bool | None,  # noqa: FBT001 - a fact
+    sentence: str,
+) -> AddressView:
+    return AddressView(
+        given=given,
+        addresses=list(literals),
+        interface=interface,
+        answers=in_use,
+        sentence=sentence,
+    )

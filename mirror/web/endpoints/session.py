@@ -1,0 +1,170 @@
+"""Signing in and out: passwords, one-time links, tickets of the other node."""
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mirror.adapters import clock
+from mirror.adapters.console.credentials import IDLE_US, US_PER_S, Purpose
+from mirror.adapters.console.roles import Role
+from mirror.adapters.console.users import check_password
+from mirror.errors import OneTimeLinkRefused, SignInNeeded, SignInRefused
+from mirror.web.console import Console, Here, Who
+from mirror.web.gate import cookie_name
+from mirror.web.identity import Caller, Via
+from mirror.web.models.security import (
+    NewPassword,
+    Session,
+    SignIn,
+    Ticket,
+    UseLink,
+    UseTicket,
+)
+
+TICKET_S = 15 * 60
+
+
+async def read_session(console: Here, caller: Who) -> Session:
+    """Who is signed in, and the token that unsafe requests must repeat. Asked by every page."""
+    return await _session(console, caller)
+
+
+async def sign_in(console: Here, request: Request, response: Response, body: SignIn) -> Session:
+    """Sign in by name and password; the session comes as a cookie."""
+    origin = _origin(request)
+    keys = (f"origin {origin}", f"name {body.name}")
+    console.attempts.check(f"sign-in of {body.name!r}", *keys)
+    # Counted before it is tried: a thousand tries at once are a thousand tries.
+    console.attempts.failed(*keys)
+    user = await asyncio.to_thread(console.users.verify, body.name, body.password)
+    if user is None:
+        raise SignInRefused(name=repr(body.name))
+    console.attempts.succeeded(*keys)
+    return await _open(console, request, response, user.name)
+
+
+async def sign_out(console: Here, caller: Who, request: Request, response: Response) -> Session:
+    """End the session."""
+    if caller.secret:
+        await asyncio.to_thread(console.credentials.close_session, caller.secret)
+    response.delete_cookie(
+        cookie_name(console, request.scope),
+        secure=request.scope["scheme"] == "https",
+        httponly=True,
+        samesite="strict",
+    )
+    return await _session(console, Caller("", None, Via.NOBODY, caller.origin))
+
+
+async def use_link(console: Here, request: Request, response: Response, body: UseLink) -> Session:
+    """Set a password by a one-time link, and sign in with it."""
+    _count_try(console, request, "one-time link")
+    credentials = console.credentials
+    link = await asyncio.to_thread(credentials.link, body.link, Purpose.PASSWORD)
+    if link is None:
+        raise _refused("one-time link")
+    # A password that is refused does not use the link up.
+    check_password(link.name, body.password)
+    used = await asyncio.to_thread(credentials.use_link, body.link, Purpose.PASSWORD)
+    if used is None:
+        raise _refused("one-time link")
+    await asyncio.to_thread(credentials.close_sessions_of, link.name)
+    await asyncio.to_thread(console.users.put, link.name, link.role, body.password)
+    _succeeded(console, request)
+    await console.user_sync.tell()
+    return await _open(console, request, response, link.name)
+
+
+async def use_ticket(
+    console: Here, request: Request, response: Response, body: UseTicket
+) -> Session:
+    """Go on here, signed in on the other node before it stopped answering."""
+    _count_try(console, request, "ticket")
+    link = await asyncio.to_thread(console.credentials.use_link, body.ticket, Purpose.TICKET)
+    if link is None or await asyncio.to_thread(console.users.of, link.name) is None:
+        raise _refused("ticket")
+    _succeeded(console, request)
+    return await _open(console, request, response, link.name)
+
+
+async def make_ticket(console: Here, caller: Who) -> Ticket:
+    """Make a one-time ticket for oneself. A page asks the other node for one, in good time."""
+    user = await asyncio.to_thread(console.users.of, caller.name)
+    if user is None:
+        raise SignInNeeded(what="ticket", observed="only users have sessions, tokens have none")
+    secret = await asyncio.to_thread(
+        console.credentials.make_link, Purpose.TICKET, user.name, user.role, TICKET_S
+    )
+    return Ticket(ticket=secret, expires_us=clock.wall_us() + TICKET_S * US_PER_S)
+
+
+async def change_password(
+    console: Here, caller: Who, request: Request, response: Response, body: NewPassword
+) -> Session:
+    """Change one's own password; every other session of the user ends."""
+    keys = (f"origin {caller.origin}", f"name {caller.name}")
+    console.attempts.check("change of the password", *keys)
+    console.attempts.failed(*keys)
+    user = await asyncio.to_thread(console.users.verify, caller.name, body.old)
+    if user is None:
+        raise SignInRefused(name=repr(caller.name))
+    console.attempts.succeeded(*keys)
+    await asyncio.to_thread(console.users.put, user.name, user.role, body.new)
+    await asyncio.to_thread(console.credentials.close_sessions_of, user.name)
+    await console.user_sync.tell()
+    return await _open(console, request, response, user.name)
+
+
+async def _open(console: Console, request: Request, response: Response, name: str) -> Session:
+    """Open a session, set its cookie, say who it is. An earlier one of this browser ends."""
+    origin = _origin(request)
+    cookie = cookie_name(console, request.scope)
+    if earlier := request.cookies.get(cookie):
+        await asyncio.to_thread(console.credentials.close_session, earlier)
+    secret, row = await asyncio.to_thread(console.credentials.open_session, name, origin)
+    response.set_cookie(
+        cookie,
+        secret,
+        max_age=IDLE_US
+        // US_PER_S
+        * 21,  # the server ends it; the cookie only must not be shorter
+        secure=request.scope["scheme"] == "https",
+        httponly=True,
+        samesite="strict",
+    )
+    user = await asyncio.to_thread(console.users.of, name)
+    role = user.role if user else Role.MONITOR
+    caller = Caller(name, role, Via.SESSION, origin, row.csrf, secret, row.expires_us)
+    return await _session(console, caller)
+
+
+async def _session(console: Console, caller: Caller) -> Session:
+    return Session(
+        signed_in=caller.role is not None,
+        name=caller.name,
+        role=caller.role,
+        via=caller.via,
+        csrf=caller.csrf,
+        expires_us=caller.expires_us,
+        first_start=not await asyncio.to_thread(console.users.any),
+        node=console.membership.shown_node,
+    )
+
+
+def _origin(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _count_try(console: Console, request: Request, what: str) -> None:
+    key = f"origin {_origin(request)}"
+    console.attempts.check(what, key)
+    console.attempts.failed(key)
+
+
+def _succeeded(console: Console, request: Request) -> None:
+    console.attempts.succeeded(f"origin {_origin(request)}")
+
+
+def _refused(what: str) -> OneTimeLinkRefused:
+    return OneTimeLinkRefused(what=what, observed="it was used, is too old, or was never made")

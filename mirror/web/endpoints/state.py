@@ -1,0 +1,164 @@
+"""States, resources, events, readiness."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Annotated, Literal
+
+from fastapi import Header, Path, Query
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from mirror.adapters import clock
+from mirror.config.names import check_module_name
+from mirror.errors import ModuleUnknown, NodeNotReachable
+from mirror.web.console import Console, Here, Who
+from mirror.web.identity import Caller, Via
+from mirror.web.models.state import ModuleState, NodeState, Resources, ResourceValue
+from mirror.web.sse import written
+from mirror.web.transport import is_loopback
+
+ModuleName = Annotated[str, Path(min_length=1, max_length=32, examples=["mirror"])]
+BEAT_S = 1.0  # a page must say within two seconds that its node is gone
+SESSION_CHECK_BEATS = 15
+# Several pages of one person, and those of others: past this it is a mistake, or worse.
+STREAMS_MAX = 300
+RETRY_MS = 1000
+READY_AGE_MS_MAX = 5000
+
+
+async def read_state(console: Here) -> NodeState:
+    """Every module of this node: state, why, whether the data are safe, progress."""
+    return await console.watcher.look_now()
+
+
+async def read_module_state(console: Here, module: ModuleName) -> ModuleState:
+    """One module of this node."""
+    name = check_module_name(module)
+    found = (await console.watcher.look_now()).modules.get(name)
+    if found is None:
+        raise ModuleUnknown(module=name, observed="not installed on this node")
+    return found
+
+
+async def read_resources(console: Here, module: ModuleName) -> Resources:
+    """The resources of a module, as `mirror state -v` shows them."""
+    name = check_module_name(module)
+    reply = await console.control("resources", module=name)
+    resources = {}
+    for resource, entry in dict(reply["resources"]).items():
+        values = entry if isinstance(entry, dict) else {"value": entry}
+        resources[str(resource)] = ResourceValue.model_validate(
+            values | {"value": str(values.get("value", ""))}
+        )
+    return Resources(module=name, resources=resources)
+
+
+async def follow_events(
+    console: Here,
+    caller: Who,
+    request: Request,
+    nodes: Annotated[Literal["all", "own"], Query()] = "all",
+    last_event_id: Annotated[str | None, Header(max_length=64)] = None,
+    after: Annotated[str | None, Query(max_length=64)] = None,
+) -> StreamingResponse:
+    """Events as they come (text/event-stream), of both nodes, numbered.
+
+    A page that comes with the last id it has (`Last-Event-ID`, or `after`) gets what it missed;
+    else, or after too long, it gets `snapshot` for each node. Each event's data has `node` and
+    `time_us`.
+
+    * `snapshot`: a NodeState, whole.
+    * `state`: `module`, and `state`: its ModuleState, or null when it is gone.
+    * `node`: `reachable`, `observed`, `control_plane` of a node.
+    * `log`: `module`, `entry`: one line of its log.
+    * `audit`: `name`, `origin`, `module`, `what`, `result`, `status` of a request.
+    * `beat`: every second, not numbered: this node is alive; `nodes` has each node's `time_us`
+      and `reachable`. Two seconds without one: the node that serves the page is gone.
+    """
+    if console.streams >= STREAMS_MAX:
+        raise NodeNotReachable(
+            socket="event stream", observed=f"{STREAMS_MAX} pages are open already"
+        )
+    begin = console.ring.number_of(last_event_id or after)
+    stream = _stream(console, caller, begin, own=nodes == "own", request=request)
+    return StreamingResponse(
+        stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"}
+    )
+
+
+async def _stream(
+    console: Console, caller: Caller, begin: int | None, *, own: bool, request: Request
+) -> AsyncIterator[bytes]:
+    """Write events and beats until the page, the session or the console ends."""
+    ring, this_node = console.ring, console.membership.shown_node
+    queue: asyncio.Queue[bytes] = asyncio.Queue(1)
+
+    async def events() -> None:
+        async with aclosing(ring.follow(begin, console.watcher.snapshot)) as followed:
+            async for event, position in followed:
+                if not own or event.data.get("node") == this_node:
+                    await queue.put(written(event.name, event.data, ring.id_of(position)))
+
+    async def beats() -> None:
+        count = 0
+        while not console.ending and (
+            count % SESSION_CHECK_BEATS or await _valid(console, caller)
+        ):
+            await queue.put(written("beat", _beat(console)))
+            count += 1
+            await asyncio.sleep(BEAT_S)
+
+    console.streams += 1
+    sources = [asyncio.create_task(events()), asyncio.create_task(beats())]
+    try:
+        yield f"retry: {RETRY_MS}\n\n".encode()
+        while not sources[1].done() and not await request.is_disconnected():
+            try:
+                async with asyncio.timeout(BEAT_S):
+                    yield await queue.get()
+            except TimeoutError:
+                continue
+    finally:
+        console.streams -= 1
+        for source in sources:
+            source.cancel()
+        await asyncio.gather(*sources, return_exceptions=True)
+
+
+def _beat(console: Console) -> dict[str, object]:
+    nodes = {
+        name: {"time_us": one.time_us, "reachable": one.reachable}
+        for name, one in console.watcher.nodes.items()
+    }
+    node = console.membership.shown_node
+    return {"node": node, "time_us": clock.wall_us(), "nodes": nodes}
+
+
+async def _valid(console: Console, caller: Caller) -> bool:
+    """Whether who opened the stream may still see it; watching keeps no session alive."""
+    credentials = console.credentials
+    if caller.via is Via.SESSION:
+        found = await asyncio.to_thread(credentials.session, caller.secret, active=False)
+        return found is not None
+    if caller.via is Via.TOKEN:
+        return await asyncio.to_thread(credentials.token, caller.secret) is not None
+    return True
+
+
+async def read_ready(console: Here, request: Request, module: ModuleName) -> Response:
+    """Whether the module serves here: 200 in PRIM, ALONE or UP when Ready, else 404; no body.
+
+    For load balancers, as SafeKit has it. Other hosts get 404 until it is switched on for the
+    module (`PUT /api/v1/modules/{module}/settings`).
+    """
+    open_to_caller = is_loopback(request.scope) or await asyncio.to_thread(
+        console.settings.ready_probe, module
+    )
+    state = console.watcher.this_node()
+    found = state.modules.get(module) if state.control_plane.reachable else None
+    # What was true a while ago must not keep clients coming.
+    fresh = clock.boottime_ms() - console.watcher.looked_ms < READY_AGE_MS_MAX
+    serves = found is not None and found.state in {"PRIM", "ALONE", "UP"}
+    is_ready = open_to_caller and fresh and found is not None and serves and found.ready == "Ready"
+    return Response(status_code=200 if is_ready else 404)

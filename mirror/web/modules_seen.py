@@ -1,0 +1,76 @@
+"""What stands in the files of this node's modules: ids, directories, addresses. Blocking.
+
+Read anew only when a file changed, because it is asked for with every look at the state.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirror.config.files import read_bytes
+from mirror.config.layout import Layout
+from mirror.config.models import ModuleConfig
+from mirror.config.module_store import ModuleStore
+from mirror.config.userconfig import load_userconfig
+from mirror.errors import MirrorError
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFiles:
+    """One module as its files describe it. id: 0 when it has none yet."""
+
+    name: str
+    id: int
+    installed: bool
+    configured: bool
+    directories: tuple[str, ...]
+    virtual_ips: tuple[str, ...]
+    boot: str
+
+
+class ModulesSeen:
+    """Looks at the modules of this node."""
+
+    def __init__(self, layout: Layout, environment: Mapping[str, str]) -> None:
+        self._layout = layout
+        self._store = ModuleStore(layout)
+        self._environment = environment
+        self._parsed: dict[Path, tuple[int, ModuleConfig | None]] = {}
+
+    def look(self) -> dict[str, ModuleFiles]:
+        """Every module that is installed or configured, by name."""
+        ids = self._store.ids.all()
+        installed, configured = set(self._store.installed()), set(self._store.configured())
+        return {
+            name: self._module(name, ids.get(name, 0), name in installed, name in configured)
+            for name in sorted(installed | configured)
+        }
+
+    def _module(self, name: str, number: int, installed: bool, configured: bool) -> ModuleFiles:  # noqa: FBT001 - facts
+        paths = self._layout.module(name)
+        config = self._config(paths.applied_userconfig if configured else paths.edited_userconfig)
+        return ModuleFiles(
+            name=name,
+            id=number,
+            installed=installed,
+            configured=configured,
+            directories=config.directories if config else (),
+            virtual_ips=tuple(one.addr for one in config.vip.addresses)
+            if config and config.vip
+            else (),
+            boot=config.service.boot if config else "",
+        )
+
+    def _config(self, file: Path) -> ModuleConfig | None:
+        try:
+            changed_ns = file.stat().st_mtime_ns
+        except OSError:
+            return None
+        known = self._parsed.get(file)
+        if known is None or known[0] != changed_ns:
+            try:
+                config = load_userconfig(read_bytes(file), str(file), self._environment)
+            except MirrorError:
+                config = None  # the page about its configuration says what is wrong
+            known = self._parsed[file] = (changed_ns, config)
+        return known[1]

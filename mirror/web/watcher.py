@@ -1,0 +1,285 @@
+"""Watches this node and the other one, once for all pages, and publishes what changes.
+
+This node: its state is asked for five times a second over one connection, its logs are followed.
+The other node: its console's own events, which come by one stream. Whoever does not answer is
+asked again; that it does not is an event too.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import structlog
+
+from mirror.adapters import clock
+from mirror.adapters.console.roles import Role
+from mirror.adapters.local_calls import LocalCalls
+from mirror.adapters.local_events import stream_events
+from mirror.config.layout import Layout
+from mirror.errors import MirrorError, PeerNotReachable
+from mirror.web.cluster_seen import ClusterSeen
+from mirror.web.identity import Caller, Via
+from mirror.web.models.state import ControlPlaneSeen, ModuleState, NodeState
+from mirror.web.modules_seen import ModuleFiles, ModulesSeen
+from mirror.web.peers import Peers
+from mirror.web.ring import Event, Ring
+from mirror.web.sse import Parser
+from mirror.web.state_view import node_state
+
+LOOK_EVERY_S = 0.2  # a change is in the page within half a second
+ANSWER_S = 2.0
+FILES_EVERY_LOOKS = 5
+FIGURES_EVERY_MS = 1000
+AGAIN_S = 1.0
+# The other node's console sends a sign of life every second.
+SILENCE_S = 4.0
+ITSELF = Caller(name="console", role=Role.MONITOR, via=Via.PEER, origin="")
+
+
+class Watcher:
+    """Owns the last known state of both nodes. Used by one event loop."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        environment: Mapping[str, str],
+        ring: Ring,
+        cluster: ClusterSeen,
+        peers: Peers,
+    ) -> None:
+        self.nodes: dict[str, NodeState] = {}
+        self.looked_ms = 0  # boot clock of the last look at this node
+        self._layout = layout
+        self._ring = ring
+        self._cluster = cluster
+        self._peers = peers
+        self._calls = LocalCalls(layout.control_socket)
+        self._files = ModulesSeen(layout, environment)
+        self._seen_files: dict[str, ModuleFiles] = {}
+        self._published_ms: dict[tuple[str, str], int] = {}
+        self._followers: dict[str, asyncio.Task[None]] = {}
+        self._trace = structlog.get_logger()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch_this_node())
+                group.create_task(self._watch_the_other())
+        finally:
+            for follower in self._followers.values():
+                follower.cancel()
+            self._calls.close()
+
+    def this_node(self) -> NodeState:
+        """The last look at this node; before the first, that nothing is known."""
+        name = self._cluster.look().shown_node
+        unseen = node_state(name, clock.wall_us(), None, {}, "not looked at yet")
+        return self.nodes.get(name, unseen)
+
+    def snapshot(self) -> list[Event]:
+        """Both nodes whole, for a page that begins."""
+        return [Event(0, "snapshot", one.model_dump(mode="json")) for one in self._known()]
+
+    async def look_now(self) -> NodeState:
+        """Ask the control plane now, publish what changed, and return it."""
+        name = self._cluster.look().shown_node
+        try:
+            reply = await self._calls.call("state", answer_s=ANSWER_S)
+            replied, observed = reply["modules"], ""
+        except (MirrorError, KeyError) as error:
+            replied, observed = None, str(error)
+        fresh = node_state(name, clock.wall_us(), replied, self._seen_files, observed)
+        self.looked_ms = clock.boottime_ms()
+        self._publish_changes(fresh)
+        return fresh
+
+    async def look_at_files(self) -> None:
+        """Read anew what the modules' files say, as after a configuration."""
+        with contextlib.suppress(MirrorError, OSError):
+            self._seen_files = await asyncio.to_thread(self._files.look)
+
+    def _known(self) -> list[NodeState]:
+        """Nodes that are in the cluster now, this one first."""
+        membership = self._cluster.look()
+        names = (membership.shown_node, membership.peer)
+        return [self.nodes[name] for name in names if name in self.nodes]
+
+    # --- this node ---
+
+    async def _watch_this_node(self) -> None:
+        looks = 0
+        while True:
+            if looks % FILES_EVERY_LOOKS == 0:
+                await self.look_at_files()
+            looks += 1
+            try:
+                fresh = await self.look_now()
+                self._follow_logs(fresh)
+            except Exception:  # noqa: BLE001 - the top loop of the watch
+                # A reply of another shape must not end the watch over everything else.
+                self._trace.exception("look at the node failed")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _publish_changes(self, fresh: NodeState) -> None:
+        known = self.nodes.get(fresh.node)
+        self.nodes[fresh.node] = fresh
+        if known is None:
+            self._ring.publish("snapshot", **fresh.model_dump(mode="json"))
+            return
+        if known.control_plane != fresh.control_plane or known.reachable != fresh.reachable:
+            self._publish_node(fresh)
+        for name in {*known.modules, *fresh.modules}:
+            self._publish_module(fresh, name, known.modules.get(name), fresh.modules.get(name))
+
+    def _publish_module(
+        self, fresh: NodeState, name: str, before: ModuleState | None, now: ModuleState | None
+    ) -> None:
+        """Publish a change; one of figures alone, which never rest, once a second."""
+        if before == now:
+            return
+        key, now_ms = (fresh.node, name), clock.boottime_ms()
+        only_figures = before is not None and now is not None and _still(before) == _still(now)
+        if only_figures and now_ms - self._published_ms.get(key, 0) < FIGURES_EVERY_MS:
+            return
+        self._published_ms[key] = now_ms
+        state = now.model_dump(mode="json") if now else None
+        self._publish("state", fresh.node, fresh.time_us, module=name, state=state)
+
+    def _publish_node(self, fresh: NodeState) -> None:
+        self._publish(
+            "node",
+            fresh.node,
+            fresh.time_us,
+            reachable=fresh.reachable,
+            observed=fresh.observed,
+            control_plane=fresh.control_plane.model_dump(),
+        )
+
+    def _publish(self, event: str, node: str, time_us: int, **data: Any) -> None:
+        self._ring.publish(event, node=node, time_us=time_us, **data)
+
+    def _follow_logs(self, fresh: NodeState) -> None:
+        """Follow the log of each configured module; one that ended is followed again."""
+        wanted = {name for name, one in fresh.modules.items() if one.configured}
+        for name in set(self._followers) - wanted:
+            self._followers.pop(name).cancel()
+        for name in wanted:
+            follower = self._followers.get(name)
+            if follower is None:
+                task = asyncio.get_running_loop().create_task(self._follow_log(name))
+                self._followers[name] = task
+
+    async def _follow_log(self, module: str) -> None:
+        while True:
+            with contextlib.suppress(MirrorError, KeyError, OSError):
+                stream = stream_events(
+                    self._layout.control_socket,
+                    "log",
+                    module=module,
+                    last=1,
+                    every=True,
+                    language="en",
+                    follow=True,
+                )
+                async for message in stream:
+                    if message["event"] == "log":
+                        entry = message["entry"]
+                        node = self._cluster.look().shown_node
+                        now_us = clock.wall_us()
+                        self._publish("log", node, now_us, module=module, entry=entry)
+            await asyncio.sleep(AGAIN_S)
+
+    # --- the other node ---
+
+    async def _watch_the_other(self) -> None:
+        last_id = ""
+        while True:
+            node = self._cluster.look().peer
+            if node:
+                try:
+                    async for event_id, name, data in self._stream(last_id):
+                        last_id = event_id or last_id
+                        self._take_over(node, name, data)
+                    observed = "its console ended the stream"
+                except (PeerNotReachable, TimeoutError, ValueError) as error:
+                    observed = str(error) or f"silent for {SILENCE_S:g} s"
+                self._lose(node, observed)
+            await asyncio.sleep(AGAIN_S)
+
+    async def _stream(self, last_id: str) -> AsyncIterator[tuple[str, str, dict[str, Any]]]:
+        headers = {"accept": "text/event-stream"}
+        if last_id:
+            headers["last-event-id"] = last_id
+        request = self._peers.request(
+            "GET", "/api/v1/events", ITSELF, query="nodes=own", headers=headers
+        )
+        async with request as response:
+            if response.status_code != 200:
+                raise PeerNotReachable(
+                    node="the other node",
+                    observed=f"its console answers {response.status_code}",
+                )
+            parser = Parser()
+            chunks = response.aiter_bytes()
+            while True:
+                async with asyncio.timeout(SILENCE_S):
+                    chunk = await anext(chunks, None)
+                if chunk is None:
+                    return
+                for event_id, name, text in parser.feed(chunk):
+                    data = json.loads(text)
+                    if isinstance(data, dict):
+                        yield event_id, name, data
+
+    def _take_over(self, node: str, name: str, data: dict[str, Any]) -> None:
+        """Take an event of the other node into our own ring."""
+        if name == "beat":
+            known = self.nodes.get(node)
+            if known is not None:
+                now = {"reachable": True, "observed": "", "time_us": int(data["time_us"])}
+                self._publish_changes(known.model_copy(update=now))
+            return
+        data["node"] = node
+        known = self.nodes.get(node)
+        if name == "snapshot":
+            self._publish_changes(NodeState.model_validate(data))
+            return
+        if known is not None and name in {"state", "node"}:
+            self._publish_changes(_applied(known, name, data))
+            return
+        self._ring.publish(name, **data)
+
+    def _lose(self, node: str, observed: str) -> None:
+        known = self.nodes.get(node)
+        if known is None:
+            unseen = node_state(node, clock.wall_us(), None, {}, observed)
+            self._publish_changes(
+                unseen.model_copy(update={"reachable": False, "observed": observed})
+            )
+        elif known.reachable or known.observed != observed:
+            # The last known states stay, with the time when they were true.
+            self._publish_changes(
+                known.model_copy(update={"reachable": False, "observed": observed})
+            )
+
+
+def _still(state: ModuleState) -> ModuleState:
+    """The state without the figures that change at each look."""
+    return state.model_copy(update={"replication": {}, "heartbeats": None, "progress": None})
+
+
+def _applied(known: NodeState, name: str, data: Mapping[str, Any]) -> NodeState:
+    """The state of a node after one event about it. Raises: ValueError when it is none."""
+    values = known.model_dump(mode="json")
+    values |= {"reachable": True, "observed": "", "time_us": data["time_us"]}
+    if name == "node":
+        seen = ControlPlaneSeen.model_validate(data["control_plane"])
+        values["control_plane"] = seen.model_dump()
+    elif data["state"] is None:
+        values["modules"].pop(str(data["module"]), None)
+    else:
+        values["modules"][str(data["module"])] = data["state"]
+    return NodeState.model_validate(values)
