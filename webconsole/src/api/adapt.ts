@@ -1,0 +1,291 @@
+// From the documents of the API to the values of model/types.ts: the only place that knows the
+// names of their fields.
+import type {
+  ClusterNode,
+  ClusterView,
+  Incident,
+  LinkKind,
+  LinkView,
+  LogLine,
+  ModuleView,
+  Network,
+  NodeView,
+  Progress,
+  Readiness,
+  Resource,
+  Role,
+  Session,
+  Span,
+  Word,
+} from "../model/types.ts";
+import { type Json, list, map, num, text, texts } from "./json.ts";
+
+const WORDS = new Set(["STOP", "WAIT", "ALONE", "PRIM", "SECOND", "UP"]);
+const READINESS = new Set(["Ready", "Transient", "NotReady"]);
+const KINDS = new Set(["live", "catching-up", "cut", "async", "none"]);
+
+const wordOf = (value: unknown): Word => (WORDS.has(text(value)) ? text(value) : "UNKNOWN") as Word;
+const readinessOf = (value: unknown): Readiness =>
+  (READINESS.has(text(value)) ? text(value) : "Unknown") as Readiness;
+
+/** Who is signed in; null when nobody is. */
+export function session(body: unknown): Session | null {
+  const json = map(body);
+  if (json["signed_in"] !== true) return null;
+  return {
+    user: text(json["name"]),
+    role: text(json["role"], "Monitor") as Role,
+    csrf: text(json["csrf"]),
+    node: text(json["node"]),
+  };
+}
+
+/** What one node said of itself: the documents of the API as they came (`NodeState`). */
+export type NodeDocument = Json;
+
+/** Every module of both nodes. heardAt: when the stream of events last gave a sign of life. */
+export function modules(documents: readonly NodeDocument[], heardAt: number): ModuleView[] {
+  const names = new Set(documents.flatMap((one) => Object.keys(map(one["modules"]))));
+  return [...names].sort().map((name) => module(name, documents, heardAt));
+}
+
+function module(name: string, documents: readonly NodeDocument[], heardAt: number): ModuleView {
+  const own = documents.map((one) => ({ document: one, json: map(map(one["modules"])[name]) }));
+  const nodes = own.map(({ document }) => node(name, document, documents, heardAt));
+  // Who serves knows most of the pair; else whoever answers.
+  const best = own.find(({ json }) => ["PRIM", "ALONE"].includes(text(json["state"]))) ?? own.find(({ json }) => Object.keys(json).length > 0);
+  const json = best?.json ?? {};
+  const serving = nodes.find((one) => one.node === text(best?.document["node"]));
+  const target = nodes.find((one) => one !== serving);
+  const running = map(json["progress"]);
+  const progressing = Object.keys(running).length > 0 && text(running["phase"]) !== "";
+  const replication = { ...map(json["rfs"]), ...map(json["replication"]) };
+  const split = map(json["split"]);
+  const alone = serving?.word === "ALONE";
+  return {
+    name,
+    id: num(json["id"]) ?? 0,
+    mode: text(json["mode"], "mirror"),
+    addresses: texts(json["virtual_ips"] ?? json["virtual_ip"]),
+    directories: texts(json["directories"]),
+    barrier: replication["barrier"] === "fsync" ? "fsync" : "write",
+    async: replication["async"] === "none" ? "none" : "second",
+    watch: replication["capture"] === "watch",
+    nodes,
+    link: link(nodes, map(json["heartbeats"]), replication, progressing, heardAt),
+    progress: progressing && target ? progress(running, target.node) : null,
+    alone: alone ? { node: serving.node, since: us(json["alone_since_us"]) ?? serving.since, bytes: num(replication["changed_bytes"] ?? replication["dirty_bytes"]) } : null,
+    split: json["split"] ? { since: us(split["since_us"]), files: num(split["files"]) } : null,
+    neverSynced: own.every(({ json: one }) => !one["generation"]) && nodes.some((one) => one.word === "WAIT" || one.word === "STOP"),
+    incidents: list(json["incidents"]).map(incident),
+    configured: own.some(({ json: one }) => one["configured"] === true),
+  };
+}
+
+const us = (value: unknown): number | null => {
+  const found = num(value);
+  return found ? found / 1000 : null;
+};
+
+/** A node by its own word; when its console is silent, as the other one hears it. */
+function node(name: string, document: Json, documents: readonly NodeDocument[], heardAt: number): NodeView {
+  const own = map(map(document["modules"])[name]);
+  const me = text(document["node"]);
+  const answers = document["reachable"] !== false && map(document["control_plane"])["reachable"] !== false;
+  const heard = documents
+    .filter((one) => one !== document && one["reachable"] !== false)
+    .map((one) => map(map(map(one["modules"])[name])["remote"]))
+    .find((one) => text(one["node"]) === me && WORDS.has(text(one["state"])));
+  const local = { ...own, ...map(own["local"]) };
+  const word = wordOf(answers ? own["state"] : (heard?.["state"] ?? own["state"]));
+  const disk = map(local["disk"]);
+  const application = map(local["application"]);
+  const loops = map(local["loops"]);
+  return {
+    node: me,
+    word,
+    readiness: readinessOf(answers ? own["ready"] : (heard?.["ready"] ?? own["ready"])),
+    since: us(local["since_us"]),
+    seen: answers ? heardAt : us(document["time_us"]),
+    reachable: answers || heard !== undefined,
+    reason: answers ? text(own["reason"]) : text(document["observed"]),
+    row: answers ? text(own["row"]) : "",
+    holdsAddress: (answers || heard !== undefined) && ["PRIM", "ALONE"].includes(word) && texts(own["virtual_ips"] ?? own["virtual_ip"]).length > 0,
+    application: local["application"] ? { running: application["running"] === true, since: us(application["since_us"]) } : null,
+    disk: local["disk"]
+      ? { used: num(disk["used_bytes"]) ?? 0, total: num(disk["total_bytes"]) ?? 0, fullAt: us(disk["full_at_us"]) }
+      : null,
+    boot: text(own["boot"]),
+    checkersOn: local["checkers_on"] !== false,
+    generation: text(own["generation"]),
+    version: text(document["version"]),
+    checkers: checkers(map(local["resources"])),
+    processes: list(local["processes"]).map((one) => ({
+      name: text(one["name"]),
+      class: text(one["class"]),
+      running: num(one["running"]) ?? 0,
+      atleast: num(one["atleast"]) ?? 1,
+      action: text(one["action"]),
+    })),
+    loops: local["loops"] ? { done: num(loops["done"]) ?? 0, max: num(loops["max"]) ?? 0 } : null,
+    configured: own["configured"] !== false,
+  };
+}
+
+const CHECKED = /^(tcp|ping|intf|ip|custom|module|splitbrain|heartbeat|rfs)\./;
+
+export function checkers(resources: Json): Resource[] {
+  return Object.entries(resources)
+    .filter(([name]) => CHECKED.test(name))
+    .map(([name, entry]) => ({ name, value: text(map(entry)["value"]), since: us(map(entry)["time_us"]) }));
+}
+
+function link(nodes: NodeView[], beats: Json, figures: Json, progressing: boolean, heardAt: number): LinkView {
+  const serving = nodes.find((one) => one.reachable && ["PRIM", "ALONE"].includes(one.word));
+  const target = nodes.find((one) => one !== serving);
+  const paired = serving?.word === "PRIM" && target?.word === "SECOND";
+  const seen = figures["age_ms"] === undefined ? heardAt : heardAt - (num(figures["age_ms"]) ?? 0);
+  let kind: LinkKind = "none";
+  if (progressing || (serving && target?.word === "SECOND" && target.readiness === "Transient")) kind = "catching-up";
+  else if (paired) kind = figures["capture"] === "watch" ? "async" : "live";
+  else if (serving && (!target?.reachable || target.word === "WAIT")) kind = "cut";
+  return {
+    kind: (KINDS.has(text(figures["kind"])) ? text(figures["kind"]) : kind) as LinkKind,
+    from: serving?.node ?? "",
+    to: target?.node ?? "",
+    bytesPerS: num(figures["bytes_s"]),
+    writesPerS: num(figures["writes_s"]),
+    p50Us: num(figures["p50_us"]),
+    p99Us: num(figures["p99_us"]),
+    waiting: num(figures["waiting"]),
+    lagMs: num(figures["lag_ms"]),
+    networks: Object.entries(beats).map(([name, one]) => network(name, map(one))),
+    seen,
+  };
+}
+
+function network(name: string, json: Json): Network {
+  const jitterUs = num(json["jitter_p99_us"]);
+  const rttUs = num(json["rtt_us"]);
+  return {
+    name,
+    up: json["silent"] !== true,
+    rttMs: rttUs === null ? null : rttUs / 1000,
+    jitterMs: jitterUs === null ? null : jitterUs / 1000,
+    lost: num(json["lost"]),
+  };
+}
+
+function progress(json: Json, target: string): Progress {
+  return {
+    node: text(json["node"], target),
+    phase: text(json["phase"]),
+    bytesDone: num(json["bytes_done"]),
+    bytesTotal: num(json["bytes_total"]),
+    filesDone: num(json["files_done"]),
+    filesTotal: num(json["files_total"]),
+    bytesPerS: num(json["rate_bytes_s"]),
+    etaMs: num(json["eta_ms"]),
+    pending: pending(json["pending"]),
+    pendingMore: num(json["pending_more"]) ?? 0,
+  };
+}
+
+function pending(value: unknown): Progress["pending"] {
+  if (!Array.isArray(value)) return [];
+  return value.map((one: unknown) =>
+    typeof one === "string" ? { file: one, bytes: null } : { file: text(map(one)["file"]), bytes: num(map(one)["bytes"]) },
+  );
+}
+
+function incident(json: Json): Incident {
+  const facts: Record<string, string | number> = {};
+  for (const [name, value] of Object.entries(map(json["facts"]))) {
+    facts[name] = typeof value === "number" ? value : text(value);
+  }
+  return { kind: text(json["kind"]), node: text(json["node"]), at: us(json["at_us"]), facts };
+}
+
+export function span(node: string, json: Json): Span {
+  return {
+    node,
+    word: wordOf(json["state"]),
+    readiness: readinessOf(json["ready"]),
+    from: us(json["from_us"]) ?? 0,
+    to: us(json["until_us"]),
+    row: text(json["row"]),
+  };
+}
+
+export function logLine(node: string, json: Json): LogLine {
+  const timeUs = num(json["time_us"]) ?? 0;
+  const source = text(json["source"]);
+  const number = num(json["id"]);
+  return {
+    // The number of the line when it has one; else what it says, so that it is shown once.
+    id: `${node}:${number || `${timeUs}:${source}:${text(json["text"]).slice(0, 60)}`}`,
+    node,
+    at: timeUs / 1000,
+    level: text(json["level"], "I"),
+    source,
+    text: text(json["text"]),
+  };
+}
+
+/** Something to say about a line of a file. */
+export interface FileNote {
+  line: number;
+  text: string;
+  level: "error" | "note";
+}
+
+function note(json: Json, level: FileNote["level"]): FileNote {
+  const hint = text(json["hint"]);
+  return { line: num(json["line"]) || 1, text: text(json["sentence"]) + (hint ? `; ${hint}` : ""), level };
+}
+
+export function check(body: unknown): { errors: FileNote[]; notices: FileNote[] } {
+  const json = map(body);
+  return {
+    errors: list(json["errors"]).map((one) => note(one, "error")),
+    notices: list(json["notices"]).map((one) => note(one, "note")),
+  };
+}
+
+export function results(body: unknown): { node: string; ok: boolean; sentence: string; errors: FileNote[] }[] {
+  return list(map(body)["results"]).map((one) => ({
+    node: text(one["node"]),
+    ok: one["done"] === true,
+    sentence: text(one["sentence"]),
+    errors: list(one["errors"]).map((error) => note(error, "error")),
+  }));
+}
+
+export function cluster(body: unknown): ClusterView {
+  const json = map(body);
+  const same = json["same_configuration"];
+  return {
+    configured: json["configured"] === true,
+    node: text(json["node"]),
+    lans: list(json["lans"]).map((one) => text(one["name"])),
+    nodes: list(json["nodes"]).map(clusterNode),
+    sameConfiguration: typeof same === "boolean" ? same : null,
+    makesCertificates: json["makes_certificates"] === true,
+  };
+}
+
+function clusterNode(json: Json): ClusterNode {
+  const about = map(json["about"]);
+  const expires = us(about["certificate_expires_us"]);
+  return {
+    name: text(json["name"]),
+    self: json["this"] === true,
+    addresses: list(json["addresses"]).map((one) => ({ lan: text(one["lan"]), address: text(one["address"]) })),
+    reachable: json["this"] === true || json["reachable"] === true,
+    observed: text(json["observed"]),
+    clockMs: num(json["clock_difference_ms"]),
+    version: text(about["version"]),
+    urls: texts(about["urls"]),
+    certificateMs: expires === null ? null : expires - Date.now(),
+  };
+}

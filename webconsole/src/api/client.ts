@@ -1,0 +1,121 @@
+// Requests to the node that serves the page, which sends on what is meant for the other one. Knows
+// HTTP, problems (RFC 9457) and the session; knows nothing of modules.
+import { signal } from "@preact/signals";
+import { lang } from "../i18n/index.ts";
+
+export interface Connection {
+  /** Of the node that serves the page. */
+  node: string;
+  state: "connecting" | "live" | "lost" | "leaving";
+  heardAt: number | null;
+  /** To which node the page goes on, once its own is gone. */
+  next: string;
+}
+
+export const connection = signal<Connection>({ node: "", state: "connecting", heardAt: null, next: "" });
+
+/** A refusal, in a sentence. `fields`: the same for single fields of what was sent. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly sentence: string,
+    readonly fields: Record<string, string> = {},
+    readonly lines: { line: number; text: string; level: "error" | "note" }[] = [],
+  ) {
+    super(sentence);
+  }
+}
+
+/** No node answered: not a refusal, something to wait for. */
+export class Unreachable extends Error {}
+
+let csrf = "";
+/** Called when no session holds any more; set by the application once. */
+let onSignedOut: () => void = () => undefined;
+
+export const PROBE_MS = 700;
+const REQUEST_MS = 15_000;
+
+export function configure(options: { csrf?: string; onSignedOut?: () => void }): void {
+  if (options.csrf !== undefined) csrf = options.csrf;
+  if (options.onSignedOut) onSignedOut = options.onSignedOut;
+}
+
+export function headers(more: Record<string, string> = {}): Record<string, string> {
+  return {
+    Accept: "application/json",
+    "Accept-Language": lang.value,
+    ...(csrf ? { "X-CSRF-Token": csrf } : {}),
+    ...more,
+  };
+}
+
+export interface RequestOptions {
+  body?: unknown;
+  raw?: BodyInit;
+  type?: string;
+  timeoutMs?: number;
+}
+
+/** One request. Raises Problem (the server's refusal) or Unreachable (no node answered). */
+export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+  const response = await send(method, path, options);
+  if (response.status === 204) return undefined as T;
+  const type = response.headers.get("Content-Type") ?? "";
+  const body: unknown = type.includes("json") ? await response.json() : await response.text();
+  if (response.ok) return body as T;
+  if (response.status === 401 && !path.startsWith("/session")) onSignedOut();
+  throw problemOf(response.status, body);
+}
+
+export async function blob(path: string): Promise<Blob> {
+  const response = await send("GET", path, { timeoutMs: 120_000 });
+  if (!response.ok) throw problemOf(response.status, await response.json().catch(() => ""));
+  return response.blob();
+}
+
+async function send(method: string, path: string, options: RequestOptions): Promise<Response> {
+  const more: Record<string, string> = {};
+  let body: BodyInit | undefined = options.raw;
+  if (options.body !== undefined) {
+    body = JSON.stringify(options.body);
+    more["Content-Type"] = "application/json";
+  } else if (options.type) more["Content-Type"] = options.type;
+  // Sent once: whether it was done is not known when no answer came, and the person decides.
+  const timeout = AbortSignal.timeout(options.timeoutMs ?? REQUEST_MS);
+  try {
+    return await fetch(`/api/v1${path}`, { method, headers: headers(more), body: body ?? null, signal: timeout });
+  } catch (error) {
+    throw new Unreachable(String(error));
+  }
+}
+
+function problemOf(status: number, body: unknown): Problem {
+  if (typeof body !== "object" || body === null) return new Problem(status, "", String(body));
+  const values = body as Record<string, unknown>;
+  const fields: Record<string, string> = {};
+  const lines: Problem["lines"] = [];
+  for (const one of (values["errors"] as Record<string, unknown>[] | undefined) ?? []) {
+    const text = [one["sentence"], one["hint"]].filter(Boolean).join("; ");
+    if (one["line"]) lines.push({ line: Number(one["line"]), text, level: "error" });
+    // "body.name" is the field `name` of what was sent.
+    if (one["field"]) fields[String(one["field"]).replace(/^body\./, "")] = text;
+  }
+  const sentence = String(values["detail"] ?? values["title"] ?? "");
+  return new Problem(status, String(values["code"] ?? ""), sentence, fields, lines);
+}
+
+/** Does the node that serves the page answer within PROBE_MS? Any answer is an answer. */
+export async function probe(): Promise<boolean> {
+  try {
+    await fetch("/api/v1/session", { signal: AbortSignal.timeout(PROBE_MS), cache: "no-store" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function signedOut(): void {
+  onSignedOut();
+}

@@ -1,0 +1,64 @@
+// The reader's language: which dictionary, how values are written in it. Knows no page.
+import { signal } from "@preact/signals";
+import * as figures from "../model/figures.ts";
+import type { Param, Sentence } from "../model/safety.ts";
+import { en } from "./en.ts";
+import { fr } from "./fr.ts";
+
+export type Lang = "en" | "fr";
+export type Key = keyof typeof en;
+
+const DICTIONARIES: Record<Lang, Record<Key, string>> = { en, fr };
+const STORED = "mirror.lang";
+
+export const lang = signal<Lang>(first());
+
+function first(): Lang {
+  const stored = globalThis.localStorage?.getItem(STORED);
+  if (stored === "en" || stored === "fr") return stored;
+  return globalThis.navigator?.language?.toLowerCase().startsWith("fr") ? "fr" : "en";
+}
+
+export function setLang(next: Lang): void {
+  lang.value = next;
+  globalThis.localStorage?.setItem(STORED, next);
+  document.documentElement.lang = next;
+}
+
+/** The text of a key; `{name}` is replaced by the value of that name. */
+export function t(key: Key, values: Record<string, string | number> = {}): string {
+  return fill(DICTIONARIES[lang.value][key], values);
+}
+
+export function fill(text: string, values: Record<string, string | number>): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) =>
+    name in values ? String(values[name]) : whole,
+  );
+}
+
+/** A word of a closed list that the server may know better than we do: unknown ones as they are. */
+export function word(prefix: string, name: string): string {
+  const key = `${prefix}.${name}`;
+  return key in en ? t(key as Key) : name;
+}
+
+export function isKey(key: string): key is Key {
+  return key in en;
+}
+
+export function say(sentence: Sentence, now: number, language: Lang = lang.value): string {
+  const values: Record<string, string> = {};
+  for (const [name, param] of Object.entries(sentence.params)) {
+    values[name] = write(param, now, language);
+  }
+  return fill(DICTIONARIES[language][sentence.key], values);
+}
+
+function write(param: Param, now: number, language: Lang): string {
+  if ("ms" in param) return figures.duration(param.ms, language);
+  if ("bytes" in param) return figures.size(param.bytes, language);
+  if ("percent" in param) return `${param.percent} %`;
+  if ("count" in param) return figures.count(param.count, language);
+  if ("at" in param) return figures.moment(param.at, now, language);
+  return "node" in param ? param.node : param.text;
+}

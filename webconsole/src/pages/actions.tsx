@@ -1,0 +1,179 @@
+// SafeKit's menu of a node, and what stands between a click and the command: what will happen.
+import { signal } from "@preact/signals";
+import { useState } from "preact/hooks";
+import { command } from "../api/endpoints.ts";
+import { type Key, say, t, word } from "../i18n/index.ts";
+import type { Advice } from "../model/safety.ts";
+import type { ModuleView, NodeView } from "../model/types.ts";
+import { whatIf, type WhatIf } from "../model/whatif.ts";
+import { go, href } from "../router.ts";
+import { modules, now, session } from "../store.ts";
+import { Button, Notice, TextField } from "../ui/basics.tsx";
+import { Dialog } from "../ui/dialog.tsx";
+import { sentenceOf } from "../ui/load.ts";
+import { type Item, Menu } from "../ui/menu.tsx";
+
+export interface Asked {
+  module: string;
+  node: string;
+  verb: string;
+  args: string[];
+}
+
+/** The action that waits for the reader's yes; one at a time, for the whole console. */
+export const asked = signal<Asked | null>(null);
+
+interface Verb {
+  id: string;
+  verb: string;
+  args?: string[];
+  group: Key;
+  danger?: boolean;
+  when: (node: NodeView) => boolean;
+}
+
+const running = (node: NodeView) => node.word !== "STOP" && node.word !== "UNKNOWN";
+const stopped = (node: NodeView) => node.word === "STOP";
+
+const VERBS: Verb[] = [
+  { id: "start", verb: "start", group: "menu.control", when: stopped },
+  { id: "stop", verb: "stop", group: "menu.control", when: running },
+  { id: "restart", verb: "restart", group: "menu.control", when: running },
+  { id: "stopstart", verb: "stopstart", group: "menu.control", when: running },
+  { id: "swap", verb: "swap", group: "menu.control", when: (node) => node.word === "PRIM" || node.word === "SECOND" },
+  { id: "prim", verb: "prim", group: "menu.force", danger: true, when: (node) => stopped(node) || node.word === "WAIT" },
+  { id: "second", verb: "second", group: "menu.force", when: (node) => stopped(node) || node.word === "WAIT" },
+  { id: "second.fullsync", verb: "second", args: ["fullsync"], group: "menu.force", danger: true, when: (node) => stopped(node) || node.word === "WAIT" },
+  { id: "primforce", verb: "primforce", group: "menu.force", danger: true, when: (node) => stopped(node) || node.word === "WAIT" },
+  { id: "forcestop", verb: "forcestop", group: "menu.force", danger: true, when: running },
+];
+
+export function ActionsMenu({ module, node }: { module: ModuleView; node: NodeView }) {
+  const may = session.value?.role !== "Monitor";
+  const reason = (verb: Verb) => {
+    if (!may) return t("action.role");
+    if (!node.reachable) return t("action.silent", { node: node.node });
+    return verb.when(node) ? "" : t("action.not.now", { state: node.word });
+  };
+  const items: Item[] = VERBS.map((one) => ({
+    id: one.id,
+    label: t(`verb.${one.id}` as Key),
+    about: t(`verb.${one.id}.about` as Key),
+    group: t(one.group),
+    disabled: reason(one),
+    danger: one.danger,
+    run: () => ask(module.name, node.node, one.verb, one.args),
+  }));
+  const checkers = node.checkersOn ? "errd.off" : "errd.on";
+  items.push({
+    id: "checkers",
+    label: t(`verb.${checkers}` as Key),
+    about: t(`verb.${checkers}.about` as Key),
+    group: t("menu.settings"),
+    disabled: may ? "" : t("action.role"),
+    run: () => ask(module.name, node.node, "errd", [node.checkersOn ? "off" : "on"]),
+  });
+  items.push({
+    id: "boot",
+    label: t("verb.boot"),
+    about: t("verb.boot.about", { boot: node.boot || "ignore" }),
+    group: t("menu.settings"),
+    run: () => go(`${href("m", module.name)}/config`),
+  });
+  return <Menu label={t("menu.more")} name={t("menu.of", { node: node.node })} items={items} />;
+}
+
+export function ask(module: string, node: string, verb: string, args: string[] = []): void {
+  asked.value = { module, node, verb, args };
+}
+
+export function AdviceButton(props: { module: ModuleView; advice: Advice; long?: boolean }) {
+  const { module, advice } = props;
+  if (!advice.button) return <span class="muted advice-none">{props.long ? "" : say(advice, now.value)}</span>;
+  const label = say({ key: advice.button, params: advice.params }, now.value);
+  if (advice.page) {
+    const target = advice.page.startsWith("/") ? `#${advice.page}` : `${href("m", module.name)}/${advice.page}`;
+    return <a class="button primary" href={target}>{label}</a>;
+  }
+  return (
+    <Button kind="primary" disabled={session.value?.role === "Monitor"} onClick={() => ask(module.name, advice.node ?? "", advice.verb ?? "")}>
+      {label}
+    </Button>
+  );
+}
+
+/** What will happen on each node, how long, how to undo it; then the command and its answer. */
+export function ActionDialog() {
+  const action = asked.value;
+  if (!action) return null;
+  return <Confirm key={`${action.module}.${action.node}.${action.verb}.${action.args.join()}`} action={action} />;
+}
+
+function Confirm({ action }: { action: Asked }) {
+  const [said, setSaid] = useState("");
+  const [typed, setTyped] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [done, setDone] = useState("");
+  const module = modules.value?.get(action.module);
+  // As things were when the dialog opened: what is being read must not change under the reader.
+  const [plan] = useState(() => (module ? whatIf(module, action.node, action.verb, action.args) : null));
+  const id = [action.verb, ...action.args].join(".");
+  const title = t("action.title", {
+    verb: word("verb", id),
+    module: action.module,
+    node: action.node === "*" ? t("action.both") : action.node,
+  });
+  const close = () => {
+    asked.value = null;
+  };
+  if (!module || !plan) return null;
+  const run = async () => {
+    setBusy(true);
+    setSaid("");
+    try {
+      setDone((await command(module, action.node, action.verb, action.args, typed)) || t("action.asked"));
+    } catch (error) {
+      setSaid(sentenceOf(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+  const ready = !plan.discards || typed === action.module;
+  return (
+    <Dialog title={title} onClose={close}>
+      <Plan plan={plan} />
+      {plan.discards && !done && <TextField label={t("action.type.name", { module: action.module })} value={typed} onInput={setTyped} mono />}
+      <div class="said" aria-live="polite">
+        {said && <Notice level="bad"><span lang="en">{said}</span></Notice>}
+        {done && <Notice level="good">{done} {t("action.watch")}</Notice>}
+      </div>
+      <footer>
+        <Button onClick={close} kind={done ? "primary" : "plain"}>{t(done ? "dialog.close" : "dialog.cancel")}</Button>
+        {!done && (
+          <Button kind={plan.discards || plan.interrupts ? "danger" : "primary"} disabled={!ready} busy={busy} onClick={() => void run()}>
+            {word("verb", id)}
+          </Button>
+        )}
+      </footer>
+    </Dialog>
+  );
+}
+
+function Plan({ plan }: { plan: WhatIf }) {
+  return (
+    <>
+      {plan.discards && <Notice level="bad">{t("action.discards")}</Notice>}
+      {!plan.discards && plan.interrupts && <Notice level="warn">{t("action.interrupts")}</Notice>}
+      <h3>{t("action.will.happen")}</h3>
+      <ol class="plan">
+        {plan.steps.map((step, index) => (
+          <li key={index}>
+            <span class="plan-node">{step.node}</span>
+            <span>{t(step.key)}</span>
+          </li>
+        ))}
+      </ol>
+      <p class="help">{t("action.undo", { undo: t(plan.undo) })}</p>
+    </>
+  );
+}

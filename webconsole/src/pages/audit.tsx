@@ -1,0 +1,53 @@
+// Who did what, from where, with which result.
+import { useState } from "preact/hooks";
+import * as api from "../api/endpoints.ts";
+import { type Json, num, text } from "../api/json.ts";
+import { lang, t } from "../i18n/index.ts";
+import { moment } from "../model/figures.ts";
+import { cluster, now, session } from "../store.ts";
+import { Notice, Panel, TextField } from "../ui/basics.tsx";
+import { Icon } from "../ui/icons.tsx";
+import { fromBoth, useLoaded } from "../ui/load.ts";
+
+const ENTRIES = 300;
+
+export function Audit() {
+  const nodes = cluster.value?.nodes.map((one) => one.name) ?? [];
+  const asked = nodes.length ? nodes : [session.value?.node ?? ""];
+  const loaded = useLoaded(() => fromBoth(asked, async (node) => (await api.people.audit(node, ENTRIES)).map((one) => ({ ...one, node }) as Json)), [asked.join()]);
+  const [search, setSearch] = useState("");
+  const words = search.toLowerCase().split(/\s+/);
+  const newest = (loaded.value ?? []).sort((a, b) => (num(b["time_us"]) ?? 0) - (num(a["time_us"]) ?? 0));
+  const shown = newest.filter((one) => words.every((word) => JSON.stringify(one).toLowerCase().includes(word)));
+  return (
+    <div class="page">
+      <h1>{t("nav.audit")}</h1>
+      <Panel title={t("audit.title")}>
+        <p class="help">{t("audit.lead")}</p>
+        <TextField label={t("log.search")} type="search" value={search} onInput={setSearch} />
+        {loaded.problem && <Notice level="bad" role="alert">{loaded.problem}</Notice>}
+        <div class="scroll" tabIndex={0} role="region" aria-label={t("audit.title")}>
+          <table class="audit">
+            <thead><tr><th scope="col">{t("audit.when")}</th><th scope="col">{t("audit.who")}</th><th scope="col">{t("audit.from")}</th><th scope="col">{t("audit.node")}</th><th scope="col">{t("audit.what")}</th><th scope="col">{t("audit.result")}</th></tr></thead>
+            <tbody>
+              {shown.map((one, index) => {
+                const good = text(one["result"]) === "done";
+                return (
+                  <tr key={`${text(one["node"])}${text(one["id"], String(index))}`}>
+                    <td>{moment((num(one["time_us"]) ?? 0) / 1000, now.value, lang.value)}</td>
+                    <td>{text(one["name"])} <span class="muted">{text(one["role"])}</span></td>
+                    <td><code>{text(one["origin"])}</code></td>
+                    <td>{text(one["node"])}</td>
+                    <td><span lang="en">{text(one["what"])}</span> {text(one["module"])} <span class="muted">{text(one["detail"])}</span></td>
+                    <td class={`resource ${good ? "up" : "down"}`}><Icon name={good ? "Ready" : "NotReady"} /> <span lang="en">{text(one["result"])}</span></td>
+                  </tr>
+                );
+              })}
+            </tbody>
+          </table>
+        </div>
+        <p class="muted" role="status">{t("log.count", { n: shown.length })}</p>
+      </Panel>
+    </div>
+  );
+}

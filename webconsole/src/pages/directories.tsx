@@ -1,0 +1,39 @@
+// A browser of the server's directories: names, free space, and what speaks against a directory.
+import { useState } from "preact/hooks";
+import * as api from "../api/endpoints.ts";
+import { num, text, texts } from "../api/json.ts";
+import { lang, t } from "../i18n/index.ts";
+import { size } from "../model/figures.ts";
+import { session } from "../store.ts";
+import { Button, Notice } from "../ui/basics.tsx";
+import { Dialog } from "../ui/dialog.tsx";
+import { Icon } from "../ui/icons.tsx";
+import { useLoaded } from "../ui/load.ts";
+
+export function DirectoryDialog(props: { start: string; onClose: () => void; onChosen: (path: string) => void }) {
+  const [path, setPath] = useState(props.start.startsWith("/") ? props.start : "/");
+  const node = session.value?.node ?? "";
+  const loaded = useLoaded(() => api.host.directories(node, path), [path]);
+  const parent = path.replace(/\/[^/]+\/?$/, "") || "/";
+  const free = num(loaded.value?.["bytes_free"]);
+  return (
+    <Dialog title={t("browse.title", { node })} onClose={props.onClose}>
+      <p class="browse-path"><code>{path}</code></p>
+      <div class="browse-list">
+        {(loaded.problem || text(loaded.value?.["error"])) && <Notice level="bad" role="alert">{loaded.problem || text(loaded.value?.["error"])}</Notice>}
+        <ul>
+          {path !== "/" && <li><button type="button" onClick={() => setPath(parent)}><Icon name="left" /> {t("browse.up")}</button></li>}
+          {texts(loaded.value?.["names"]).map((name) => {
+            return <li key={name}><button type="button" onClick={() => setPath(`${path === "/" ? "" : path}/${name}`)}><Icon name="folder" /> <span>{name}</span></button></li>;
+          })}
+        </ul>
+      </div>
+      <p class="help">{free !== null && t("browse.free", { free: size(free, lang.value), total: size(num(loaded.value?.["bytes_total"]), lang.value) })}</p>
+      <div class="said">{texts(loaded.value?.["warnings"]).map((one) => <Notice key={one} level="warn"><span lang="en">{one}</span></Notice>)}</div>
+      <footer>
+        <Button onClick={props.onClose}>{t("dialog.cancel")}</Button>
+        <Button kind="primary" disabled={path === "/" || loaded.problem !== ""} onClick={() => props.onChosen(path)}>{t("browse.choose", { path })}</Button>
+      </footer>
+    </Dialog>
+  );
+}

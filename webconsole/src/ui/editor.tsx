@@ -1,0 +1,68 @@
+// An editor for XML and scripts. CodeMirror is loaded when it is first needed; until then, and
+// should it never come, a plain text area does the same.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { theme } from "../theme.ts";
+import type { Handle } from "./editor-codemirror.ts";
+
+export interface LineNote {
+  line: number;
+  text: string;
+  level: "error" | "note";
+}
+
+export interface EditorProps {
+  label: string;
+  value: string;
+  language: "xml" | "shell" | "text";
+  notes?: LineNote[];
+  readOnly?: boolean;
+  onInput?: (value: string) => void;
+}
+
+export function Editor(props: EditorProps) {
+  const holder = useRef<HTMLDivElement>(null);
+  const handle = useRef<Handle | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const [loaded, setLoaded] = useState(false);
+
+  useEffect(() => {
+    let wanted = true;
+    import("./editor-codemirror.ts").then(
+      ({ open }) => {
+        if (!wanted || !holder.current) return;
+        handle.current = open(holder.current, latest);
+        setLoaded(true);
+      },
+      () => undefined,
+    );
+    return () => {
+      wanted = false;
+      handle.current?.close();
+      handle.current = null;
+    };
+  }, [props.language]);
+
+  useEffect(() => handle.current?.setValue(props.value), [props.value, loaded]);
+  useEffect(() => handle.current?.setNotes(props.notes ?? []), [props.notes, loaded]);
+  useEffect(() => handle.current?.setDark(isDark()), [theme.value, loaded]);
+
+  return (
+    <div class="editor">
+      <div ref={holder} class={loaded ? "editor-holder" : "editor-holder absent"} />
+      {!loaded && (
+        <textarea
+          aria-label={props.label}
+          value={props.value}
+          readOnly={props.readOnly}
+          spellcheck={false}
+          onInput={(event) => props.onInput?.(event.currentTarget.value)}
+        />
+      )}
+    </div>
+  );
+}
+
+export function isDark(): boolean {
+  return theme.value === "dark" || (theme.value === "system" && matchMedia("(prefers-color-scheme: dark)").matches);
+}

@@ -1,0 +1,46 @@
+// Reading something once for a page, again on demand, with its refusal as a sentence.
+import { useEffect, useState } from "preact/hooks";
+import { Problem, Unreachable } from "../api/client.ts";
+import { t } from "../i18n/index.ts";
+
+export interface Loaded<T> {
+  value: T | null;
+  problem: string;
+  again: () => void;
+}
+
+export function useLoaded<T>(read: () => Promise<T>, dependencies: unknown[]): Loaded<T> {
+  const [value, setValue] = useState<T | null>(null);
+  const [problem, setProblem] = useState("");
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    let wanted = true;
+    read().then(
+      (result) => {
+        if (!wanted) return;
+        setValue(result);
+        setProblem("");
+      },
+      (error: unknown) => wanted && setProblem(sentenceOf(error)),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [...dependencies, turn]);
+  return { value, problem, again: () => setTurn((before) => before + 1) };
+}
+
+/** Ask every node and put the answers together; one that does not answer leaves a gap, all raise. */
+export async function fromBoth<T>(nodes: readonly string[], read: (node: string) => Promise<T[]>): Promise<T[]> {
+  const answers = await Promise.allSettled(nodes.map(read));
+  const good = answers.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+  const bad = answers.find((one) => one.status === "rejected");
+  if (bad && answers.every((one) => one.status === "rejected")) throw bad.reason;
+  return good;
+}
+
+export function sentenceOf(error: unknown): string {
+  if (error instanceof Problem) return error.sentence || t("error.status", { status: error.status });
+  if (error instanceof Unreachable) return t("error.unreachable");
+  return t("error.page", { text: error instanceof Error ? error.message : String(error) });
+}
