@@ -115,7 +115,7 @@ STRUCTS: dict[str, str] = {
     "Xattr":  "name:text value:bytes",
     "Step":   "name:name",
     # an object to attach: mode has the type bits; search 1: it may stand at a name that is not
-    # dirty; target is the text of a symbolic link
+    # dirty, 2: it shall not be made new yet; target is the text of a symbolic link
     "Object": "parent:id name:name id:id mode:u32 rdev:u64 search:u8 target:bytes",
     # an object to find: by the directory and name it was seen at, or by its path from the top
     "Wanted": "id:id parent:id hint:bytes path:list:Step",
@@ -164,7 +164,7 @@ MESSAGES: tuple[Message, ...] = (
     Message(0x3D, "KeepAside",     P, CONTROL, Y, "root:u8 id:id", "Ack", 1, "the data of this file is about to be overwritten: its present version is kept aside; ENOSPC ends the reintegration"),
     Message(0x3E, "SyncNames",     P, CONTROL, Y, "root:u8", "Ack", 1, "the target's disk holds every name attached and detached so far"),
 
-    Message(0x40, "HashRange",     P, COPY,    N, "root:u8 id:id offset_bytes:u64 size_bytes:u64 block_bytes:u32", "Hashes", 1, "XXH3-128 of each block of the range at the target; a block beyond its end hashes as its shorter part"),
+    Message(0x40, "HashRange",     P, COPY,    N, "root:u8 id:id offset_bytes:u64 size_bytes:u64 block_bytes:u32", "Hashes", 1, "XXH3-128 of each block of the range at the target; the last block may be shorter; one with a hole in it hashes as 16 zero bytes, equal to nothing"),
     Message(0x41, "Hashes",        S, COPY,    N, "error:i32 size_bytes:u64 hashes:bytes", "", 1, "16 bytes a block, big-endian canonical form; size of the file at the target"),
     Message(0x42, "CopyBlock",     P, COPY,    N, "root:u8 id:id offset_bytes:u64 hole_bytes:u64 data:bytes", "Ack", 1, "bytes that differ, or a hole when data is empty"),
     Message(0x43, "ReadRange",     P, COPY,    N, "root:u8 id:id offset_bytes:u64 size_bytes:u32", "Bytes", 1, "the target's own bytes, for verification and the list of differences"),

@@ -122,8 +122,8 @@ static int receive_acks(const struct mn_copy *copy, uint32_t count, int result)
     return result;
 }
 
-/* Data of this node at [offset, offset + size), size <= MN_COPY_STEP_BYTES. A block of zeros is
- * sent though it compares equal: at the target it may be a hole (invariant 10). */
+/* Data of this node at [offset, offset + size), size <= MN_COPY_STEP_BYTES. A block in which the
+ * target has a hole has no hash there, and so is sent (invariant 10). */
 static int copy_data(const struct mn_copy *copy, int fd, uint64_t offset, uint64_t size,
                      uint8_t *buffer, struct mn_copied *copied)
 {
@@ -145,8 +145,7 @@ static int copy_data(const struct mn_copy *copy, int fd, uint64_t offset, uint64
         ssize_t index = at / BLOCK_BYTES;
 
         mn_hash_block(buffer + at, block, ours);
-        if (index < count && memcmp(ours, theirs + index * MN_HASH_BYTES, MN_HASH_BYTES) == 0 &&
-            !mn_hash_is_zero(buffer + at, block))
+        if (index < count && memcmp(ours, theirs + index * MN_HASH_BYTES, MN_HASH_BYTES) == 0)
             continue;
         result = send_block(copy, offset + (uint64_t)at, 0, buffer + at, block);
         sent += result == 0;

@@ -53,17 +53,19 @@ static int open_handle(const struct mn_root *root, const struct mn_handle *handl
 /* The open of a device node starts its driver, whoever asked for it: only data may be opened. */
 static int check_holds_data(const struct mn_root *root, const struct mn_handle *handle)
 {
-    struct stat status;
+    struct statx status;
     int result = 0;
 
     int fd = open_handle(root, handle, O_PATH);
     if (fd < 0)
         return fd;
-    if (fstat(fd, &status) < 0)
+    /* The type alone: since Linux 6.13 whoever reads the times makes the next write change them,
+     * and its fsync commit the journal. */
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) < 0)
         result = -errno;
-    else if (S_ISLNK(status.st_mode))
+    else if (S_ISLNK(status.stx_mode))
         result = -ELOOP;
-    else if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+    else if (!S_ISREG(status.stx_mode) && !S_ISDIR(status.stx_mode))
         result = -ENXIO;
     close(fd);
     return result;

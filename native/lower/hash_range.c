@@ -1,11 +1,21 @@
 /* Hashes of a range, block by block, on either node (design 10): what is equal must not travel.
- * Reads with the descriptor's own O_NOATIME; a hole hashes as the zeros it reads as. */
+ * Reads with the descriptor's own O_NOATIME. A block with a hole in it has no hash (all zero): it
+ * may read the same as data and still differ (invariant 10). */
 #include "lower/lower.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #include "hash/hash.h"
+
+/* The first hole at or behind `at`, or the end of the file. Where holes cannot be asked for there
+ * are none. */
+static uint64_t next_hole(int fd, uint64_t at)
+{
+    off_t hole = lseek(fd, (off_t)at, SEEK_HOLE);
+
+    return hole < 0 ? UINT64_MAX : (uint64_t)hole;
+}
 
 ssize_t mn_lower_read(int fd, void *buffer, size_t size, uint64_t offset)
 {
@@ -42,6 +52,7 @@ int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_b
     uint64_t end = offset + size;
     if (end > *file_bytes_out)
         end = *file_bytes_out;
+    uint64_t hole = next_hole(fd, offset);
     for (uint64_t at = offset; at < end && count < hash_count_max; at += block_bytes) {
         size_t block = end - at < block_bytes ? (size_t)(end - at) : block_bytes;
         ssize_t got = mn_lower_read(fd, buffer, block, at);
@@ -49,7 +60,13 @@ int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_b
             return (int)got;
         if (got == 0) /* cut meanwhile */
             break;
-        mn_hash_block(buffer, (size_t)got, hashes + (size_t)count * MN_HASH_BYTES);
+        uint8_t *hash = hashes + (size_t)count * MN_HASH_BYTES;
+        if (hole < at)
+            hole = next_hole(fd, at);
+        if (hole < at + (size_t)got)
+            memset(hash, 0, MN_HASH_BYTES);
+        else
+            mn_hash_block(buffer, (size_t)got, hash);
         count++;
     }
     *hash_count_out = count;

@@ -355,7 +355,7 @@ struct mn_message_ping {
 int mn_encode_ping(const struct mn_message_ping *m, struct mn_buffer *out);
 int mn_decode_ping(const uint8_t *payload, size_t size, struct mn_message_ping *m_out);
 
-/* 0x40 PRIM: XXH3-128 of each block of the range at the target; a block beyond its end hashes as its shorter part */
+/* 0x40 PRIM: XXH3-128 of each block of the range at the target; the last block may be shorter; one with a hole in it hashes as 16 zero bytes, equal to nothing */
 struct mn_message_hash_range {
     uint8_t root;
     struct mn_id id;

@@ -17,7 +17,7 @@ from mirror.adapters import native, pki
 from mirror.adapters.native import Connection, Plane, Tls
 
 SESSION = bytes(range(16))
-LIVE = 1
+LIVE, COPY = 1, 2
 
 
 def make_tls(directory: Path) -> tuple[Tls, Tls]:
@@ -70,7 +70,17 @@ class Pair:
         self.primary.session_begin(self._connections)
         self.primary.open_gate()
 
-    def _connect(self, index: int) -> Connection:
+    @contextmanager
+    def copy_lane(self) -> Iterator[Connection]:
+        """One lane of reintegration beside the session's."""
+        connection = self._connect(0, COPY)
+        try:
+            yield connection
+        finally:
+            connection.shutdown()
+            connection.close()
+
+    def _connect(self, index: int, lane: int = LIVE) -> Connection:
         listener = socket.create_server(("127.0.0.1", 0))
         ready = threading.Thread(target=self._serve, args=(listener,), daemon=True)
         ready.start()
@@ -79,7 +89,7 @@ class Pair:
         connection = Connection.connect(
             self._tls[0], "127.0.0.1", port, "n2", timeout_ms=5000, io_timeout_ms=10_000
         )
-        assert connection.offer(LIVE, index, SESSION, "test", "n1") == ""
+        assert connection.offer(lane, index, SESSION, "test", "n1") == ""
         return connection
 
     def _serve(self, listener: socket.socket) -> None:
@@ -88,10 +98,10 @@ class Pair:
         connection = Connection.accept(
             self._tls[1], accepted.detach(), "n1", timeout_ms=5000, io_timeout_ms=10_000
         )
-        connection.receive_hello()
+        hello = connection.receive_hello()
         connection.answer_hello("n2")
         try:
-            self.secondary.apply_serve(connection, LIVE)
+            self.secondary.apply_serve(connection, hello.lane)
         except OSError:
             connection.close()
 

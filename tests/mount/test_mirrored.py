@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from mirror.adapters import native
 from mirror.adapters.compare import compare_trees
 from tests.mount.pair import Pair, open_pair
 
@@ -190,3 +191,36 @@ def test_a_file_without_a_name_is_sent_whole_when_it_gets_one(pair: Pair) -> Non
         os.pwrite(fd, b"afterwards", 0)
     settle_and_compare(pair)
     assert (pair.right / "named").stat().st_size == 5_300_000
+
+
+def look_up(pair: Pair, name: bytes) -> native.Look:
+    """Identity and handle of a name at the top of the primary's lower directory."""
+    fd = os.open(pair.left, os.O_RDONLY)
+    try:
+        found = pair.primary.look(fd, name)
+    finally:
+        os.close(fd)
+    assert found is not None
+    assert found.id is not None
+    return found
+
+
+def test_a_hole_within_a_block_at_the_target_is_no_data(pair: Pair) -> None:
+    """After a power loss a disk may hold a hole where the other one holds zeros."""
+    content = b"x" * 8192 + bytes(57344) + b"y" * 4096
+    (pair.mount / "file").write_bytes(content)
+    settle_and_compare(pair)
+    with (pair.right / "file").open("r+b") as damaged:
+        libc = ctypes.CDLL(None, use_errno=True)
+        keep_size_and_punch = 3
+        offset, size = ctypes.c_long(8192), ctypes.c_long(57344)
+        assert libc.fallocate(damaged.fileno(), keep_size_and_punch, offset, size) == 0
+    os.utime(pair.right / "file", ns=(0, (pair.left / "file").stat().st_mtime_ns))
+    assert [each.what for each in compare_trees(pair.left, pair.right)] == ["holes"]
+    with pair.copy_lane() as lane:
+        look = look_up(pair, b"file")
+        assert look.id is not None
+        copied = pair.primary.copy_range(0, look.handle, look.id, lane, 0, len(content))
+    assert copied.copied_bytes == 65536
+    os.utime(pair.right / "file", ns=(0, (pair.left / "file").stat().st_mtime_ns))
+    assert compare_trees(pair.left, pair.right) == []

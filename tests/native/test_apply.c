@@ -311,7 +311,7 @@ static void test_copy(void)
     uint8_t block[8192] = {0}, expected[MN_HASH_BYTES];
     size_t size;
 
-    RUN("HashRange hashes blocks to the end of the file");
+    RUN("HashRange hashes blocks to the end of the file, but for one with a hole in it");
     struct mn_id id = made("copied", S_IFREG | 0600, node.root.id);
     apply_lane_start(&copy, &node, MN_LANE_COPY);
     CHECK_INT(
@@ -324,8 +324,7 @@ static void test_copy(void)
     CHECK_INT(hashes.error, 0);
     CHECK_INT(hashes.size_bytes, 4100);
     CHECK_INT(hashes.hashes_size, 2 * MN_HASH_BYTES);
-    mn_hash_block(block, 4096, expected);
-    CHECK_BYTES(hashes.hashes, expected, MN_HASH_BYTES);
+    CHECK_BYTES(hashes.hashes, block, MN_HASH_BYTES);
     mn_hash_block("text", 4, expected);
     CHECK_BYTES(hashes.hashes + MN_HASH_BYTES, expected, MN_HASH_BYTES);
 
