@@ -148,6 +148,7 @@ CONFIRM = (X.RECORD_IN_SYNC, X.CONFIRM_SYNC)
 STOP_APP = (X.RUN_STOP, X.KILL, X.RELEASE_ADDRESS, X.DRAIN)
 KILL_APP = (X.KILL, X.RELEASE_ADDRESS, X.DRAIN)
 SHUT_APP = (X.CLOSE_GATE, X.RUN_STOP, X.KILL, X.RELEASE_ADDRESS, X.DRAIN)
+OUT_AND_SHUT = (X.RECORD_OUT, *SHUT_APP)
 LEAVE = (X.RECORD_OUT, X.RUN_STOP, X.KILL, X.SETTLE)
 LEAVE_BAD = (X.RECORD_DAMAGED, X.RUN_STOP, X.KILL)
 CLOSE = (X.RECORD_STOP, X.CLOSE_DATA, X.RUN_POSTSTOP)
@@ -163,7 +164,7 @@ ROWS: tuple[Row, ...] = (
     Row("O06", S.STOP,        (E.RESUMED_PRIM,),                                             S.PRIM,        (),                   "the application, mount and address were never touched"),
     Row("O07", S.STOP,        (E.RESUMED_SECOND,),                                           S.SECOND,      (),                   "its session lives"),
     Row("O08", S.STOP,        (E.RESUMED_ORPHANED,),                                         S.ORPHANED,    (),                   "its session broke meanwhile"),
-    Row("O09", S.STOP,        (E.RESUMED_BROKEN,),                                           S.LEAVING,     SHUT_APP,             "found in the middle of something: cleaned away, then started again"),
+    Row("O09", S.STOP,        (E.RESUMED_BROKEN,),                                           S.LEAVING,     OUT_AND_SHUT,         "found in the middle of something: cleaned away, then started again"),
     Row("O10", S.STOP,        DONE + FAILED + CLOSED + ELECTION + SOURCE + TARGET + DATA + TIME,STAY,          (),                   "stopped: nothing moves it but a command"),
 
     Row("T01", S.STARTING,    DONE,                                                          S.WAIT,        (),                   "covered: now who may serve"),

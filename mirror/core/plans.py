@@ -38,7 +38,7 @@ from mirror.vocabulary.states import SERVING, Goal, ScreenWord, State
 from mirror.vocabulary.words import Offer
 
 Actions = list[PlanAction | Note]
-W = ScreenWord
+W, S = ScreenWord, State
 
 
 def build(step: Step, context: Context, now_ms: int) -> Actions:
@@ -184,7 +184,9 @@ def _record_out(context: Context, _: int) -> Actions:
         return []  # out already
     if context.state in SERVING:
         return []
-    if not context.in_step and context.confirmed != context.session:
+    # A control plane that comes back too late to go on: the primary waits for this word.
+    was_second = context.state is State.STOP and context.left_from in {S.SECOND, S.ORPHANED}
+    if not (context.in_step or was_second) and context.confirmed != context.session:
         return []
     return _record(context, lineage.out(context.record, context.settings.peer, context.session))
 

@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import struct
-from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -21,7 +20,9 @@ from mirror.adapters.local_client import LocalClient
 from mirror.adapters.process_marks import MarkedGroup
 from mirror.adapters.records import read_record, write_record
 from mirror.config.layout import Layout, ModuleLayout
+from mirror.core import lineage
 from mirror.daemon.node.fence_file import FenceFile, read_fence_files
+from mirror.daemon.node.saved_state import read_saved_state
 from mirror.errors import MirrorError
 from mirror.vocabulary.record import record_from_map, record_to_map
 
@@ -38,8 +39,8 @@ def fence_all(layout: Layout) -> list[str]:
         paths = layout.module(facts.module)
         pid = _plane_pid(paths.data_socket)
         group = _group_of(facts.module)
-        if not pid and not group.populated() and not any(map(_is_here, facts.addresses)):
-            continue  # stopped, or a host that has just started
+        if not group.populated() and not any(map(_is_here, facts.addresses)):
+            continue  # it serves nobody here: what it only receives may go on
         log.error("no control plane: module silenced", module=facts.module)
         _close_gate(facts, paths, pid)
         _kill_application(facts, group)
@@ -98,10 +99,15 @@ def _record_out(facts: FenceFile, paths: ModuleLayout) -> None:
         record = record_from_map(held)
         if facts.peer not in record.may_serve or facts.node not in record.may_serve:
             return
-        out = replace(record, may_serve=frozenset({facts.peer}), clean_stop=False)
+        out = lineage.out(record, facts.peer, _session(paths))
         write_record(paths.record, record_to_map(out))
     except (MirrorError, OSError, ValueError) as error:
         log.error("record not written", module=facts.module, error=str(error))  # noqa: TRY400
+
+
+def _session(paths: ModuleLayout) -> str:
+    saved = read_saved_state(paths.state)
+    return saved.session if saved is not None else ""
 
 
 def _group_of(module: str) -> ControlGroup | MarkedGroup:

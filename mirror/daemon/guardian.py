@@ -35,9 +35,11 @@ HANGS_PART, LOST_PART = 0.6, 0.85
 # A loop that does not turn harms nobody while the heartbeats go out; it helps nobody either.
 LOOP_MS_MAX = 10_000
 START_MS_MAX = 20_000  # to load all modules
-SPARE_AFTER_MS = 1_000  # after a death, all processors are wanted elsewhere
+SPARE_AFTER_MS = 300  # after a death, all processors are wanted elsewhere
 STOP_S_MAX = 620.0
-RESTART_MS = (100, 200, 400, 800, 1_600, 3_200)
+# Waited before a start, by the number of short lives before it: one that dies of what it finds
+# must not take a processor for ever.
+RESTART_MS = (0, 0, 0, 0, 400, 800, 1_600, 3_200)
 LONG_LIFE_MS = 10_000
 WEB_RESTART_MS = 2_000
 FIRST_INHERITED_FD = 3
@@ -150,8 +152,7 @@ class Guardian:
             self._lost_ms = child.answered_ms
         lived_ms = now_ms - child.began_ms
         self._deaths = 0 if lived_ms > LONG_LIFE_MS else self._deaths + 1
-        delay_ms = 0 if self._deaths <= 1 else RESTART_MS[min(self._deaths, len(RESTART_MS)) - 1]
-        self._start_at_ms = now_ms + delay_ms
+        self._start_at_ms = now_ms + RESTART_MS[min(self._deaths, len(RESTART_MS) - 1)]
         self._spare_at_ms = self._start_at_ms + SPARE_AFTER_MS
 
     def _activate(self, now_ms: int) -> None:
@@ -178,6 +179,9 @@ class Guardian:
             return
         if now_ms - self._lost_ms > self._timeout_ms * LOST_PART:
             self._fenced = True
+            if self._current is not None:
+                # One that is just starting would go on with what is being ended here.
+                self._bury(self._current, now_ms, "it came too late")
             fence_all(self._layout)
 
     def _spawn(self, now_ms: int) -> _Child:

@@ -6,23 +6,20 @@ that the next control plane goes on where this one ended. It decides nothing abo
 
 import asyncio
 import contextlib
-import json
 import mmap
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from mirror.adapters import clock
 from mirror.adapters.module_log import ModuleLog
 from mirror.config.layout import ModuleLayout
+from mirror.daemon.node.saved_state import read_saved_state, write_saved_state, write_small_file
 from mirror.vocabulary.actions import Log, SaveState, ShowState
 from mirror.vocabulary.states import Goal, Readiness, ScreenWord, State
 
-FIRST_PROCESS = Path("/proc/1/stat")
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 ALIVE_BYTES = 8
+HISTORY_MAX = 100  # values of one resource
 
 
 class Notebook:
@@ -36,7 +33,7 @@ class Notebook:
         self.found_of_this_boot = False  # a control plane was here since the host started
         self._answers: dict[int, asyncio.Future[str]] = {}
         self._command_count = 0
-        self._file = layout.state / "automaton.json"
+        self._directory = layout.state
         self._wanted_file = layout.state / "wanted"
         self._alive_file = layout.state / "alive"
         self._alive: mmap.mmap | None = None
@@ -46,7 +43,7 @@ class Notebook:
 
     def open(self) -> None:
         """Make the files. Raises: OSError."""
-        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self._alive_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.ftruncate(descriptor, ALIVE_BYTES)
@@ -76,15 +73,24 @@ class Notebook:
         self.module_log.append(line.level, line.source, line.text, **fields)
 
     def save(self, saved: SaveState) -> None:
-        content = asdict(saved) | {"boot_id": _boot_id()}
-        self._writer.submit(_write, self._file, json.dumps(content))
+        self._writer.submit(write_saved_state, self._directory, saved)
 
     def show(self, state: ShowState) -> None:
         self.shown = state
         self._tell()
 
     def set_resource(self, name: str, value: str) -> None:
-        self.resources[name] = {"value": value, "time_us": clock.wall_us()}
+        before = self.resources.get(name)
+        if before is not None and before["value"] == value:
+            return
+        now_us = clock.wall_us()
+        history = [*(before["history"] if before else ()), {"value": value, "time_us": now_us}]
+        self.resources[name] = {
+            "value": value,
+            "time_us": now_us,
+            "since": clock.wall_text(now_us),
+            "history": history[-HISTORY_MAX:],
+        }
 
     def answer(self, command_id: int, refusal: str) -> None:
         answer = self._answers.pop(command_id, None)
@@ -100,7 +106,7 @@ class Notebook:
 
     def want(self, *, running: bool) -> None:
         """Remember for `boot="auto"` whether an administrator wants the module to run."""
-        self._writer.submit(_write, self._wanted_file, "on" if running else "off")
+        self._writer.submit(write_small_file, self._wanted_file, "on" if running else "off")
 
     def wanted(self) -> bool:
         """Tell whether an administrator last started it, rather than stopped it."""
@@ -110,15 +116,10 @@ class Notebook:
 
     def found(self) -> tuple[SaveState, int]:
         """What an earlier control plane of this boot left, and for how many ms none ran."""
-        stopped = SaveState(State.STOP, Goal.STOP.value, "")
-        try:
-            content = json.loads(self._file.read_text(encoding="utf-8"))
-            if content["boot_id"] != _boot_id():
-                return stopped, 0
-            self.found_of_this_boot = True
-            saved = SaveState(State(content["state"]), str(content["goal"]), content["session"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return stopped, 0
+        saved = read_saved_state(self._directory)
+        if saved is None:
+            return SaveState(State.STOP, Goal.STOP.value, ""), 0
+        self.found_of_this_boot = True
         alive_ms = int.from_bytes(self._alive[:], "little") if self._alive is not None else 0
         return saved, max(0, clock.boottime_ms() - alive_ms)
 
@@ -130,20 +131,3 @@ class Notebook:
         task = asyncio.get_running_loop().create_task(tell())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _boot_id() -> str:
-    """Name this boot of the host; a container's is that of its first process."""
-    with contextlib.suppress(OSError):
-        # After the last ')': the name may hold spaces and brackets (proc(5)); 22 is starttime.
-        began = FIRST_PROCESS.read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-        return f"{BOOT_ID.read_text(encoding='ascii').strip()}-{began}"
-    return ""
-
-
-def _write(file: Path, content: str) -> None:
-    """Replace the file: whole for the next process; a power loss makes it void anyway."""
-    fresh = file.with_suffix(".new")
-    with contextlib.suppress(OSError):
-        fresh.write_text(content, encoding="utf-8")
-        fresh.replace(file)
