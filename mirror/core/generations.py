@@ -66,8 +66,9 @@ SAME, SAME_BASE = frozenset({Relation.SAME_CURRENT}), frozenset({Relation.SAME_B
 I_BASE, P_BASE = frozenset({Relation.I_AM_PEER_BASE}), frozenset({Relation.PEER_IS_MY_BASE})
 I_OLD = frozenset({Relation.I_AM_IN_PEER_HISTORY})
 P_OLD = frozenset({Relation.PEER_IS_IN_MY_HISTORY})
+ANCESTOR = frozenset({Relation.SAME_ANCESTOR})
 ALIEN = frozenset({Relation.UNRELATED})
-RELATED = SAME | SAME_BASE | I_BASE | P_BASE | I_OLD | P_OLD
+RELATED = SAME | SAME_BASE | I_BASE | P_BASE | I_OLD | P_OLD | ANCESTOR
 DATA = RELATED | ALIEN
 EVERY = frozenset(Relation)
 FULL, PART = How.FULL, How.PARTIAL
@@ -100,10 +101,12 @@ ROWS: tuple[Row, ...] = (
     Row("G22", P_BASE,    NONE,  NONE,        P_LIVED,    BOOL,    ANY,  ME,      PART,        KEEP,  False, "this node went on from the peer's data, which may have changed alone"),
     Row("G23", SAME_BASE, NONE,  NONE,        ANY,        BOOL,    MINE, ME,      PART,        KEEP,  SPLIT, "split brain: both went on alone; this node stays"),
     Row("G24", SAME_BASE, NONE,  NONE,        ANY,        BOOL,    ELSE, PEER,    PART,        KEEP,  SPLIT, "split brain: both went on alone; the peer stays"),
-    Row("G25", I_OLD,     NONE,  NONE,        NOT_MINE,   BOOL,    ANY,  PEER,    FULL,        LOSE,  False, "this node's data are an earlier generation of the peer's"),
+    Row("G25", I_OLD,     NONE,  NONE,        NOT_MINE,   BOOL,    ANY,  PEER,    FULL,        KEEP,  False, "this node's data are an earlier generation: the peer fell too"),
     Row("G26", I_OLD,     NONE,  NONE,        I_LIVED,    BOOL,    ANY,  PEER,    FULL,        KEEP,  False, "this node's data are an earlier generation, which may have changed alone"),
-    Row("G27", P_OLD,     NONE,  NONE,        NOT_ITS,    BOOL,    ANY,  ME,      FULL,        LOSE,  False, "the peer's data are an earlier generation of this node's"),
+    Row("G27", P_OLD,     NONE,  NONE,        NOT_ITS,    BOOL,    ANY,  ME,      FULL,        KEEP,  False, "the peer's data are an earlier generation: this node fell too"),
     Row("G28", P_OLD,     NONE,  NONE,        P_LIVED,    BOOL,    ANY,  ME,      FULL,        KEEP,  False, "the peer's data are an earlier generation, which may have changed alone"),
+    Row("G29", ANCESTOR,  NONE,  NONE,        ANY,        BOOL,    MINE, ME,      FULL,        KEEP,  SPLIT, "split brain: both went on alone, no index reaches back; this node stays"),
+    Row("G30", ANCESTOR,  NONE,  NONE,        ANY,        BOOL,    ELSE, PEER,    FULL,        KEEP,  SPLIT, "split brain: both went on alone, no index reaches back; the peer stays"),
 )
 # fmt: on
 
@@ -127,8 +130,13 @@ def relate(mine: Record, peer: Record) -> Relation:
         (bool(mine.base) and mine.base == peer.base, Relation.SAME_BASE),
         (mine.current in peer.history, Relation.I_AM_IN_PEER_HISTORY),
         (peer.current in mine.history, Relation.PEER_IS_IN_MY_HISTORY),
+        (bool(_ancestors(mine) & _ancestors(peer)), Relation.SAME_ANCESTOR),
     )
     return next((relation for holds, relation in steps if holds), Relation.UNRELATED)
+
+
+def _ancestors(record: Record) -> set[str]:
+    return {record.base, *record.history} - {""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +184,7 @@ def lead_of(mine: Side, peer: Side) -> Which:
     after a split brain who was primary before it (SafeKit: the former PRIM stays), after a common
     fall the higher term, then who was primary; the name last, only so that there is an answer.
     """
-    split = relate(mine.record, peer.record) is Relation.SAME_BASE
+    split = relate(mine.record, peer.record) in {Relation.SAME_BASE, Relation.SAME_ANCESTOR}
     return Which.ME if _rank(mine, split=split) > _rank(peer, split=split) else Which.PEER
 
 

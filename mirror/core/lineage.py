@@ -8,13 +8,14 @@ from dataclasses import replace
 from mirror.vocabulary.record import HISTORY_MAX, Record
 
 
-def alone(record: Record, node: str, fresh: str, *, forced: bool) -> Record:
+def alone(record: Record, node: str, fresh: str, *, forced: bool, covered: bool) -> Record:
     """Serve alone: may serve = {node}; a new generation if the current one is shared.
 
     fresh: a generation nobody ever used. While this node lived on already, its index counts from
-    `base`, so base and current stay (design 8).
+    `base`, so base and current stay (design 8). covered: the recent set is here and becomes the
+    start of the index; when it was lost with its process, the index counts from nothing.
     """
-    current, base, history = fresh, record.current, record.history
+    current, base, history = fresh, record.current if covered else "", record.history
     if record.lived_on and not record.inconsistent:
         current, base = record.current, record.base
     elif record.inconsistent or record.target_of:

@@ -76,7 +76,8 @@ def _alone_record(context: Context, now_ms: int) -> Record:
         held = context.record
         if context.damaged():  # forced: nothing partial may ever follow from this disk
             held = lineage.damaged(held)
-        context.wished = lineage.alone(held, node, fresh, forced=forced)
+        covered = context.in_step
+        context.wished = lineage.alone(held, node, fresh, forced=forced, covered=covered)
     return context.wished
 
 

@@ -51,6 +51,7 @@ class Relation(StrEnum):
     SAME_BASE = "same base, both moved on"
     I_AM_IN_PEER_HISTORY = "my current is in the peer's history"
     PEER_IS_IN_MY_HISTORY = "the peer's current is in my history"
+    SAME_ANCESTOR = "an ancestor in common, which no index counts from"
     UNRELATED = "nothing in common"
 
 

@@ -91,28 +91,28 @@ def side(node: str, record: Record, *, serves: bool = False, damaged: bool = Fal
 
 
 def test_the_survivor_is_the_source_and_its_index_counts_from_the_shared_generation() -> None:
-    survivor = lineage.alone(SHARED, "b", G2, forced=False)
+    survivor = lineage.alone(SHARED, "b", G2, forced=False, covered=True)
     assert (survivor.current, survivor.base, survivor.history) == (G2, G1, (G1,))
     row = judge(compare(side("b", survivor, serves=True), side("a", SHARED)))
     assert (row.row_id, row.source, row.how) == ("G21", Which.ME, How.PARTIAL)
 
 
 def test_a_second_change_alone_mints_nothing() -> None:
-    once = lineage.alone(SHARED, "b", G2, forced=False)
-    twice = lineage.alone(once, "b", G3, forced=False)
+    once = lineage.alone(SHARED, "b", G2, forced=False, covered=True)
+    twice = lineage.alone(once, "b", G3, forced=False, covered=True)
     assert (twice.current, twice.base, twice.term) == (G2, G1, once.term + 1)
 
 
 def test_split_brain_keeps_the_former_primary() -> None:
-    former = lineage.alone(replace(SHARED, was_primary=True), "b", G2, forced=False)
-    other = lineage.alone(SHARED, "a", G3, forced=False)
+    former = lineage.alone(replace(SHARED, was_primary=True), "b", G2, forced=False, covered=True)
+    other = lineage.alone(SHARED, "a", G3, forced=False, covered=True)
     row = judge(compare(side("b", former, serves=True), side("a", other, serves=True)))
     assert (row.row_id, row.source, row.split, row.aside) == ("G23", Which.ME, True, True)
 
 
 def test_a_split_does_not_move_a_service_that_runs() -> None:
-    former = lineage.alone(replace(SHARED, was_primary=True), "b", G2, forced=False)
-    other = lineage.alone(SHARED, "a", G3, forced=False)
+    former = lineage.alone(replace(SHARED, was_primary=True), "b", G2, forced=False, covered=True)
+    other = lineage.alone(SHARED, "a", G3, forced=False, covered=True)
     row = judge(compare(side("b", former), side("a", other, serves=True)))
     assert (row.row_id, row.source) == ("G24", Which.PEER)
 
@@ -133,16 +133,24 @@ def test_a_restored_disk_is_a_target_of_a_full_comparison() -> None:
     assert (row.row_id, row.source, row.how) == ("G11", Which.PEER, How.FULL)
 
 
-def test_a_mixture_that_is_forced_is_related_to_nothing() -> None:
+def test_a_mixture_that_is_forced_is_compared_in_full() -> None:
     mixture = lineage.target(SHARED, "b", full=False)
-    forced = lineage.alone(mixture, "a", G3, forced=True)
-    source = lineage.alone(SHARED, "b", G2, forced=False)
-    assert relate(forced, source) is Relation.UNRELATED
+    forced = lineage.alone(mixture, "a", G3, forced=True, covered=False)
+    source = lineage.alone(SHARED, "b", G2, forced=False, covered=True)
+    row = judge(compare(side("a", forced, serves=True), side("b", source)))
+    assert (row.row_id, row.source, row.how, row.aside) == ("G29", Which.ME, How.FULL, True)
     assert forced.forced
 
 
+def test_a_node_whose_recent_set_was_lost_has_no_index_to_count_on() -> None:
+    # Both fell: the one that serves again compares in full, and keeps the other's versions.
+    again = lineage.alone(SHARED, "b", G2, forced=False, covered=False)
+    row = judge(compare(side("b", again, serves=True), side("a", SHARED)))
+    assert (row.row_id, row.source, row.how, row.aside) == ("G27", Which.ME, How.FULL, True)
+
+
 def test_after_reintegration_both_say_the_same() -> None:
-    source = lineage.alone(replace(SHARED, was_primary=True), "b", G2, forced=False)
+    source = lineage.alone(replace(SHARED, was_primary=True), "b", G2, forced=False, covered=True)
     target = lineage.synchronised(SHARED, source, G2, "a", "b")
     paired = lineage.paired(source, "b", "a")
     assert (target.current, target.may_serve) == (paired.current, paired.may_serve)
@@ -155,7 +163,9 @@ def test_history_is_bounded() -> None:
     record = SHARED
     for number in range(HISTORY_MAX + 5):
         fresh = f"{number:032x}"
-        record = lineage.paired(lineage.alone(record, "a", fresh, forced=False), "a", "b")
+        record = lineage.paired(
+            lineage.alone(record, "a", fresh, forced=False, covered=True), "a", "b"
+        )
     assert len(record.history) == HISTORY_MAX
 
 
