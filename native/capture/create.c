@@ -150,7 +150,7 @@ static int make_entry(struct mn_worker *worker, const struct mn_fuse_request *re
                       struct create_operation *op)
 {
     struct fuse_entry_out entry;
-    struct mn_node *node;
+    struct mn_node *node = NULL;
     struct stat status;
     int result = make(worker, request, op, &node, &status);
 
@@ -216,7 +216,7 @@ int mn_op_create(struct mn_worker *worker, const struct mn_fuse_request *request
     } out = {0};
     size_t offset = sizeof(*in);
     struct mn_file *file;
-    struct mn_node *node;
+    struct mn_node *node = NULL;
     struct stat status;
     int result;
 

@@ -114,7 +114,7 @@ int mn_fuse_negotiate(int fd, uint64_t wanted, uint16_t max_background,
     do {
         result = mn_fuse_read(fd, buffer, sizeof(buffer), &request);
     } while (result == MN_FUSE_AGAIN);
-    if (result != 0)
+    if (result != 0 || request.header == NULL)
         return result < 0 ? result : -ENOTCONN;
     in = mn_fuse_fixed(&request, offsetof(struct fuse_init_in, unused));
     if (request.header->opcode != FUSE_INIT || in == NULL || in->major != FUSE_KERNEL_VERSION)
