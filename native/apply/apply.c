@@ -123,6 +123,9 @@ static void count(struct mn_apply *apply, const uint8_t *payload)
     uint64_t epoch = mn_load_u64(payload);
     uint64_t highest = atomic_load(&apply->epoch);
 
+    /* Of a copy, whose size is set like this: no operation of the stream. */
+    if (epoch == 0)
+        return;
     while (highest < epoch && !atomic_compare_exchange_weak(&apply->epoch, &highest, epoch))
         ;
     atomic_fetch_add(&apply->operation_count, 1);

@@ -7,10 +7,12 @@
 /* The mutex is held. Adds up what was tagged with the epochs that end now. */
 static void close_epochs(struct mn_apply *apply, uint64_t epoch)
 {
-    /* A session's first epoch may be any number; more are never open at a time than the ring has.
-     */
-    if (epoch >= MN_EPOCHS_OPEN_MAX && apply->open_epoch <= epoch - MN_EPOCHS_OPEN_MAX)
-        apply->open_epoch = epoch - MN_EPOCHS_OPEN_MAX + 1;
+    /* A session's first epoch may be any number; more are never open at a time than the ring has,
+     * and one slot holds operations of the next epoch already. */
+    const uint64_t closed_max = MN_EPOCHS_OPEN_MAX - 1;
+
+    if (epoch >= closed_max && apply->open_epoch <= epoch - closed_max)
+        apply->open_epoch = epoch - closed_max + 1;
     for (; apply->open_epoch <= epoch; apply->open_epoch++)
         apply->closed_operation_count += atomic_exchange(
             &apply->epoch_operation_counts[apply->open_epoch % MN_EPOCHS_OPEN_MAX], 0);
