@@ -170,12 +170,10 @@ def _resumed(context: Context, event: Resumed) -> EventKind | None:  # noqa: PLR
     if event.gate == "closed" and mode in {"alone", "leading", "prim"}:
         context.left_from = saved  # it was ending: a closed gate is never opened again
         return E.RESUMED_BROKEN
-    if mode in {"alone", "leading"} and sole and saved in SERVING - {State.TAKING_OVER}:
-        context.leading = mode == "leading"
+    if mode in {"alone", "leading", "prim"} and sole and saved in SERVING - {State.TAKING_OVER}:
+        # What a reintegration told meanwhile was heard by nobody: it ends, and begins anew.
+        context.leading, context.link = mode != "alone", False
         return E.RESUMED_ALONE
-    if mode == "prim" and sole and saved in SERVING:
-        context.leading = True
-        return E.RESUMED_ALONE  # recorded alone: LINK_LOST follows and lets the changes go on
     if mode == "prim" and saved in {State.PRIM, State.FREEZING} and context.complete():
         return E.RESUMED_PRIM
     if saved in {State.SECOND, State.ORPHANED} and context.complete():

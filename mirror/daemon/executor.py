@@ -158,6 +158,11 @@ class Executor:
             except FAILURES as error:
                 self._post(PlanFailed(plan.plan_id, _name(action), str(error)))
                 return
+            except Exception as error:  # noqa: BLE001 - a plan that ends unheard stops the module
+                line = f"defect in {_name(action)}: {error!r}"
+                self._ports.notebook.log(Log("C", "heart", line, {"row": plan.row}))
+                self._post(PlanFailed(plan.plan_id, _name(action), line))
+                return
         self._post(PlanDone(plan.plan_id))
 
     async def _do(self, action: PlanAction) -> None:  # noqa: C901 - one arm an action

@@ -189,7 +189,8 @@ class SimPlane:
         self._spawn(self._ping())
 
     async def do_confirm_sync(self, session: str) -> None:
-        assert session == self.session
+        if session != self.session:
+            raise NodeNotReachable(socket="data.sock", observed="that session is over")
         self.confirmed.set()
 
     async def do_lead(self, session: str, full: bool, aside: str, **_: Any) -> None:

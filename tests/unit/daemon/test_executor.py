@@ -49,6 +49,7 @@ class Recorder:
     def __init__(self) -> None:
         self.done: list[str] = []
         self.fails: set[str] = set()
+        self.defects: set[str] = set()
         self.killed: list[str] = []
         self.script_may_end = asyncio.Event()
         self.slow_ended = asyncio.Event()
@@ -57,6 +58,8 @@ class Recorder:
     def _do(self, what: str) -> None:
         if what in self.fails:
             raise RecordNotWritten(file=what, observed="told to fail")
+        if what in self.defects:
+            raise KeyError(what)
         self.done.append(what)
 
     async def ensure(self) -> None:
@@ -180,6 +183,18 @@ def test_what_comes_after_a_failure_is_not_begun() -> None:
         assert isinstance(failed, PlanFailed)
         assert (failed.plan_id, failed.action) == (4, "PersistRecord")
         assert bench.ports.done == []
+
+    with_bench(story)
+
+
+def test_a_defect_of_an_adapter_ends_its_plan_and_is_said() -> None:
+    async def story(bench: Bench) -> None:
+        bench.ports.defects = {"take"}
+        bench.executor.perform((plan(1, TakeAddress(), CallData("serve")),))
+        assert isinstance(await bench.event(), PlanFailed)
+        assert bench.ports.done == ["log defect in TakeAddress: KeyError('take')"]
+        bench.executor.perform((plan(2, ReleaseAddress()),))
+        assert await bench.event() == PlanDone(2)
 
     with_bench(story)
 
