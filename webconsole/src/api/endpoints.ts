@@ -78,11 +78,11 @@ export interface NodeResult {
 
 export const config = {
   get: async (name: string) => map(await get(`${onModule(name)}/config`)),
-  checkAsTyped: async (xml: string): Promise<Check> => adapt.check(await post("/check/userconfig", { xml })),
+  checkAsTyped: async (xml: string): Promise<Check> => adapt.check(await post("/userconfig/check", { xml })),
   save: async (name: string, xml: string, etag: string) => map(await put(`${onModule(name)}/config`, { xml, etag })),
   check: async (name: string, nodes: string[]): Promise<NodeResult[]> => adapt.results(await post(`${onModule(name)}/config/check`, { nodes }, APPLY_MS)),
   apply: async (name: string, nodes: string[]): Promise<NodeResult[]> => adapt.results(await post(`${onModule(name)}/config/apply`, { nodes }, APPLY_MS)),
-  differences: async (name: string) => list(map(await get(`${onModule(name)}/differences`))["files"]),
+  differences: async (name: string) => list(map(await get(`${onModule(name)}/diff`))["files"]),
   kept: async (name: string): Promise<Kept[]> =>
     list(map(await get(`${onModule(name)}/kept`))["kept"]).map((one) => ({ name: text(one["name"]), at: (num(one["time_us"]) ?? 0) / 1000 })),
   restore: (name: string, kept: string) => post<Json>(`${onModule(name)}/kept/${esc(kept)}/restore`),
@@ -95,9 +95,9 @@ export const config = {
 };
 
 export const host = {
-  directories: async (node: string, path: string) => map(await get(`${onNode(node)}/directories?${new URLSearchParams({ path })}`)),
-  address: async (given: string) => map(await get(`/addresses?${new URLSearchParams({ given })}`)),
-  snapshot: (node: string, module: string) => client.blob(`${onNode(node)}/snapshot?${new URLSearchParams({ module })}`),
+  directories: async (node: string, path: string) => map(await get(`${onNode(node)}/host/directories?${new URLSearchParams({ path })}`)),
+  address: async (given: string) => map(await get(`/host/address?${new URLSearchParams({ address: given })}`)),
+  snapshot: (node: string, module: string) => client.blob(`${onNode(node)}${onModule(module)}/snapshot`),
 };
 
 export const cluster = {

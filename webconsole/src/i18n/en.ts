@@ -96,6 +96,7 @@ export const en = {
   "q.address": "Virtual address",
   "q.served": "served by {node}",
   "q.served.none": "no node serves",
+  "q.served.both": "both nodes serve",
   "q.what": "What is happening, and why",
   "q.row": "Row of the table that decided",
   "q.todo": "What to do",

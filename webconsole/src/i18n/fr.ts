@@ -98,6 +98,7 @@ export const fr: Record<Key, string> = {
   "q.address": "Adresse virtuelle",
   "q.served": "servi par {node}",
   "q.served.none": "aucun nœud ne sert",
+  "q.served.both": "les deux nœuds servent",
   "q.what": "Ce qui se passe, et pourquoi",
   "q.row": "Ligne de la table qui a décidé",
   "q.todo": "Que faire",

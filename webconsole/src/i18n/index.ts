@@ -42,8 +42,9 @@ export function word(prefix: string, name: string): string {
   return key in en ? t(key as Key) : name;
 }
 
-export function isKey(key: string): key is Key {
-  return key in en;
+/** The text of a key that may not exist: "" then. */
+export function maybe(key: string, values: Record<string, string | number> = {}): string {
+  return key in en ? t(key as Key, values) : "";
 }
 
 export function say(sentence: Sentence, now: number, language: Lang = lang.value): string {

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import * as api from "../api/endpoints.ts";
 import { num, text } from "../api/json.ts";
-import { lang, t } from "../i18n/index.ts";
+import { lang, t, word } from "../i18n/index.ts";
 import { size } from "../model/figures.ts";
 import { merge, matches, shownTime } from "../model/log.ts";
 import type { ModuleView } from "../model/types.ts";
@@ -80,7 +80,7 @@ export function LogPage({ module }: { module: ModuleView }) {
           <div key={one.id} class={`log-line level-${one.level}`}>
             <time>{shownTime(one.at, lang.value)}</time>
             <span class={`log-node n${nodes.indexOf(one.node)}`}>{one.node}</span>
-            <abbr class="log-level" title={t(`level.${one.level as "E"}`) || one.level}>{one.level}</abbr>
+            <abbr class="log-level" title={word("level", one.level)}>{one.level}</abbr>
             <span class="log-source">{one.source}</span>
             <span class="log-text" lang="en">{one.text}</span>
           </div>

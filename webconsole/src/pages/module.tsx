@@ -1,6 +1,6 @@
 // The page of one module: four questions at a glance, both nodes and their link, what happened,
 // and doors to everything else. Draws values; decides nothing.
-import { type Key, lang, say, t, word } from "../i18n/index.ts";
+import { lang, maybe, say, t, word } from "../i18n/index.ts";
 import { moment } from "../model/figures.ts";
 import { advice, safety, server } from "../model/safety.ts";
 import type { Incident, ModuleView } from "../model/types.ts";
@@ -80,7 +80,7 @@ function Questions({ module }: { module: ModuleView }) {
         <h1>{module.name}</h1>
         <p class="served">
           {module.addresses.length > 0 && <span class="address"><Icon name="address" label={t("q.address")} />{module.addresses.join(", ")}</span>}
-          <span>{serving ? t("q.served", { node: serving.node }) : t("q.served.none")}</span>
+          <span>{module.split ? t("q.served.both") : serving ? t("q.served", { node: serving.node }) : t("q.served.none")}</span>
         </p>
       </div>
       <p class="safety" role="status" aria-live="polite"><Icon name={safe.level} /><span>{say(safe, now.value)}</span></p>
@@ -89,7 +89,7 @@ function Questions({ module }: { module: ModuleView }) {
           <h2>{t("q.what")}</h2>
           {module.nodes.map((node) => (
             <p key={node.node} class="why">
-              <b>{node.node}</b> {node.reachable ? t(`meaning.${node.word}.${node.readiness}` as Key) || word("meaning", node.word) : t("meaning.silent")}
+              <b>{node.node}</b> {node.reachable ? maybe(`meaning.${node.word}.${node.readiness}`) || word("meaning", node.word) : t("meaning.silent")}
               {node.reason && <span class="reason" lang="en">{node.reason}{node.row && <code title={t("q.row")}>{node.row}</code>}</span>}
             </p>
           ))}
@@ -143,7 +143,7 @@ function IncidentLine({ incident }: { incident: Incident }) {
     <Notice level={level}>
       {incident.at !== null && <time class="muted">{moment(incident.at, now.value, lang.value)}</time>}{" "}
       <b>{word("incident", incident.kind)}</b>{" "}
-      {t(`incident.${incident.kind}.text` as Key, values) || Object.values(values).join(" ")}
+      {maybe(`incident.${incident.kind}.text`, values) || Object.values(values).join(" ")}
       {values["output"] && <pre>{values["output"]}</pre>}
     </Notice>
   );

@@ -42,7 +42,7 @@ function Line({ module }: { module: ModuleView }) {
       <div class="who">
         <a class="name" href={href("m", module.name)}>{module.name}</a>
         <span class="muted">
-          {serving ? t("modules.served.by", { node: serving.node }) : t("modules.served.none")}
+          {module.split ? t("q.served.both") : serving ? t("modules.served.by", { node: serving.node }) : t("modules.served.none")}
           {module.addresses[0] ? ` · ${module.addresses[0]}` : ""}
         </span>
       </div>

@@ -17,7 +17,7 @@ export function draw(element: HTMLElement, props: { current: GraphProps }, heigh
       height,
       cursor: { y: false, points: { size: 6 } },
       legend: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 28, 0, 0],
       scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },
       axes: [
         { ...axis, size: 22, space: 90, values: (_plot, at) => at.map((one) => new Date(one * 1000).toTimeString().slice(0, 8)) },
