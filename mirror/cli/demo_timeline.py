@@ -82,7 +82,7 @@ def copied(lines: Iterable[Line], since_us: int) -> Copied | None:
     ]
     if not ended:
         return None
-    line = max(ended, key=lambda one: one.wall_us)
+    line = max(ended, key=lambda one: ("bytes_copied" in one.fields, one.wall_us))
     said = {what.lower(): _number(value, unit) for value, unit, what in _BYTES.findall(line.text)}
     return Copied(
         node=line.node,

@@ -57,6 +57,7 @@ TICK_MS_MAX = 500
 STATUS_S = 1.0
 SAMPLES_PER_TIMEOUT = 8
 SEED_BYTES = 16
+COPIED_FIGURES = ("files", "bytes_copied", "bytes_compared", "seconds")
 
 
 @dataclass(slots=True)
@@ -242,7 +243,8 @@ class ModuleRunner:
 
     def _data_event(self, message: Message) -> None:
         if message.get("event") == "in_sync":
-            self.log.append("E", "reintegre", copied_line(message))
+            figures = {name: message.get(name) for name in COPIED_FIGURES}
+            self.log.append("E", "reintegre", copied_line(message), **figures)
         event = event_of(message)
         if event is not None:
             self.post(event)
