@@ -70,14 +70,14 @@ function weigh(metafile, entries) {
 }
 
 async function test() {
-  rmSync("build/test", { recursive: true, force: true });
+  rmSync("out/test", { recursive: true, force: true });
   const entryPoints = readdirSync("test")
     .filter((name) => name.endsWith(".test.ts"))
     .map((name) => join("test", name));
   await esbuild.build({
     ...SHARED,
     entryPoints,
-    outdir: "build/test",
+    outdir: "out/test",
     outExtension: { ".js": ".mjs" },
     platform: "node",
     sourcemap: "inline",

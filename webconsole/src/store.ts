@@ -7,6 +7,7 @@ import * as api from "./api/endpoints.ts";
 import { EventStream } from "./api/events.ts";
 import { type Json, map, text } from "./api/json.ts";
 import type { ServerEvent } from "./api/sse.ts";
+import { type Counted, ratesOf, withCount } from "./model/rates.ts";
 import { forget, goOn, prepare } from "./succession.ts";
 import type { ClusterView, LogLine, ModuleView, SeriesPoint, Session } from "./model/types.ts";
 
@@ -88,6 +89,24 @@ function see(): void {
   }, DRAW_EVERY_MS);
 }
 
+const counted = new Map<string, Counted[]>();
+
+/** A module's state with the figures a second that follow from its counters, where it has none. */
+function withRates(node: string, name: string, state: unknown, at: number): Json {
+  const json = map(state);
+  const figures = map(json["replication"]);
+  const [changes, bytes] = [figures["changes"], figures["replicated_bytes"]];
+  if (typeof changes !== "number" || typeof bytes !== "number") return json;
+  const key = `${node}/${name}`;
+  const next = { at, changes, bytes, waits: Number(figures["waits"] ?? 0), waitsNs: Number(figures["waits_ns"] ?? 0) };
+  const known = withCount(counted.get(key) ?? [], next);
+  counted.set(key, known);
+  const rates = ratesOf(known);
+  if (!rates) return json;
+  const made = { writes_s: rates.writesPerS, bytes_s: rates.bytesPerS, mean_us: rates.meanUs };
+  return { ...json, replication: { ...made, ...figures } };
+}
+
 const byName = (a: Json, b: Json) => (text(a["node"]) < text(b["node"]) ? -1 : 1);
 
 function onEvent(event: ServerEvent): void {
@@ -100,12 +119,12 @@ function onEvent(event: ServerEvent): void {
       if (typeof timeUs === "number") setClock(timeUs / 1000);
       break;
     case "snapshot":
-      documents.set(name, body);
+      documents.set(name, { ...body, modules: Object.fromEntries(Object.entries(map(body["modules"])).map(([one, state]) => [one, withRates(name, one, state, Number(timeUs) / 1000)])) });
       break;
     case "state": {
       const all = { ...map(known["modules"]) };
       if (body["state"] === null) delete all[text(body["module"])];
-      else all[text(body["module"])] = body["state"];
+      else all[text(body["module"])] = withRates(name, text(body["module"]), body["state"], Number(timeUs) / 1000);
       documents.set(name, { ...known, node: name, time_us: timeUs, reachable: true, modules: all });
       break;
     }
@@ -130,7 +149,8 @@ function setClock(serverNow: number): void {
 }
 
 function note(view: ModuleView, at: number): void {
-  const { writesPerS, bytesPerS, p50Us, p99Us } = view.link;
+  const { writesPerS, bytesPerS, p99Us } = view.link;
+  const p50Us = view.link.p50Us ?? view.link.meanUs;
   const before = series.value.get(view.name) ?? [];
   const last = before[before.length - 1];
   if (last && at - last.at < 900) return;

@@ -157,6 +157,8 @@ function link(nodes: NodeView[], beats: Json, figures: Json, progressing: boolea
     writesPerS: num(figures["writes_s"]),
     p50Us: num(figures["p50_us"]),
     p99Us: num(figures["p99_us"]),
+    meanUs: num(figures["mean_us"]),
+    recent: num(figures["recent"]),
     waiting: num(figures["waiting"]),
     lagMs: num(figures["lag_ms"]),
     networks: Object.entries(beats).map(([name, one]) => network(name, map(one))),

@@ -107,7 +107,7 @@ export function age(seen: number | null, now: number, reachable = true): Age {
 export function availability(ratio: number, lang: Lang): string {
   if (ratio >= 1) return `${number(100, 0, lang)} %`;
   const missing = 1 - ratio;
-  const digits = Math.min(6, Math.max(1, Math.ceil(-Math.log10(missing)) - 1));
+  const digits = Math.min(6, Math.max(1, Math.ceil(-Math.log10(missing) - 1e-9) - 2));
   const scale = 10 ** digits;
   return `${number(Math.floor(ratio * 100 * scale + 1e-6) / scale, digits, lang)} %`;
 }

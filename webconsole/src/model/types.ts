@@ -61,6 +61,10 @@ export interface LinkView {
   writesPerS: number | null;
   p50Us: number | null;
   p99Us: number | null;
+  /** Where percentiles are not measured. */
+  meanUs: number | null;
+  /** Places that may not be on both disks yet. */
+  recent: number | null;
   waiting: number | null;
   lagMs: number | null;
   networks: Network[];

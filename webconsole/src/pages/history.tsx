@@ -5,7 +5,7 @@ import { lang, t, word } from "../i18n/index.ts";
 import { availability } from "../model/availability.ts";
 import * as figures from "../model/figures.ts";
 import { layOut, ticks } from "../model/timeline.ts";
-import type { Availability, ModuleView, Span } from "../model/types.ts";
+import type { Availability, ModuleView, SeriesPoint, Span } from "../model/types.ts";
 import { now, series } from "../store.ts";
 import { Choice, Panel } from "../ui/basics.tsx";
 import { Graph } from "../ui/graph.tsx";
@@ -105,13 +105,19 @@ function Availabilities({ value }: { value: Availability | null }) {
   );
 }
 
+function latencyLines(module: ModuleView, points: readonly SeriesPoint[]) {
+  const middle = points.map((one) => one.p50Us);
+  if (module.link.p50Us === null) return [{ label: t("graph.mean"), values: middle }];
+  return [{ label: "p50", values: middle }, { label: "p99", values: points.map((one) => one.p99Us) }];
+}
+
 function Graphs({ module }: { module: ModuleView }) {
   const points = series.value.get(module.name) ?? [];
   const xs = points.map((one) => one.at / 1000);
   return (
     <div class="graphs">
       <Graph title={t("graph.writes")} xs={xs} lines={[{ label: t("graph.writes.line"), values: points.map((one) => one.writesPerS) }]} format={(v) => figures.count(v, lang.value)} />
-      <Graph title={t("graph.latency")} xs={xs} lines={[{ label: "p50", values: points.map((one) => one.p50Us) }, { label: "p99", values: points.map((one) => one.p99Us) }]} format={(v) => figures.micros(v, lang.value)} />
+      <Graph title={t("graph.latency")} xs={xs} lines={latencyLines(module, points)} format={(v) => figures.micros(v, lang.value)} />
       <Graph title={t("graph.rate")} xs={xs} lines={[{ label: t("graph.rate.line"), values: points.map((one) => one.bytesPerS) }]} format={(v) => figures.rate(v, lang.value)} />
     </div>
   );

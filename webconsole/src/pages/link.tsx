@@ -1,7 +1,7 @@
 // The link between the two cards, drawn as it is: live, catching up with a bar, cut, asynchronous.
 import { lang, t } from "../i18n/index.ts";
 import * as figures from "../model/figures.ts";
-import type { ModuleView, Network } from "../model/types.ts";
+import type { LinkView, ModuleView, Network } from "../model/types.ts";
 import { now } from "../store.ts";
 import { Bar, Figure } from "../ui/basics.tsx";
 
@@ -33,9 +33,10 @@ export function LinkDrawing({ module }: { module: ModuleView }) {
         {flow && link.from && <span class="sr">{t("link.direction", { from: link.from, to: link.to })}</span>}
       </p>
       <dl class="figures">
-        <Figure label={t("link.latency")} text={flow ? `${figures.micros(link.p50Us, lang.value)} · p99 ${figures.micros(link.p99Us, lang.value)}` : figures.NO_FIGURE} seen={link.seen} />
-        <Figure label={t("link.waiting")} text={figures.count(flow ? link.waiting : null, lang.value)} seen={link.seen} />
-        <Figure label={t("link.lag")} text={figures.duration(flow ? link.lagMs : null, lang.value)} seen={link.seen} />
+        <Latency link={link} flow={flow} />
+        {link.waiting !== null && <Figure label={t("link.waiting")} text={figures.count(flow ? link.waiting : null, lang.value)} seen={link.seen} />}
+        {link.recent !== null && <Figure label={t("link.recent")} text={figures.count(flow ? link.recent : null, lang.value)} seen={link.seen} />}
+        {link.lagMs !== null && <Figure label={t("link.lag")} text={figures.duration(flow ? link.lagMs : null, lang.value)} seen={link.seen} />}
       </dl>
       <ul class="networks">
         {link.networks.map((one) => <NetworkLine key={one.name} network={one} />)}
@@ -43,6 +44,13 @@ export function LinkDrawing({ module }: { module: ModuleView }) {
       <p class="promise">{t(module.watch ? "promise.watch" : `promise.${module.barrier}.${module.async}`)}</p>
     </section>
   );
+}
+
+/** Percentiles where they are measured; else the mean, and it says so. */
+function Latency({ link, flow }: { link: LinkView; flow: boolean }) {
+  const percentiles = `${figures.micros(link.p50Us, lang.value)} · p99 ${figures.micros(link.p99Us, lang.value)}`;
+  const text = link.p50Us === null ? figures.micros(link.meanUs, lang.value) : percentiles;
+  return <Figure label={t(link.p50Us === null ? "link.mean" : "link.latency")} text={flow ? text : figures.NO_FIGURE} seen={link.seen} />;
 }
 
 function NetworkLine({ network }: { network: Network }) {

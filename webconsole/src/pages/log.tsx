@@ -7,7 +7,7 @@ import { size } from "../model/figures.ts";
 import { merge, matches, shownTime } from "../model/log.ts";
 import type { ModuleView } from "../model/types.ts";
 import { place } from "../router.ts";
-import { liveLog } from "../store.ts";
+import { liveLog, session } from "../store.ts";
 import { Button, Check, Choice, Notice, Panel, TextField } from "../ui/basics.tsx";
 import { fromBoth, sentenceOf, useLoaded } from "../ui/load.ts";
 import { save } from "../ui/save.ts";
@@ -91,14 +91,14 @@ export function LogPage({ module }: { module: ModuleView }) {
         <span class="muted" role="status">
           {t("log.count", { n: lines.length })}{waiting > 0 ? ` · ${t("log.waiting", { n: waiting })}` : ""}
         </span>
-        <span class="tools">
+        <span class="tools" hidden={session.value?.role === "Monitor"}>
           <span class="muted">{t("log.snapshot")}</span>
           {nodes.map((one) => <Button key={one} onClick={() => void snapshot(one)}>{one}</Button>)}
           <Button onClick={() => void snapshot("*")}>{t("log.both")}</Button>
         </span>
       </div>
       <div class="said">{said && <Notice level="bad" role="alert">{said}</Notice>}</div>
-      <Outputs module={module} nodes={nodes} />
+      {session.value?.role !== "Monitor" && <Outputs module={module} nodes={nodes} />}
     </Panel>
   );
 }

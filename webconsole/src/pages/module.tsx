@@ -41,7 +41,7 @@ export function ModulePage() {
       </nav>
       <Questions module={module} />
       <nav class="tabs" aria-label={t("tabs.label")}>
-        {TABS.map((one) => (
+        {TABS.filter((one) => session.value?.role === "Admin" || one === "overview" || one === "log").map((one) => (
           <a key={one} href={one === "overview" ? href("m", name) : href("m", name, one)} aria-current={tab === one ? "page" : undefined}>
             {t(`tab.${one}`)}
           </a>

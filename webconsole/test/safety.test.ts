@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { modules } from "../src/api/adapt.ts";
+import { say } from "../src/i18n/index.ts";
+import { advice, safety, server } from "../src/model/safety.ts";
+import type { ModuleView } from "../src/model/types.ts";
+
+const NOW = 1_763_640_000_000;
+
+function view(n1: [string, string], n2: [string, string], more: Record<string, unknown> = {}, silent = ""): ModuleView {
+  const states: Record<string, [string, string]> = { n1, n2 };
+  const documents = ["n1", "n2"].map((node) => {
+    const peer = node === "n1" ? "n2" : "n1";
+    const [state, ready] = states[node] ?? ["", ""];
+    const remote = silent ? { node: peer, state: "UNKNOWN", ready: "Unknown" } : { node: peer, state: states[peer]?.[0], ready: states[peer]?.[1] };
+    const module = { module: "web", state, ready, generation: "9f", local: { node }, remote, virtual_ips: ["10.0.0.5"], configured: true, ...more };
+    return { node, reachable: node !== silent, time_us: NOW * 1000, control_plane: { reachable: true }, modules: { web: module } };
+  });
+  const found = modules(documents, NOW)[0];
+  assert.ok(found);
+  return found;
+}
+
+const sentence = (module: ModuleView, lang: "en" | "fr" = "en") => say(safety(module, NOW), NOW, lang);
+
+test("both hold everything", () => {
+  const module = view(["PRIM", "Ready"], ["SECOND", "Ready"]);
+  assert.equal(sentence(module), "Both nodes hold everything. Either one may be lost.");
+  assert.equal(advice(module).key, "advice.nothing");
+  assert.equal(server(module)?.node, "n1");
+  assert.equal(module.link.kind, "live");
+});
+
+test("alone: since when, and how much", () => {
+  const more = { alone_since_us: (NOW - 252_000) * 1000, replication: { changed_bytes: 1395864371 } };
+  const module = view(["ALONE", "Ready"], ["STOP", "NotReady"], more);
+  assert.equal(sentence(module), "Only n1 holds the last 4 min 12 s of changes (1.3 GiB). Do not stop it.");
+  assert.deepEqual([advice(module).verb, advice(module).node], ["start", "n2"]);
+});
+
+test("catching up, in both languages", () => {
+  const progress = { phase: "data", bytes_done: 83, bytes_total: 100, eta_ms: 100_000 };
+  const module = view(["ALONE", "Ready"], ["SECOND", "Transient"], { progress });
+  assert.equal(sentence(module), "n2 is catching up: 83 %, 1 min 40 s left. Until then only n1 is complete.");
+  assert.match(sentence(module, "fr"), /^n2 rattrape son retard : 83 %, encore 1 min 40 s/);
+  assert.equal(module.link.kind, "catching-up");
+});
+
+test("a primary that holds writes back is not called safe", () => {
+  const module = view(["PRIM", "Transient"], ["SECOND", "Ready"]);
+  assert.notEqual(safety(module, NOW).level, "good");
+});
+
+test("a secondary that is not ready is not called safe", () => {
+  const module = view(["PRIM", "Ready"], ["SECOND", "Transient"]);
+  assert.notEqual(safety(module, NOW).level, "good");
+});
+
+test("a silent primary is not shown as serving, and nobody is told that both hold everything", () => {
+  const module = view(["PRIM", "Ready"], ["SECOND", "Ready"], {}, "n1");
+  assert.equal(server(module), null);
+  assert.equal(safety(module, NOW).key, "safety.stopped.silent");
+});
+
+test("split brain goes before everything else", () => {
+  const module = view(["ALONE", "Ready"], ["ALONE", "Ready"], { split: { since_us: NOW * 1000 } });
+  assert.match(sentence(module), /^The nodes disagree since/);
+  assert.equal(advice(module).page, "split");
+});
+
+test("watch capture says its lag", () => {
+  const module = view(["PRIM", "Ready"], ["SECOND", "Ready"], { replication: { capture: "watch", lag_ms: 800 } });
+  assert.equal(sentence(module), "Copies are asynchronous here: n2 is 800 ms behind.");
+});
+
+test("every pair of states has a sentence and an advice", () => {
+  const words = ["STOP", "WAIT", "ALONE", "PRIM", "SECOND", "UNKNOWN"];
+  for (const a of words) {
+    for (const b of words) {
+      for (const ready of ["Ready", "Transient", "NotReady"]) {
+        const module = view([a, ready], [b, ready]);
+        assert.doesNotMatch(sentence(module), /[{}]|undefined/);
+        assert.doesNotMatch(say(advice(module), NOW, "fr"), /[{}]|undefined/);
+      }
+    }
+  }
+});
