@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from mirror.adapters.lab import module_setup, plan, status
 from mirror.adapters.lab.client import Lab
 from mirror.adapters.lab.comparison import compare_hosts
+from mirror.errors import LabVerbRefused
 from tests.lab.writer import writing
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -237,4 +239,57 @@ def test_the_primary_is_stopped_and_started(pair: Lab) -> None:
     assert set(said) <= numbers_in(pair, "n2")
     pair.exec("n1", ["mirror", "start", "-m", MODULE])
     await_states(pair, RETURN_S, n2="PRIM", n1="SECOND")
+    assert_equal(pair)
+
+
+def test_a_control_plane_that_does_not_come_back(pair: Lab) -> None:
+    with writing(pair, "n1", LEDGER) as writer:
+        deadline = time.monotonic() + TAKEOVER_S
+        # Whenever one is started it dies: the guardian acts, and only then the peer takes over.
+        while state(pair, "n2") != "ALONE (Ready)":
+            assert time.monotonic() < deadline
+            with suppress(LabVerbRefused):
+                pair.kill("n1", "control")
+        assert writer.error
+        assert not holds_address(pair, "n1")
+        said = writer.stop()
+    assert set(said) <= numbers_in(pair, "n2")
+    await_states(pair, RETURN_S, n2="PRIM", n1="SECOND")
+    assert_equal(pair)
+
+
+def test_both_lose_their_power(pair: Lab) -> None:
+    with writing(pair, "n1", LEDGER) as writer:
+        writer.await_more(400)
+        pair.power_off("n1")
+        pair.power_off("n2")
+        said = writer.stop()
+    pair.boot("n2")  # it was the secondary: n1 may have gone on alone without it
+    module_setup.await_node(pair, "n2")
+    time.sleep(3)
+    assert state(pair, "n2") == "WAIT (NotReady)"
+    pair.boot("n1")
+    await_states(pair, RETURN_S, n1="PRIM", n2="SECOND")
+    assert_equal(pair)
+    # The application synced nothing: what came after the last checkpoint, about a second, is gone.
+    kept = numbers_in(pair, "n1")
+    assert kept == set(range(len(kept)))
+    assert 100 < len(kept) <= len(said) + 1
+
+
+def test_the_primary_loses_its_power_during_reintegration(pair: Lab) -> None:
+    pair.power_off("n2")
+    await_states(pair, TAKEOVER_S, n1="ALONE")
+    fill = "head -c 200M /dev/urandom > /srv/mirror/big; sync"
+    pair.exec("n1", ["sh", "-c", fill])
+    pair.boot("n2")
+    deadline = time.monotonic() + RETURN_S
+    while state(pair, "n2") != "SECOND (NotReady)":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    pair.power_off("n1")
+    time.sleep(4)
+    assert "ALONE" not in state(pair, "n2")  # never a mixed copy promoted
+    pair.boot("n1")
+    await_states(pair, RETURN_S, n1="PRIM", n2="SECOND")
     assert_equal(pair)
