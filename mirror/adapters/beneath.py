@@ -58,11 +58,14 @@ def read_beneath(root: Path, path: str) -> tuple[bytes, FileFacts]:
             descriptor = os.open(name, flags, dir_fd=directory)
         except OSError as error:
             raise _failed(path, error) from error
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
+        try:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
                 raise FileNotReadable(file=path, observed="no regular file")
-            content = file.read(FILE_BYTES_MAX + 1)
+            with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 - a descriptor
+                content = file.read(FILE_BYTES_MAX + 1)
+        finally:
+            os.close(descriptor)
     if len(content) > FILE_BYTES_MAX:
         raise RequestTooLarge(what=path, bytes_max=FILE_BYTES_MAX)
     return content, _facts(path, facts)
@@ -102,6 +105,9 @@ def remove_beneath(root: Path, path: str) -> None:
     """Remove a file. Raises: InputRefused (MIR-806), FileNotReadable (MIR-108)."""
     with _parent(root, path, create=False) as (directory, name):
         try:
+            found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            if not stat.S_ISREG(found.st_mode):
+                raise FileNotReadable(file=path, observed="no regular file")
             os.unlink(name, dir_fd=directory)
             os.fsync(directory)
         except OSError as error:

@@ -28,7 +28,7 @@ class LocalCalls:
         async with self._turn:
             try:
                 async with asyncio.timeout(answer_s):
-                    message = await self._exchange(do, fields)
+                    message = await self._exchange_anew(do, fields)
             except BaseException as error:
                 # The late reply of a call that was given up would answer the next one.
                 self.close()
@@ -48,6 +48,12 @@ class LocalCalls:
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
+
+    async def _exchange_anew(self, do: str, fields: dict[str, Any]) -> Message:
+        """Exchange; a connection kept from before, which the other end has left, is made anew."""
+        if self._streams is not None and self._streams[0].at_eof():
+            self.close()
+        return await self._exchange(do, fields)
 
     async def _exchange(self, do: str, fields: dict[str, Any]) -> Message:
         if self._streams is None:

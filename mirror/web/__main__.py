@@ -39,6 +39,7 @@ class Options:
 
     descriptors: tuple[int, ...]
     bind: tuple[str, ...]
+    https_descriptors: tuple[int, ...]
     https_bind: tuple[str, ...]
 
 
@@ -95,8 +96,14 @@ def _options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--listen-fd", type=int, action="append", default=[])
     parser.add_argument("--bind", action="append", default=[], metavar="ADDRESS:PORT")
     parser.add_argument("--https-bind", action="append", default=[], metavar="ADDRESS:PORT")
+    parser.add_argument("--https-listen-fd", type=int, action="append", default=[])
     given = parser.parse_args(arguments)
-    return Options(tuple(given.listen_fd), tuple(given.bind), tuple(given.https_bind))
+    return Options(
+        tuple(given.listen_fd),
+        tuple(given.bind),
+        tuple(given.https_listen_fd),
+        tuple(given.https_bind),
+    )
 
 
 def _http_sockets(options: Options) -> list[socket.socket]:
@@ -115,9 +122,9 @@ def _http_sockets(options: Options) -> list[socket.socket]:
 
 
 def _https_sockets(options: Options) -> list[socket.socket]:
-    if options.https_bind:
-        return [sockets.bind(*sockets.parse_address(one)) for one in options.https_bind]
-    return sockets.bind_all(EVERY_ADDRESS, CONSOLE_HTTPS_PORT)
+    given = [sockets.from_descriptor(one) for one in options.https_descriptors]
+    given += [sockets.bind(*sockets.parse_address(one)) for one in options.https_bind]
+    return given or sockets.bind_all(EVERY_ADDRESS, CONSOLE_HTTPS_PORT)
 
 
 def _call_process(name: str) -> None:

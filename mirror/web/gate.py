@@ -111,7 +111,8 @@ class Gate:
         caller = await self._caller(scope, headers, row)
         if row.changes and caller.via not in {Via.TOKEN, Via.PEER}:
             self._refuse_foreign_page(headers, scope, what)
-            if caller.csrf and not hmac.compare_digest(
+            needs_token = bool(caller.csrf) and row.access is not Access.PUBLIC
+            if needs_token and not hmac.compare_digest(
                 headers.get(CSRF_HEADER, "").encode(), caller.csrf.encode()
             ):
                 raise RequestForged(

@@ -38,7 +38,7 @@ class Ring:
         """Number of the newest event; 0 before the first."""
         return self._last
 
-    def publish(self, name: str, **data: Any) -> None:
+    def publish(self, name: str, /, **data: Any) -> None:
         """Add an event; the oldest one goes when the ring is full. Never blocks."""
         self._last += 1
         self._events.append(Event(self._last, name, data))

@@ -98,27 +98,38 @@ class Https:
         try:
             while True:
                 stamp = self._stamp()
-                if stamp != known:
+                if stamp != known and await self._renew():
                     known = stamp
-                    await self._renew()
                 await asyncio.sleep(LOOK_AT_KEYS_S)
         finally:
             self._end()
             await asyncio.gather(*self._ending, return_exceptions=True)
 
-    async def _renew(self) -> None:
-        """Serve with the certificates of now; the server before ends its connections."""
-        context = self._context()
+    async def _renew(self) -> bool:
+        """Serve with the certificates of now; False when they do not belong together (yet).
+
+        Key and certificate are replaced one after the other: between the two, the server of
+        before goes on with what it has in memory.
+        """
+        if not self._pki.node_certificate.is_file() or not self._pki.ca_certificate.is_file():
+            self._end()
+            return True
+        try:
+            context = tls_context(self._pki.directory, server_side=True)
+        except MirrorError as error:
+            log.warning("console takes up no certificate", why=str(error))
+            return False
+        # Browsers have no certificate of the cluster; the other node has, and is believed by it.
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.set_alpn_protocols(["http/1.1"])
         self._end()
-        if context is None:
-            return
         ready = asyncio.Event()
         duplicates = [one.dup() for one in self._sockets]
-        task = asyncio.create_task(_serve(self._app, duplicates, context, ready))
-        self._task = task
+        self._task = asyncio.create_task(_serve(self._app, duplicates, context, ready))
         await ready.wait()
         addresses = [one.getsockname()[:2] for one in self._sockets]
         log.info("console serves HTTPS", addresses=addresses)
+        return True
 
     def _end(self) -> None:
         if self._task is not None:
@@ -126,19 +137,6 @@ class Https:
             self._ending.add(self._task)
             self._task.add_done_callback(self._ending.discard)
             self._task = None
-
-    def _context(self) -> ssl.SSLContext | None:
-        if not self._pki.node_certificate.is_file() or not self._pki.ca_certificate.is_file():
-            return None
-        try:
-            context = tls_context(self._pki.directory, server_side=True)
-        except MirrorError as error:
-            log.error("console serves no HTTPS", why=str(error))  # noqa: TRY400 - its sentence says it
-            return None
-        # Browsers have no certificate of the cluster; the other node has, and is believed by it.
-        context.verify_mode = ssl.CERT_OPTIONAL
-        context.set_alpn_protocols(["http/1.1"])
-        return context
 
     def _stamp(self) -> tuple[int, ...]:
         files = (self._pki.ca_certificate, self._pki.node_certificate, self._pki.node_key)

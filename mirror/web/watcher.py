@@ -158,7 +158,7 @@ class Watcher:
             control_plane=fresh.control_plane.model_dump(),
         )
 
-    def _publish(self, event: str, node: str, time_us: int, **data: Any) -> None:
+    def _publish(self, event: str, node: str, time_us: int, /, **data: Any) -> None:
         self._ring.publish(event, node=node, time_us=time_us, **data)
 
     def _follow_logs(self, fresh: NodeState) -> None:

@@ -20,7 +20,7 @@ from mirror.web.transport import is_loopback
 
 ModuleName = Annotated[str, Path(min_length=1, max_length=32, examples=["mirror"])]
 BEAT_S = 1.0  # a page must say within two seconds that its node is gone
-SESSION_CHECK_BEATS = 15
+SESSION_CHECK_BEATS = 5
 # Several pages of one person, and those of others: past this it is a mistake, or worse.
 STREAMS_MAX = 300
 RETRY_MS = 1000

@@ -1,0 +1,86 @@
+"""Logs, outputs of scripts, the states of the past: also while the control plane is down."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mirror.adapters.module_log import ModuleLog
+from mirror.config.module_store import ModuleStore
+
+from .world import Browser, Node
+
+LOG = "/api/v1/modules/web/log"
+
+
+@pytest.fixture
+def web(node: Node, tmp_path: Path, data: Path) -> Iterator[Node]:
+    """A module with a log of eight lines."""
+    store = ModuleStore(node.layout)
+    store.install("web", node.write_module(tmp_path / "web", data), replace=True)
+    working = node.layout.module("web").working
+    log = ModuleLog(node.layout.module("web").log_database, "web")
+    for text in ("STOP NotReady", "WAIT NotReady", "ALONE Ready", "PRIM Ready"):
+        log.append("E", "heart", f"Local state {text}", row="A1")
+        log.append("D", "heart", f"state something -> {text}")
+    asyncio.run(log.flush())
+    log.close()
+    yield node
+    shutil.rmtree(working)
+
+
+def test_the_shown_levels_and_all(web: Node, monitor: Browser) -> None:
+    shown = monitor.json(LOG)
+    assert [one["text"] for one in shown["entries"]] == [
+        "Local state STOP NotReady",
+        "Local state WAIT NotReady",
+        "Local state ALONE Ready",
+        "Local state PRIM Ready",
+    ]
+    assert shown["entries"][0]["fields"] == {"row": "A1"}
+    assert len(monitor.json(LOG, every=True)["entries"]) == 8
+    assert len(monitor.json(LOG, text="alone")["entries"]) == 1
+
+
+def test_paging_forth_and_back(web: Node, monitor: Browser) -> None:
+    last = monitor.json(LOG, count=2)
+    assert [one["id"] for one in last["entries"]] == [5, 7]
+    earlier = monitor.json(LOG, count=2, before=5)
+    assert [one["id"] for one in earlier["entries"]] == [1, 3]
+    later = monitor.json(LOG, count=2, since=3)
+    assert ([one["id"] for one in later["entries"]], later["last_id"]) == ([5, 7], 7)
+    nothing = monitor.json(LOG, since=7)
+    assert (nothing["entries"], nothing["last_id"]) == ([], 7)
+
+
+def test_the_states_of_the_past(web: Node, monitor: Browser) -> None:
+    timeline = monitor.json("/api/v1/modules/web/timeline")
+    assert [one["state"] for one in timeline["periods"]] == ["STOP", "WAIT", "ALONE", "PRIM"]
+    for before, after in zip(timeline["periods"], timeline["periods"][1:], strict=False):
+        assert before["until_us"] == after["from_us"]
+    assert timeline["periods"][-1]["until_us"] is None
+    since = timeline["periods"][2]["from_us"]
+    late = monitor.json("/api/v1/modules/web/timeline", since_us=since)
+    assert [one["state"] for one in late["periods"]] == ["ALONE", "PRIM"]
+
+
+def test_what_scripts_said(web: Node, operator: Browser) -> None:
+    file = web.layout.module("web").working / "userlog_2026-01-01T000000.000_start_prim.ulog"
+    file.write_text("starting\n")
+    (listed,) = operator.json("/api/v1/modules/web/outputs")["outputs"]
+    assert (listed["name"], listed["bytes"]) == (file.name, 9)
+    path = f"/api/v1/modules/web/outputs/{file.name}"
+    first = operator.json(path)
+    assert (first["text"], first["next_offset"]) == ("starting\n", 9)
+    with file.open("a") as output:
+        output.write("started\n")
+    assert operator.json(path, offset=first["next_offset"])["text"] == "started\n"
+
+
+@pytest.mark.parametrize("name", ["log.db", "..%2F..%2Fconsole%2Fconsole.db", "link.ulog"])
+def test_only_outputs_are_read(web: Node, operator: Browser, name: str) -> None:
+    link = web.layout.module("web").working / "link.ulog"
+    link.symlink_to("log.db")
+    assert operator.get(f"/api/v1/modules/web/outputs/{name}").status_code == 404
