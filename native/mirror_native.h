@@ -14,7 +14,7 @@
 /* cffi: begin */
 
 /* Goes up when a declaration here changes; adapters/native.py refuses another number. */
-#define MN_ABI_VERSION 2
+#define MN_ABI_VERSION 3
 
 #define MN_ID_SIZE     16
 #define MN_HANDLE_SIZE 48 /* type (4, little-endian), size (1), bytes, padding: opaque to Python  \
@@ -144,6 +144,14 @@ void mnf_open_gate(struct mn_plane *plane);
 int mnf_close_gate(struct mn_plane *plane, uint32_t timeout_ms);
 int mnf_checkpoint(struct mn_plane *plane, uint64_t *epoch_out);
 void mnf_joining(struct mn_plane *plane, int joining);
+/* Objects whose attributes must be sent once more, made by live changes while joining. At most 256 at once. Returns the
+ * number, 0 when there is none now. */
+struct mnf_joined {
+    uint8_t root;
+    uint8_t id[16];
+    uint8_t handle[48];
+};
+int mnf_joined_take(struct mn_plane *plane, struct mnf_joined *objects, uint32_t count_max);
 /* changes, replicated_bytes, requests, waits_ns, waits, parked, nodes, epoch, session, link: 1
  * live, 2 attached */
 void mnf_counters(struct mn_plane *plane, uint64_t *counters_out);

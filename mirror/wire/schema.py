@@ -155,7 +155,7 @@ MESSAGES: tuple[Message, ...] = (
     Message(0x34, "Names",         S, CONTROL, Y, "error:i32 entries:list:Entry", "", 1, "the entries found; of names asked for, missing ones have kind 0; of a whole directory, fewer than 512 are the last"),
     Message(0x35, "Detach",        P, CONTROL, Y, "root:u8 directory:id entries:list:Entry", "Ack", 1, "move these, if they are what is said, to the stash"),
     Message(0x36, "Attach",        P, CONTROL, Y, "root:u8 objects:list:Object", "Outcomes", 1, "put these in place: from the stash, as a link, or made new"),
-    Message(0x37, "Outcomes",      S, CONTROL, Y, "error:i32 outcomes:bytes", "", 1, "a byte an object. Attach: 0 was there, 1 moved, 2 linked, 3 made new, 4 adopted (no identity before), 5 there, but not complete, 6 not now. Find, SetAll: 0 done, 1 there is none"),
+    Message(0x37, "Outcomes",      S, CONTROL, Y, "error:i32 outcomes:bytes", "", 1, "a byte an object. Attach: 0 was there, 1 moved, 2 linked, 3 made new, 4 adopted (no identity before), 5 there, but not complete, 6 not now. Find, SetAll: 0 done, 1 there is none, 2 done, its mode, owner or extended attributes were others"),
     Message(0x38, "SetAll",        P, CONTROL, Y, "root:u8 objects:list:Attributes", "Outcomes", 1, "all attributes of these objects, which are complete now"),
     Message(0x39, "EmptyStash",    P, CONTROL, Y, "root:u8", "Ack", 1, "names are equal: what is left in the stash is kept aside or removed"),
     Message(0x3C, "Roots",         P, CONTROL, Y, "full:u8 roots:list:Root", "Ack", 1, "first on CONTROL: the identities of the replicated directories; with full the target adopts them, else ESTALE when its own differ"),

@@ -31,6 +31,7 @@ int mn_capture_create(const struct mn_capture_config *config, struct mn_capture 
     mn_gate_init(&capture->gate);
     mn_locks_init(&capture->locks);
     mn_park_init(&capture->park);
+    mn_joined_init(&capture->joined);
     pthread_rwlockattr_init(&attributes);
     /* An introduction must not wait for ever behind a stream of renames. */
     pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -59,6 +60,7 @@ void mn_capture_destroy(struct mn_capture *capture)
     mn_worker_destroy(capture->runner);
     mn_worker_destroy(capture->keeper);
     mn_park_deinit(&capture->park);
+    mn_joined_deinit(&capture->joined);
     mn_locks_deinit(&capture->locks);
     mn_gate_deinit(&capture->gate);
     pthread_rwlock_destroy(&capture->tree);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "capture/gate.h"
+#include "capture/joined.h"
 #include "capture/locks.h"
 #include "capture/node.h"
 #include "capture/park.h"
@@ -101,6 +102,7 @@ struct mn_capture {
     uint32_t alone_serial;    /* rises with each period alone; atomic */
     uint8_t session_live;     /* atomic; 0 once lost */
     uint8_t joining;          /* atomic; the secondary is being brought up to date */
+    struct mn_joined joined;  /* filled while joining */
     pthread_mutex_t events_mutex;
     struct mn_event events[MN_EVENTS_MAX];
     uint32_t event_first, event_count; /* guarded by events_mutex */

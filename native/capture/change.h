@@ -80,6 +80,10 @@ static inline void mn_change_count(const struct mn_change *change)
                        __ATOMIC_RELAXED);
 }
 
+/* Done here, inside the gate: while joining, reintegration sends this object's attributes. */
+void mn_change_joined(const struct mn_change *change, const struct mn_id *id,
+                      const struct mn_handle *handle);
+
 /* The five steps. Returns 0: *result_out is the outcome, >= 0 or -errno, to be replied
  * (worker->reply_late may be set). Or MN_PARK: nothing has happened here; keep the request. */
 int mn_replicate(struct mn_change *change, int64_t *result_out);

@@ -55,6 +55,8 @@ static int64_t perform_create(struct mn_change *change)
         result = mn_lower_create(fd, op->name, op->mode, op->rdev, op->target, op->open_access,
                                  &op->id, &op->handle, &op->fd);
     mn_lower_act_as_root();
+    if (result == 0)
+        mn_change_joined(change, &op->id, &op->handle);
     return result;
 }
 

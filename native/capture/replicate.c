@@ -212,6 +212,28 @@ static int undo(struct mn_change *change)
     return result != 0 ? result : -ack.error;
 }
 
+void mn_change_joined(const struct mn_change *change, const struct mn_id *id,
+                      const struct mn_handle *handle)
+{
+    struct mn_capture *capture = change->worker->capture;
+    int result;
+
+    if (change->mode != MN_MODE_MIRRORED || !__atomic_load_n(&capture->joining, __ATOMIC_ACQUIRE))
+        return;
+    result = mn_joined_note(&capture->joined, (uint8_t)change->mount->root->index, id, handle);
+    if (result != 0)
+        mn_capture_session_lost(capture, result, "too much is made while the secondary joins");
+}
+
+/* While joining, an extended attribute may be there on one node and not on the other: whether the
+ * change was refused then says nothing. */
+static bool is_unequal_yet(const struct mn_change *change)
+{
+    return __atomic_load_n(&change->worker->capture->joining, __ATOMIC_ACQUIRE) &&
+           change->subject != NULL &&
+           (change->code == MN_MESSAGE_SET_XATTR || change->code == MN_MESSAGE_REMOVE_XATTR);
+}
+
 /* Both have done it, or both have refused it alike; else the secondary is not equal any more.
  * Returns 0; the reply is late when it must wait until this node may go on alone. */
 static int settle(struct mn_change *change, const struct mn_ack *ack, int64_t local)
@@ -223,6 +245,10 @@ static int settle(struct mn_change *change, const struct mn_ack *ack, int64_t lo
         return 0;
     if (ack->error != 0 && local == -ack->error)
         return 0;
+    if (is_unequal_yet(change)) {
+        mn_change_joined(change, &change->subject->id, &change->subject->handle);
+        return 0;
+    }
     if (ack->error == 0 && local < 0 && undo(change) == 0)
         return 0; /* undone under the same locks: still equal */
     mn_capture_session_lost(capture, local < 0 ? (int)local : -ack->error,

@@ -236,7 +236,10 @@ static int64_t perform_name(struct mn_change *change)
     struct name_operation *op = change->operation;
     int directory_fd = mn_worker_directory(change->worker, change->mount, op->directory);
 
-    return directory_fd < 0 ? directory_fd : mn_lower_link(op->fd, directory_fd, op->name);
+    if (directory_fd < 0)
+        return directory_fd;
+    mn_change_joined(change, &op->node->id, &op->node->handle);
+    return mn_lower_link(op->fd, directory_fd, op->name);
 }
 
 static int look_at_it(struct mn_change *change)

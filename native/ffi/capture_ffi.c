@@ -104,9 +104,27 @@ int mnf_checkpoint(struct mn_plane *plane, uint64_t *epoch_out)
     return mn_capture_checkpoint(plane->capture, epoch_out);
 }
 
+enum { JOINED_AT_ONCE = 256 };
+
 void mnf_joining(struct mn_plane *plane, int joining)
 {
     __atomic_store_n(&plane->capture->joining, (uint8_t)(joining != 0), __ATOMIC_RELEASE);
+    if (!joining)
+        mn_joined_clear(&plane->capture->joined);
+}
+
+int mnf_joined_take(struct mn_plane *plane, struct mnf_joined *objects, uint32_t count_max)
+{
+    struct mn_joined_object taken[JOINED_AT_ONCE];
+    uint32_t count = mn_joined_take(&plane->capture->joined, taken,
+                                    count_max < JOINED_AT_ONCE ? count_max : JOINED_AT_ONCE);
+
+    for (uint32_t i = 0; i < count; i++) {
+        objects[i].root = taken[i].root;
+        memcpy(objects[i].id, taken[i].id.bytes, MN_ID_BYTES);
+        memcpy(objects[i].handle, &taken[i].handle, sizeof(taken[i].handle));
+    }
+    return (int)count;
 }
 
 void mnf_counters(struct mn_plane *plane, uint64_t *counters_out)

@@ -290,6 +290,15 @@ class Plane:
         """While the secondary is being brought up to date, copies send no ranges."""
         lib.mnf_joining(self._raw, int(value))
 
+    def joined_take(self) -> list[tuple[int, bytes, bytes]]:
+        """Objects (root, identity, handle) whose attributes live changes may have left unequal.
+
+        Some at a time, the oldest first; [] when there is none now. While joining only.
+        """
+        raw = ffi.new("struct mnf_joined[]", ENTRIES_AT_ONCE)
+        count = check(lib.mnf_joined_take(self._raw, raw, ENTRIES_AT_ONCE), "joined")
+        return [(raw[at].root, bytes(raw[at].id), bytes(raw[at].handle)) for at in range(count)]
+
     def mirrored(self) -> bool:
         """True while a session lives: changes go to the secondary first."""
         return bool(self.counters().link & 1)

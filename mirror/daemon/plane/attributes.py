@@ -63,21 +63,24 @@ def read(fd: int, identity: bytes) -> tuple[Fields, int]:
     return fields, status.st_ctime_ns
 
 
-def write(plane: Plane, root: int, handle: bytes, wanted: Fields) -> None:
+def write(plane: Plane, root: int, handle: bytes, wanted: Fields) -> bool:
     """Make an object's attributes what the source says; it is complete from now on.
+
+    Returns: whether its mode, owner or extended attributes were others.
 
     Raises: OSError (ESTALE: it has gone).
     """
     fd = open_any(plane, root, handle)
     try:
-        _write(plane, fd, wanted)
+        return _write(plane, fd, wanted)
     finally:
         os.close(fd)
 
 
-def _write(plane: Plane, fd: int, wanted: Fields) -> None:
+def _write(plane: Plane, fd: int, wanted: Fields) -> bool:
     status = os.fstat(fd)
     path = by_descriptor(fd)
+    before, _ = read(fd, wanted["id"])
     allow_changes(plane, fd, status.st_mode)
     if (status.st_uid, status.st_gid) != (wanted["uid"], wanted["gid"]):
         os.chown(path, wanted["uid"], wanted["gid"])
@@ -93,6 +96,13 @@ def _write(plane: Plane, fd: int, wanted: Fields) -> None:
     os.utime(path, ns=(wanted["atime_ns"], wanted["mtime_ns"]))
     if wanted["flags"] & FLAGS_KEPT:
         plane.set_flags(fd, wanted["flags"] & FLAGS_KEPT, FLAGS_KEPT)
+    return _inherited(before) != _inherited(wanted)
+
+
+def _inherited(fields: Fields) -> tuple[object, ...]:
+    """What an object made in this one, a directory, may take from it."""
+    xattrs = sorted((xattr["name"], xattr["value"]) for xattr in fields["xattrs"])
+    return fields["mode"], fields["uid"], fields["gid"], xattrs
 
 
 def _remove_xattrs(path: str, present: Sequence[str], wanted: Sequence[Fields]) -> None:

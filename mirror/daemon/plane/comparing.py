@@ -191,8 +191,8 @@ class Comparing:
             ]
             self._rpc.ask("Detach", root=visit.root, directory=visit.id, entries=entries)
 
-    def attach(self, root: int, wanted: Sequence[tuple[bytes, Ours, bool]]) -> list[Outcome]:
-        """Put objects (parent, object, search) in their places. As Outcome says, in order."""
+    def attach(self, root: int, wanted: Sequence[tuple[bytes, Ours, int]]) -> list[Outcome]:
+        """Put objects (parent, object, search as in the struct Object) in their places."""
         outcomes: list[Outcome] = []
         for at in range(0, len(wanted), ATTACH_AT_ONCE):
             self.check_time()
@@ -203,7 +203,7 @@ class Comparing:
                     "id": ours.standing.id,
                     "mode": ours.standing.kind,
                     "rdev": ours.rdev,
-                    "search": int(search),
+                    "search": search,
                     "target": ours.target,
                 }
                 for parent, ours, search in wanted[at : at + ATTACH_AT_ONCE]

@@ -20,7 +20,7 @@ from mirror.core.reintegration.progress import Meter, Phase
 from mirror.daemon.plane.copy import CopyPool, File
 from mirror.daemon.plane.finish import ATTRIBUTES_AT_ONCE, Finisher
 from mirror.daemon.plane.names import ENTRIES_AT_ONCE, FINDS_AT_ONCE
-from mirror.daemon.plane.objects import GONE, Root, opened, path_of
+from mirror.daemon.plane.objects import GONE, Root, opened, steps_to
 from mirror.daemon.plane.rpc import Rpc
 from mirror.daemon.plane.worklist import Worklist
 from mirror.daemon.plane.works import Work
@@ -72,6 +72,8 @@ class DataPhase:
         self._finish_copied()
         self._meter.phase = Phase.ATTRIBUTES
         self._finish_directories()
+        while self._finish_joined():
+            pass
         self.checkpoint()
 
     def checkpoint(self) -> None:
@@ -133,25 +135,13 @@ class DataPhase:
                 "id": work.id,
                 "parent": work.parent,
                 "hint": work.hint,
-                "path": self._path(root, work) if with_path else (),
+                "path": steps_to(self._plane, root, work.handle) if with_path else (),
             }
             for work in works
         ]
         answer = self._rpc.ask("Find", root=root.number, search=int(search), objects=objects)
         outcomes = zip(works, answer["outcomes"], strict=True)
         return [work for work, outcome in outcomes if outcome != 0]
-
-    def _path(self, root: Root, work: Work) -> list[dict[str, bytes]]:
-        try:
-            with (
-                opened(self._plane, root.number, work.handle, os.O_PATH) as fd,
-                opened(self._plane, root.number, root.handle, os.O_PATH) as top,
-            ):
-                return [{"name": name} for name in path_of(fd, top) or ()]
-        except OSError as error:
-            if error.errno in GONE:
-                return []
-            raise
 
     # Copying.
 
@@ -186,6 +176,7 @@ class DataPhase:
         counts = self._pool.counts()
         self._meter.bytes_done, self._meter.bytes_copied = counts.done, counts.copied
         self._tick()
+        self._finish_joined()
         if clock.monotonic_ms() - self._checkpoint_ms >= CHECKPOINT_MS:
             self.checkpoint()
 
@@ -203,6 +194,19 @@ class DataPhase:
             self._finisher.finish(root.number, list(part.items()))
         for work in copied:
             self._finished(work)
+
+    def _finish_joined(self) -> bool:
+        """Attributes of what live changes made meanwhile, perhaps in a directory not finished.
+
+        Returns: whether a directory among them was not as it is here; then what was made in it
+        meanwhile is not either, and is on the list again.
+        """
+        inherited = False
+        while joined := self._plane.joined_take():
+            for root in self._roots:
+                part = {each[1]: each[2] for each in joined if each[0] == root.number}
+                inherited |= self._finisher.finish(root.number, list(part.items()))
+        return inherited
 
     def _finish_directories(self) -> None:
         last: dict[tuple[int, bytes], bytes] = {

@@ -8,6 +8,7 @@ the ctime. Those are done again one by one, under the lock.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from mirror.daemon.plane import attributes
 from mirror.daemon.plane.attributes import Fields
 from mirror.daemon.plane.objects import GONE, open_any
 from mirror.daemon.plane.rpc import Rpc
+from mirror.daemon.plane.target import THERE_IS_NONE, WAS_OTHER
 from mirror.errors import ReintegrationStopped
 
 ATTRIBUTES_AT_ONCE = 128
@@ -41,13 +43,15 @@ class Finisher:
         self._plane = plane
         self._rpc = rpc
 
-    def finish(self, root: int, objects: Sequence[tuple[bytes, bytes]]) -> None:
+    def finish(self, root: int, objects: Sequence[tuple[bytes, bytes]]) -> bool:
         """Set the attributes of these objects (identity, handle); those gone are left out.
 
+        Returns: whether a directory among them had others that what is made in it inherits.
         Raises: OSError, ReintegrationStopped.
         """
         batch: list[_Read] = []
         size = 0
+        inherited = False
         try:
             for identity, handle in objects:
                 each = self._read(root, identity, handle)
@@ -56,13 +60,14 @@ class Finisher:
                 batch.append(each)
                 size += sum(len(xattr["value"]) for xattr in each.fields["xattrs"])
                 if len(batch) >= ATTRIBUTES_AT_ONCE or size >= BATCH_BYTES_MAX:
-                    self._send(root, batch)
+                    inherited |= self._send(root, batch)
                     _close(batch)
                     size = 0
             if batch:
-                self._send(root, batch)
+                inherited |= self._send(root, batch)
         finally:
             _close(batch)
+        return inherited
 
     def _read(self, root: int, identity: bytes, handle: bytes) -> _Read | None:
         try:
@@ -75,14 +80,17 @@ class Finisher:
         fields, ctime_ns = attributes.read(fd, identity)
         return _Read(fd, handle, fields, ctime_ns, is_past=ctime_ns < now_ns)
 
-    def _send(self, root: int, batch: Sequence[_Read]) -> None:
-        missing = self._ask(root, [each.fields for each in batch])
-        for each, is_missing in zip(batch, missing, strict=True):
+    def _send(self, root: int, batch: Sequence[_Read]) -> bool:
+        outcomes = self._ask(root, [each.fields for each in batch])
+        inherited = False
+        for each, outcome in zip(batch, outcomes, strict=True):
+            if stat.S_ISDIR(each.fields["mode"]):
+                inherited |= outcome == WAS_OTHER
             with self._plane.object_lock(each.handle):
                 status = os.fstat(each.fd)
                 if status.st_nlink == 0:
                     continue
-                if is_missing:
+                if outcome == THERE_IS_NONE:
                     raise ReintegrationStopped(
                         step="attributes", observed="the target does not have an object we have"
                     )
@@ -90,10 +98,12 @@ class Finisher:
                     continue
                 fields, _ = attributes.read(each.fd, each.fields["id"])
                 self._ask(root, [fields])
+        return inherited
 
-    def _ask(self, root: int, objects: Sequence[Fields]) -> list[bool]:
+    def _ask(self, root: int, objects: Sequence[Fields]) -> bytes:
         answer = self._rpc.ask("SetAll", root=root, objects=objects)
-        return [outcome != 0 for outcome in answer["outcomes"]]
+        outcomes: bytes = answer["outcomes"]
+        return outcomes
 
 
 def _close(batch: list[_Read]) -> None:

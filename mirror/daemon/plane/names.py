@@ -26,10 +26,11 @@ from mirror.daemon.plane.objects import (
     Root,
     find_all,
     opened,
-    path_of,
     root_of,
+    steps_to,
 )
 from mirror.daemon.plane.rpc import Rpc
+from mirror.daemon.plane.tree import ONLY_IF_KNOWN
 from mirror.daemon.plane.worklist import Worklist
 from mirror.vocabulary.places import PlaceKind
 
@@ -181,19 +182,17 @@ class Names:
     def _perform(self, comparing: Comparing, visits: list[Visit], again: Sequence[Visit]) -> None:
         """Detach everywhere, then attach; then walk what is new, or compared wholly."""
         attach: list[tuple[Visit, Ours]] = []
-        missing, search = visits, False
+        missing = self._compare_all(comparing, visits, attach, search=False)
+        search = False
         while missing:
-            count = len(missing)
+            # A directory may be unknown only because one above it stands elsewhere still, or was
+            # detached just now. Nothing is made new before all that must leave has left.
+            attach = self._attach_known(comparing, attach)
+            before = len(missing)
             missing = self._compare_all(comparing, missing, attach, search=search)
-            if not missing:
+            if len(missing) == before and search:
                 break
-            # A directory may be unknown only because one above it stands elsewhere still.
-            self._attach(comparing, [each for each in attach if each[1].is_directory])
-            attach = [each for each in attach if not each[1].is_directory]
-            if len(missing) == count:
-                if search:
-                    break
-                search = True
+            search = len(missing) == before
         self._attach(comparing, attach)
         for visit in missing:  # equal trees would have it: more differs than the index says
             self._unsettled.add((visit.root, visit.id))
@@ -253,22 +252,18 @@ class Names:
             if not part:
                 continue
             wanted = [
-                {"id": each.id, "parent": NO_ID, "hint": b"", "path": self._path(root, each)}
+                {
+                    "id": each.id,
+                    "parent": NO_ID,
+                    "hint": b"",
+                    "path": steps_to(self._plane, root, each.handle),
+                }
                 for each in part
             ]
             answer = self._rpc.ask("Find", root=root.number, search=int(search), objects=wanted)
             outcomes = zip(part, answer["outcomes"], strict=True)
             known |= {(each.root, each.id) for each, outcome in outcomes if outcome == 0}
         return known
-
-    def _path(self, root: Root, visit: Visit) -> list[dict[str, bytes]]:
-        fd = self._plane.open(root.number, visit.handle, os.O_PATH)
-        top = self._plane.open(root.number, root.handle, os.O_PATH)
-        try:
-            return [{"name": name} for name in path_of(fd, top) or ()]
-        finally:
-            os.close(top)
-            os.close(fd)
 
     # Attaching, and what lies below.
 
@@ -277,12 +272,29 @@ class Names:
         for root in self.roots:
             part = [(visit, ours) for visit, ours in attach if visit.root == root.number]
             wanted = [
-                (visit.id, ours, self._may_be_elsewhere(visit.root, ours, names_here))
+                (visit.id, ours, int(self._may_be_elsewhere(visit.root, ours, names_here)))
                 for visit, ours in part
             ]
             outcomes = comparing.attach(root.number, wanted)
             for (visit, ours), outcome in zip(part, outcomes, strict=True):
                 self._attached(visit, ours, outcome)
+
+    def _attach_known(
+        self, comparing: Comparing, attach: Sequence[tuple[Visit, Ours]]
+    ) -> list[tuple[Visit, Ours]]:
+        """Attach directories that the target has somewhere. Returns: all the others."""
+        rest = [each for each in attach if not each[1].is_directory]
+        for root in self.roots:
+            part = [
+                each for each in attach if each[0].root == root.number and each[1].is_directory
+            ]
+            wanted = [(visit.id, ours, ONLY_IF_KNOWN) for visit, ours in part]
+            for each, outcome in zip(part, comparing.attach(root.number, wanted), strict=True):
+                if outcome is Outcome.NOT_NOW:
+                    rest.append(each)
+                else:
+                    self._attached(*each, outcome)
+        return rest
 
     def _may_be_elsewhere(self, root: int, ours: Ours, names_here: Counter[ObjectKey]) -> bool:
         """Whether the target may have it at a name that nobody noted: then a scan is worth it."""

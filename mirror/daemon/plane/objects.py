@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mirror.adapters.native import Plane
 from mirror.core.reintegration.names import NO_ID
+from mirror.wire.fields import NAME_BYTES_MAX
 
 HIDDEN_NAME = b".mirror"
 # On an object that was made here and is not complete: an interruption never makes it look so.
@@ -88,6 +89,21 @@ def path_of(fd: int, root_fd: int) -> tuple[bytes, ...] | None:
         return ()
     prefix = top.rstrip(b"/") + b"/"
     return tuple(path[len(prefix) :].split(b"/")) if path.startswith(prefix) else None
+
+
+def steps_to(plane: Plane, root: Root, handle: bytes) -> list[dict[str, bytes]]:
+    """The path of an object as the struct Wanted has it; empty when it is gone or unknown."""
+    try:
+        with (
+            opened(plane, root.number, handle, os.O_PATH) as fd,
+            opened(plane, root.number, root.handle, os.O_PATH) as top,
+        ):
+            names = path_of(fd, top) or ()
+    except OSError as error:
+        if error.errno in GONE:
+            return []
+        raise
+    return [{"name": name} for name in names if 0 < len(name) <= NAME_BYTES_MAX]
 
 
 Learn = Callable[[bytes, bytes, bytes, bytes], None]  # identity, handle, parent, name

@@ -31,7 +31,8 @@ log = structlog.get_logger()
 NAMES_AT_ONCE = 512
 PLACES_AT_ONCE = 512
 CONFIRM_S_MAX = 10.0
-DONE, THERE_IS_NONE = 0, 1  # a byte an object of the answers to Find and SetAll
+# A byte an object of the answers to Find and SetAll.
+DONE, THERE_IS_NONE, WAS_OTHER = 0, 1, 2
 
 Answer = tuple[str, dict[str, Any]]
 
@@ -158,12 +159,12 @@ class Target:
         if handle is None:
             return THERE_IS_NONE
         try:
-            attributes.write(self._plane, tree.root.number, handle, wanted)
+            was_other = attributes.write(self._plane, tree.root.number, handle, wanted)
         except OSError as error:
             if error.errno in GONE:
                 return THERE_IS_NONE
             raise
-        return DONE
+        return WAS_OTHER if was_other else DONE
 
     def _sync_names(self, message: Decoded) -> Answer:
         self._plane.root_sync(message["root"])

@@ -41,6 +41,7 @@ from mirror.daemon.plane.stash import Stash
 
 Fields = dict[str, Any]
 MODE_UNTIL_COMPLETE = 0o600
+SEARCH, ONLY_IF_KNOWN = 1, 2  # field `search` of the struct Object
 
 
 class Tree:
@@ -212,6 +213,8 @@ class Tree:
     def _attach(self, fd: int, wanted: Fields) -> Outcome:
         identity, name = wanted["id"], wanted["name"]
         known = self.find(identity, search=False) is not None
+        if wanted["search"] == ONLY_IF_KNOWN and not known:
+            return Outcome.NOT_NOW
         found = self.standing(fd, wanted["parent"], name)
         if found is not None:
             there, seen = found
@@ -234,7 +237,7 @@ class Tree:
         try:
             if self.stash.give(identity, fd, name):
                 return Outcome.MOVED
-            handle = self.find(identity, search=bool(wanted["search"]))
+            handle = self.find(identity, search=wanted["search"] == SEARCH)
             if handle is None:
                 return None
             if not stat.S_ISDIR(wanted["mode"]):
