@@ -39,7 +39,7 @@ SECTIONS = {
         "stopstart", "forcestop", "primforce", "shutdown",
     ),
     "Monitoring": ("state", "log", "level", "doctor", "snapshot"),
-    "Configuration": ("cluster", "module", "config", "confcheck", "confinfo", "deconfig"),
+    "Configuration": ("cluster", "module", "config", "confcheck", "confinfo", "deconfig", "console"),
     "For scripts and checkers": (
         "get", "set", "printi", "printw", "printe", "errd", "incloop", "resetloop", "checkloop",
     ),
@@ -55,6 +55,7 @@ LAZY = {
         ("confcheck", "configuration", "confcheck", "Check the edited configuration of the module and change nothing."),
         ("confinfo", "configuration", "confinfo", "Show which configuration is in force, and whether the edited one differs."),
         ("config", "configuration", "config", "Check the edited configuration of the module and put it in force."),
+        ("console", "console_commands", "console", "Let people and programs use the console: links, users, tokens."),
         ("deconfig", "configuration", "deconfig", "Take the configuration of the module out of force; its data stay."),
         ("demo", "demo", "demo", "Show on this machine that a server's death loses nothing."),
         ("doctor", "doctor", "doctor", "Look at all this node needs and say what to do."),
