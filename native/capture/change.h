@@ -9,6 +9,7 @@
 enum {
     MN_CHANGE_OBJECTS_MAX = 4,
     MN_CHANGE_PLACES_MAX = 8,
+    MN_REGIONS_NOTED_TOGETHER = 16, /* 1 MiB; a power of two */
     MN_REGIONS_NOTED_MAX =
         4096, /* a range of more regions is noted as the whole object: 256 MiB */
 };

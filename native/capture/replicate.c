@@ -4,6 +4,7 @@
  * differ is noted before it does). */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "capture/change.h"
@@ -99,6 +100,17 @@ static bool deterministic(int error)
     }
 }
 
+/* Alone, a first touch costs a write to disk: neighbours are noted with it, so that a database
+ * that writes back in order pays once a MiB. What is noted and equal costs a comparison, and does
+ * not travel. */
+static void widen(struct mn_place *place)
+{
+    if (place->kind == MN_PLACE_DATA) {
+        place->region_first &= ~(uint64_t)(MN_REGIONS_NOTED_TOGETHER - 1);
+        place->region_last |= MN_REGIONS_NOTED_TOGETHER - 1;
+    }
+}
+
 static int note(struct mn_change *change)
 {
     struct mn_capture *capture = change->worker->capture;
@@ -119,6 +131,7 @@ static int note(struct mn_change *change)
         /* Made in this very period alone: the note of its name says that all of it is new. */
         if (__atomic_load_n(&object->born_serial, __ATOMIC_RELAXED) == alone)
             continue;
+        widen(&change->places[i].place);
         result = mn_index_note(capture->config.index, &ref, &change->places[i].place);
         if (result != 0) {
             mn_capture_event(capture, MN_EVENT_LOCAL_FAULT, result, 0,
@@ -150,6 +163,7 @@ static enum answer ask_secondary(struct mn_change *change,
     struct mn_worker *worker = change->worker;
     struct mn_capture *capture = worker->capture;
     struct mn_connection *connection = worker->connection;
+    char why[MN_REASON_BYTES];
     uint64_t start_ns;
     int result;
 
@@ -181,7 +195,9 @@ static enum answer ask_secondary(struct mn_change *change,
         return REFUSED;
     /* Its disk is full or broken, or it has another object there: that never reaches the
      * application (design 5). */
-    mn_capture_session_lost(capture, -ack_out->error, "the secondary could not apply a change");
+    snprintf(why, sizeof(why), "the secondary could not apply a change: %s",
+             mn_message_name(change->code));
+    mn_capture_session_lost(capture, -ack_out->error, why);
     return LOST;
 }
 
@@ -240,6 +256,7 @@ static int settle(struct mn_change *change, const struct mn_ack *ack, int64_t lo
 {
     struct mn_worker *worker = change->worker;
     struct mn_capture *capture = worker->capture;
+    char why[MN_REASON_BYTES];
 
     if (ack->error == 0 && local >= 0 && (ack->result == (uint64_t)local || change->together))
         return 0;
@@ -251,8 +268,9 @@ static int settle(struct mn_change *change, const struct mn_ack *ack, int64_t lo
     }
     if (ack->error == 0 && local < 0 && undo(change) == 0)
         return 0; /* undone under the same locks: still equal */
-    mn_capture_session_lost(capture, local < 0 ? (int)local : -ack->error,
-                            "the two nodes disagree about a change");
+    snprintf(why, sizeof(why), "the two nodes disagree about a change: %s here %lld, there %d",
+             mn_message_name(change->code), (long long)local, -ack->error);
+    mn_capture_session_lost(capture, local < 0 ? (int)local : -ack->error, why);
     worker->reply_late = true;
     return 0;
 }

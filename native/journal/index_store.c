@@ -11,7 +11,7 @@
 /* The name is the disk format's version: another one is not read as this one. */
 #define PLACES_NAME "places-1"
 
-enum { MAP_BYTES_MIN = 1 << 20 };
+enum { MAP_BYTES_MIN = 1 << 20, WARM_BYTES = 8 << 20 };
 
 int mn_store_error(int code)
 {
@@ -82,6 +82,32 @@ static int check_length(struct mn_store *store)
     return (uint64_t)status.st_size < needed ? -EUCLEAN : 0;
 }
 
+/* Blocks that were only reserved are entered into the file system's journal at their first write,
+ * and that commit waits for whatever else is dirty on the disk: seconds under load. Written once
+ * before, they are not. LMDB uses freed pages again, so the first ones are what most notes cost.
+ */
+static int write_once(struct mn_store *store, int fd, uint64_t map_bytes)
+{
+    static const uint8_t zeros[65536];
+    MDB_envinfo info;
+    MDB_stat stat;
+
+    int result = mn_store_error(mdb_env_info(store->env, &info));
+    if (result == 0)
+        result = mn_store_error(mdb_env_stat(store->env, &stat));
+    if (result < 0)
+        return result;
+    uint64_t end = map_bytes < WARM_BYTES ? map_bytes : WARM_BYTES;
+    for (uint64_t at = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize; at < end;) {
+        size_t size = end - at < sizeof(zeros) ? (size_t)(end - at) : sizeof(zeros);
+        ssize_t done = pwrite(fd, zeros, size, (off_t)at);
+        if (done < 0)
+            return -errno;
+        at += (uint64_t)done;
+    }
+    return 0;
+}
+
 static int preallocate(struct mn_store *store, uint64_t map_bytes)
 {
     mdb_filehandle_t fd;
@@ -91,6 +117,9 @@ static int preallocate(struct mn_store *store, uint64_t map_bytes)
         return result;
     if (fallocate(fd, 0, 0, (off_t)map_bytes) < 0)
         return -errno;
+    result = write_once(store, fd, map_bytes);
+    if (result < 0)
+        return result;
     return fsync(fd) < 0 || fsync(store->directory_fd) < 0 ? -errno : 0;
 }
 
