@@ -24,6 +24,7 @@ class Step(StrEnum):
     IDENTIFY = "IDENTIFY"
     ASK_WITNESS = "ASK_WITNESS"
     SETTLE = "SETTLE"
+    PART_SESSION = "PART_SESSION"
     ADOPT = "ADOPT"
     RECORD_ALONE = "RECORD_ALONE"
     MOUNT = "MOUNT"
@@ -60,6 +61,7 @@ STEP_MEANING: dict[Step, str] = {
     Step.IDENTIFY: "the hidden numbers of the directories are read",
     Step.ASK_WITNESS: "the witness, if there is one, is asked for this node to serve",
     Step.SETTLE: "everything received is applied and on this disk; no worker is left",
+    Step.PART_SESSION: "the session is ended here; the source sees it and offers another",
     Step.ADOPT: "directories without an identity get one, at the very first `prim`",
     Step.RECORD_ALONE: "durable: a new generation, may serve = {this node}",
     Step.MOUNT: "the directories are mounted over and accept changes",
@@ -266,7 +268,8 @@ ROWS: tuple[Row, ...] = (
     Row("J02", S.JOINING,     HAS_ALL,                                                       STAY,          CONFIRM,              "target's record first, then the source's (design 10)"),
     Row("J03", S.JOINING,     CONFIRMED,                                                     S.SECOND,      (),                   "the source is PRIM in this session: both records say both"),
     Row("J04", S.JOINING,     LOST,                                                          S.WAIT,        (),                   "nobody serves any more: no takeover by a target"),
-    Row("J05", S.JOINING,     LINK + DONE + FAILED + LEFT,                                   STAY,          (),                   "the next offer begins anew; a session is never repaired"),
+    Row("J05", S.JOINING,     LINK + DONE + LEFT,                                            STAY,          (),                   "the next offer begins anew; a session is never repaired"),
+    Row("J14", S.JOINING,     FAILED,                                                        STAY,          (X.PART_SESSION,),    "not recorded or not accepted: the source must not wait for it"),
     Row("J13", S.JOINING,     GOES_ON,                                                       STAY,          GO_OUT,               "it had recorded itself in step: out, before the primary goes on"),
     Row("J06", S.JOINING,     CYCLE,                                                         S.LEAVING,     LEAVE,                "asked"),
     Row("J07", S.JOINING,     KILL_ + DEAD,                                                  S.LEAVING,     LEAVE,                "asked with force, or a new data plane is needed"),

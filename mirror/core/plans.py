@@ -206,6 +206,13 @@ def _settle(context: Context, _: int) -> Actions:
     return _data("settle")
 
 
+def _part_session(context: Context, now_ms: int) -> Actions:
+    actions = _settle(context, now_ms)
+    context.session = context.ready_for = context.confirmed = ""
+    context.link = False
+    return actions
+
+
 def _drain(context: Context, _: int) -> Actions:
     if context.data_lost:
         return [ClearDeadMount()]
@@ -308,6 +315,7 @@ _BUILDERS: dict[Step, Callable[[Context, int], Actions]] = {
     Step.IDENTIFY: lambda _c, _n: _data("identify"),
     Step.ASK_WITNESS: _ask_witness,
     Step.SETTLE: _settle,
+    Step.PART_SESSION: _part_session,
     Step.ADOPT: _adopt,
     Step.RECORD_ALONE: _record_alone,
     Step.MOUNT: lambda _c, _n: _data("serve", generation=GENERATION_OF_PLAN),
