@@ -6,6 +6,9 @@ from pathlib import Path
 
 from mirror.adapters.compare.digest import BLOCK_BYTES, Entry, digest_tree
 
+# A region of the dirty index: what reintegration copies as one, holes as holes.
+HOLE_BYTES_MIN = 64 << 10
+
 _ACL = "system.posix_acl_"
 
 
@@ -39,14 +42,13 @@ def _data(entry: Entry) -> str:
     return "data at " + (" ".join(f"{start}-{end}" for start, end in entry.data) or "no place")
 
 
-# One row per property; content has its own rule below. Compared as rendered: what people see of
-# two sides is never the same when they differ.
+# One row per property; content and holes have their own rules below. Compared as rendered: what
+# people see of two sides is never the same when they differ.
 _PROPERTIES: tuple[tuple[str, Callable[[Entry], str]], ...] = (
     ("mode", lambda entry: f"{entry.mode:04o}"),
     ("owner", lambda entry: f"{entry.uid}:{entry.gid}"),
     ("mtime", lambda entry: f"{entry.mtime_ns // 10**9}.{entry.mtime_ns % 10**9:09d}"),
     ("size", lambda entry: str(entry.size_bytes)),
-    ("holes", _data),
     ("target", lambda entry: repr(entry.target)),
     ("device", lambda entry: f"{entry.device:#x}"),
     ("xattrs", _xattrs),
@@ -90,6 +92,27 @@ def _by_path(entries: Iterable[Entry]) -> dict[str, Entry]:
     }
 
 
+def _holes_differ(left: Entry, right: Entry) -> bool:
+    """True when one is all hole where the other is all data, over HOLE_BYTES_MIN aligned bytes.
+
+    Smaller holes are the file system's own affair: of space that was preallocated, ext4 writes up
+    to 32 KiB of zeros around what is written (extent_max_zeroout_kb), or does not, as the moment
+    has it.
+    """
+    return _data_in_holes(left, right) or _data_in_holes(right, left)
+
+
+def _data_in_holes(data: Entry, holes: Entry) -> bool:
+    """True when a whole aligned range of `data` is data and in `holes` is a hole."""
+    edges = [0, *(edge for pair in holes.data for edge in pair), holes.size_bytes]
+    for hole_start, hole_end in zip(edges[::2], edges[1::2], strict=True):
+        for start, end in data.data:
+            first = -(-max(start, hole_start) // HOLE_BYTES_MIN) * HOLE_BYTES_MIN
+            if first + HOLE_BYTES_MIN <= min(end, hole_end):
+                return True
+    return False
+
+
 def _compare_entries(left: Entry, right: Entry) -> list[Difference]:
     differences = [
         Difference(left.path, what, render(left), render(right))
@@ -97,7 +120,9 @@ def _compare_entries(left: Entry, right: Entry) -> list[Difference]:
         if render(left) != render(right)
     ]
     if left.size_bytes != right.size_bytes:  # says it all about the content
-        return [difference for difference in differences if difference.what != "holes"]
+        return differences
+    if _holes_differ(left, right):
+        differences.append(Difference(left.path, "holes", _data(left), _data(right)))
     blocks = [
         number
         for number, (one, other) in enumerate(zip(left.blocks, right.blocks, strict=True))

@@ -159,6 +159,8 @@ def _content(directory: int, name: str) -> tuple[tuple[str, ...], tuple[Range, .
     descriptor = os.open(name, _OPEN | os.O_NOATIME | os.O_NONBLOCK, dir_fd=directory)
     try:
         size_bytes = os.fstat(descriptor).st_size
+        # Preallocated space is a hole until somebody has read it into memory, which is no change.
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         data = tuple(_data_ranges(descriptor, size_bytes))
         return tuple(_block_digests(descriptor, size_bytes, data)), data
     finally:

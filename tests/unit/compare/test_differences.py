@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.adapters.compare import Difference, Entry, compare, compare_trees, digest_tree
+from mirror.adapters.compare.differences import HOLE_BYTES_MIN
 from mirror.adapters.compare.digest import BLOCK_BYTES
 
 AN_HOUR_AGO_NS = 1_700_000_000_123_456_789
@@ -57,6 +58,18 @@ def test_equal_trees_have_no_difference(trees: tuple[Path, Path]) -> None:
     assert compare_trees(*trees) == []
 
 
+def test_holes_smaller_than_a_region_are_the_file_systems_affair(
+    trees: tuple[Path, Path],
+) -> None:
+    def fill(path: Path) -> None:
+        with path.open("r+b") as file:
+            file.seek((2 << 20) - 8192)
+            file.write(bytes(32_768))  # as ext4 does around a write to preallocated space
+
+    same_times(fill, trees[1] / "sparse")
+    assert compare_trees(*trees) == []
+
+
 def same_times(change: Callable[[Path], object], path: Path) -> None:
     """Change a file or directory, leaving its mtime as it was."""
     before = path.lstat()
@@ -74,8 +87,8 @@ def flip_last_byte(path: Path) -> None:
 
 def fill_hole(path: Path) -> None:
     with path.open("r+b") as file:
-        file.seek(2 << 20)
-        file.write(bytes(4096))
+        file.seek((2 << 20) - 4096)
+        file.write(bytes(HOLE_BYTES_MIN + 4096))
 
 
 def replace_by_directory(path: Path) -> None:
