@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stddef.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -141,6 +143,15 @@ int mn_op_setattr(struct mn_worker *worker, const struct mn_fuse_request *reques
         return change_attributes(worker, request, &op);
     }
     op.fd = mn_lower_open(worker->mount->root, &op.node->handle, O_PATH);
+    if (op.fd == -ESTALE && (mn_node_flags(op.node) & MN_NODE_UNLINKED) != 0 &&
+        (op.attributes.valid & ~(uint32_t)(MN_SET_ATIME | MN_SET_MTIME)) == 0) {
+        /* With its own cache the kernel writes back the times of what was unlinked, too late, and
+         * would keep the error for the next syncfs. It looks at no attributes of this answer. */
+        struct fuse_attr_out out = {0};
+
+        mn_reply_data(worker, request, &out, sizeof(out));
+        return 0;
+    }
     if (op.fd < 0)
         return op.fd;
     result = change_attributes(worker, request, &op);
@@ -167,6 +178,38 @@ static int64_t perform_flags(struct mn_change *change)
     return mn_lower_set_flags(op->fd, op->flags, op->flags_valid);
 }
 
+/* Once append or immutable, the secondary's copy takes no mtime any more: it goes first. */
+static int send_time(struct mn_change *change)
+{
+    struct attribute_operation *op = change->operation;
+    struct mn_worker *worker = change->worker;
+    struct mn_message_set_attributes message = {.epoch = change->epoch,
+                                                .root = (uint8_t)change->mount->root->index,
+                                                .id = op->node->id,
+                                                .valid = MN_SET_MTIME};
+    struct stat status;
+    struct mn_ack ack = {0};
+    int result;
+
+    if (change->mode != MN_MODE_MIRRORED || change->local || worker->connection == NULL)
+        return 0;
+    if (fstat(op->fd, &status) != 0)
+        return -errno;
+    message.mtime_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+    mn_change_count(change);
+    result = mn_encode_set_attributes(&message, mn_connection_begin(worker->connection));
+    if (result == 0)
+        result = mn_connection_send(worker->connection, MN_MESSAGE_SET_ATTRIBUTES);
+    if (result == 0)
+        result = mn_connection_receive_ack(worker->connection, &ack);
+    /* EPERM: it is fixed already, and has the time since then. */
+    if (result == 0 && (ack.error == 0 || ack.error == EPERM))
+        return 0;
+    mn_capture_session_lost(worker->capture, result != 0 ? result : -ack.error,
+                            "the secondary could not take a time");
+    return MN_PARK;
+}
+
 static int set_flags(struct mn_worker *worker, const struct mn_fuse_request *request,
                      struct attribute_operation *op)
 {
@@ -180,6 +223,8 @@ static int set_flags(struct mn_worker *worker, const struct mn_fuse_request *req
     mn_change_lock(&change, MN_LOCK_EXISTENCE, op->node,
                    true); /* append and immutable forbid other changes */
     mn_change_lock(&change, MN_LOCK_ATTRIBUTES, op->node, true);
+    if ((op->flags & (FS_APPEND_FL | FS_IMMUTABLE_FL)) != 0)
+        change.prepare = send_time;
     change.code = MN_MESSAGE_SET_FLAGS;
     change.encode = encode_flags;
     change.perform = perform_flags;
@@ -195,27 +240,43 @@ static int set_flags(struct mn_worker *worker, const struct mn_fuse_request *req
     return 0;
 }
 
+/* What FS_IOC_GETFLAGS and FS_IOC_FSGETXATTR answer. */
+static int get_flags(struct mn_worker *worker, const struct mn_fuse_request *request, int fd,
+                     uint32_t command)
+{
+    struct {
+        struct fuse_ioctl_out out;
+        union {
+            uint32_t flags;
+            struct fsxattr extended;
+        } value;
+    } answer = {0};
+    size_t size =
+        command == FS_IOC_GETFLAGS ? sizeof(answer.value.flags) : sizeof(answer.value.extended);
+
+    if (ioctl(fd, command, &answer.value) != 0)
+        return -errno;
+    mn_reply_data(worker, request, &answer, offsetof(__typeof__(answer), value) + size);
+    return 0;
+}
+
 int mn_op_ioctl(struct mn_worker *worker, const struct mn_fuse_request *request)
 {
     const struct fuse_ioctl_in *in = mn_fuse_fixed(request, sizeof(*in));
     struct attribute_operation op = {.node = mn_node_of(worker->mount, request->header->nodeid)};
-    struct {
-        struct fuse_ioctl_out out;
-        uint32_t flags;
-    } answer = {.flags = 0};
     int result;
 
     if (in == NULL)
         return -EINVAL;
-    if (in->cmd != FS_IOC_GETFLAGS && in->cmd != FS_IOC_SETFLAGS)
+    /* Before it sets flags the kernel asks for the extended ones, and keeps what it does not know.
+     */
+    if (in->cmd != FS_IOC_GETFLAGS && in->cmd != FS_IOC_SETFLAGS && in->cmd != FS_IOC_FSGETXATTR)
         return -ENOTTY;
     op.fd = mn_lower_open(worker->mount->root, &op.node->handle, O_RDONLY | O_NONBLOCK);
     if (op.fd < 0)
         return op.fd == -ENXIO || op.fd == -ELOOP ? -ENOTTY : op.fd;
-    if (in->cmd == FS_IOC_GETFLAGS) {
-        result = ioctl(op.fd, FS_IOC_GETFLAGS, &answer.flags) == 0 ? 0 : -errno;
-        if (result == 0)
-            mn_reply_data(worker, request, &answer, sizeof(answer));
+    if (in->cmd != FS_IOC_SETFLAGS) {
+        result = get_flags(worker, request, op.fd, in->cmd);
     } else if (request->body_size < sizeof(*in) + sizeof(uint32_t)) {
         result = -EINVAL;
     } else {
