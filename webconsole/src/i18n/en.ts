@@ -192,7 +192,7 @@ export const en = {
   "phase.end": "finishing",
   // actions
   "menu.more": "More",
-  "menu.of": "Actions for {node}",
+  "menu.of": "More: actions for {node}",
   "menu.control": "Control",
   "menu.force": "Force",
   "menu.settings": "Settings",

@@ -194,7 +194,7 @@ export const fr: Record<Key, string> = {
   "phase.end": "fin",
   // actions
   "menu.more": "Plus",
-  "menu.of": "Actions pour {node}",
+  "menu.of": "Plus : actions pour {node}",
   "menu.control": "Conduite",
   "menu.force": "Forcer",
   "menu.settings": "Réglages",

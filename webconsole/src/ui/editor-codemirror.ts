@@ -61,6 +61,8 @@ export function open(element: HTMLElement, props: { current: EditorProps }): Han
   if (language === "shell") extensions.push(StreamLanguage.define(shell));
   if (readOnly) extensions.push(EditorState.readOnly.of(true));
   const view = new EditorView({ doc: props.current.value, extensions, root, parent: root });
+  // What scrolls must be reached by keyboard, also where nothing can be typed.
+  view.scrollDOM.tabIndex = 0;
   return {
     setValue(value) {
       if (value === view.state.doc.toString()) return;
