@@ -65,7 +65,8 @@ def _fill_new_disk(root: Path) -> None:
     (root / plan.COMMANDS[1:]).mkdir(parents=True)
     # As an installation leaves it: scripts of modules say $SAFE/safekit.
     safekit = root / plan.SAFE[1:] / "safekit"
-    safekit.write_text('#!/bin/sh\nexec mirror "$@"\n')
+    # The scripts' own PATH is the system's: the wrapper names the program.
+    safekit.write_text(f'#!/bin/sh\nexec {plan.COMMANDS}/mirror "$@"\n')
     safekit.chmod(0o755)
 
 
