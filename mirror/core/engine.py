@@ -229,6 +229,7 @@ class Engine:
             case State.PRIM:
                 self._run_role(ScreenWord.PRIM)
                 context.in_step, context.leading, context.offer = True, False, None
+                context.split_seen = False
                 context.swap_due = (
                     before is State.PAIRING
                     and context.settings.defaultprim == context.settings.peer

@@ -249,11 +249,9 @@ def _goes_on(context: Context, now_ms: int) -> bool:
 def _alone(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - one line a case
     word = context.word_now(now_ms)
     if word is None:
-        context.split_seen = False
         return None
     if word.state in SERVING:
         return _two_serve(context, word)
-    context.split_seen = False
     if context.leading:
         # The target began anew: this session is over, whether or not its connections know.
         return E.PEER_PARTED if word.session != context.session else None
@@ -269,6 +267,9 @@ def _alone(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 
     if now_ms < context.offer_after_ms or context.plan_id:
         return None
     row = context.judgement(word)
+    if row.split and row.source is Which.ME and not context.split_seen:
+        context.split_seen = True  # it gave way before its word as the other primary was heard
+        return E.SPLIT_WON
     if row.source is Which.ME:
         context.refusal = ""
         return E.PEER_JOINS
