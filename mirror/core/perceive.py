@@ -246,7 +246,7 @@ def _goes_on(context: Context, now_ms: int) -> bool:
     return word.asks_out == context.session or word.session != context.session
 
 
-def _alone(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - one line a case
+def _alone(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - a line a case
     word = context.word_now(now_ms)
     if word is None:
         return None
@@ -258,14 +258,25 @@ def _alone(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 
     if word.state is not State.JOINING:
         return None
     if context.offer is not None:
-        if word.ready_for == context.offer.session:
-            return None if context.plan_id else E.PEER_READY
-        if now_ms - context.offered_ms > OFFER_PATIENCE_MS:
-            context.offer = None
-            back_off(context, now_ms)
-        return None
+        return _offered(context, word, now_ms)
     if now_ms < context.offer_after_ms or context.plan_id:
         return None
+    return _judge_joining(context, word, now_ms)
+
+
+def _offered(context: Context, word: Word, now_ms: int) -> EventKind | None:
+    """Wait for the target to be ready, not for ever."""
+    assert context.offer is not None
+    if word.ready_for == context.offer.session:
+        return None if context.plan_id else E.PEER_READY
+    if now_ms - context.offered_ms > OFFER_PATIENCE_MS:
+        context.offer = None
+        back_off(context, now_ms)
+    return None
+
+
+def _judge_joining(context: Context, word: Word, now_ms: int) -> EventKind:
+    """Compare with a peer that wants to be the target."""
     row = context.judgement(word)
     if row.split and row.source is Which.ME and not context.split_seen:
         context.split_seen = True  # it gave way before its word as the other primary was heard
