@@ -16,7 +16,7 @@ help: ## list the targets
 setup: .venv/set-up mirror/_native.abi3.so ## system packages, .venv, native extension
 	@:
 
-.venv/set-up: pyproject.toml setup.py .ci/setup
+.venv/set-up: pyproject.toml setup.py .ci/setup webconsole/package-lock.json
 	@flock pyproject.toml .ci/setup
 
 # Built by the set-up too; this is for a change in native/ afterwards.
