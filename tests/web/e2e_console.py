@@ -1,6 +1,6 @@
-"""The pages in a real Chromium, against real consoles of two nodes: `pytest tests/web/e2e_console.py`.
+"""The pages in a real Chromium, against the real consoles of two nodes.
 
-Needs playwright (Python), chromium and the built front end (webconsole/build). The control planes
+Run by name: `pytest tests/web/e2e_console.py`. Needs playwright (Python), chromium and the built front end (webconsole/build). The control planes
 are the test's own, on the real local sockets; modules on real hosts are the lab's.
 """
 
@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> "Iterator[playwright.Browser]":
+def chromium() -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -95,19 +96,24 @@ def chromium() -> "Iterator[playwright.Browser]":
 
 
 @pytest.fixture
-def page(chromium: "playwright.Browser") -> "Iterator[playwright.Page]":
+def page(chromium: Any) -> Iterator[Any]:
     """A page that must not make an error: a refusal by the CSP is one."""
     context = chromium.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
     made = context.new_page()
     errors: list[str] = []
     made.on("pageerror", lambda error: errors.append(str(error)))
-    made.on("console", lambda said: "Content Security" in said.text and errors.append(said.text))
+
+    def note(said: Any) -> None:
+        if "Content Security" in said.text:
+            errors.append(said.text)
+
+    made.on("console", note)
     yield made
     context.close()
     assert not errors, errors
 
 
-def sign_in(page: "playwright.Page", node: Node, role: Role = Role.ADMIN) -> None:
+def sign_in(page: Any, node: Node, role: Role = Role.ADMIN) -> None:
     page.goto(f"http://localhost:{node.http_port}/")
     page.get_by_label("User", exact=True).fill(role.lower())
     page.get_by_label("Password", exact=True).fill(PASSWORDS[role])
@@ -115,9 +121,7 @@ def sign_in(page: "playwright.Page", node: Node, role: Role = Role.ADMIN) -> Non
     page.wait_for_selector(".module-line")
 
 
-def test_a_wrong_password_is_a_sentence_and_keeps_the_name(
-    pair: Pair, page: "playwright.Page"
-) -> None:
+def test_a_wrong_password_is_a_sentence_and_keeps_the_name(pair: Pair, page: Any) -> None:
     page.goto(f"http://localhost:{pair.nodes[0].http_port}/")
     page.get_by_label("User", exact=True).fill("admin")
     page.get_by_label("Password", exact=True).fill("not this one")
@@ -126,7 +130,7 @@ def test_a_wrong_password_is_a_sentence_and_keeps_the_name(
     assert page.get_by_label("User", exact=True).input_value() == "admin"
 
 
-def test_the_first_password_is_set_by_the_link(pair: Pair, page: "playwright.Page") -> None:
+def test_the_first_password_is_set_by_the_link(pair: Pair, page: Any) -> None:
     node = pair.nodes[0]
     page.goto(f"http://localhost:{node.http_port}/#/link/{node.link('erika', Role.ADMIN)}")
     page.get_by_label("New password").fill("short")
@@ -139,9 +143,7 @@ def test_the_first_password_is_set_by_the_link(pair: Pair, page: "playwright.Pag
     assert "erika" in page.locator(".preferences").inner_text()
 
 
-def test_the_list_and_the_module_say_that_both_hold_everything(
-    pair: Pair, page: "playwright.Page"
-) -> None:
+def test_the_list_and_the_module_say_that_both_hold_everything(pair: Pair, page: Any) -> None:
     sign_in(page, pair.nodes[0])
     line = page.locator(".module-line")
     playwright.expect(line).to_contain_text(SAFE)
@@ -151,9 +153,7 @@ def test_the_list_and_the_module_say_that_both_hold_everything(
     playwright.expect(page.locator(".link")).to_contain_text("live")
 
 
-def test_a_change_is_in_the_page_within_half_a_second(
-    pair: Pair, page: "playwright.Page"
-) -> None:
+def test_a_change_is_in_the_page_within_half_a_second(pair: Pair, page: Any) -> None:
     sign_in(page, pair.nodes[0])
     page.goto(f"http://localhost:{pair.nodes[0].http_port}/#/m/web")
     playwright.expect(page.locator(".safety")).to_contain_text(SAFE)
@@ -165,9 +165,7 @@ def test_a_change_is_in_the_page_within_half_a_second(
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])
-def test_accessibility_of_every_page(
-    chromium: "playwright.Browser", pair: Pair, look: str
-) -> None:
+def test_accessibility_of_every_page(chromium: Any, pair: Pair, look: str) -> None:
     context = chromium.new_context(color_scheme=look, locale="fr-FR", reduced_motion="reduce")
     page = context.new_page()
     node = pair.nodes[0]
@@ -186,8 +184,8 @@ def test_accessibility_of_every_page(
     assert {place: said for place, said in found.items() if said} == {}
 
 
-def serious(page: "playwright.Page") -> list[str]:
-    """What axe finds that is serious or worse. The CSP allows no script of ours but by evaluate."""
+def serious(page: Any) -> list[str]:
+    """What axe finds that is serious or worse. Evaluated: the CSP stands."""
     page.evaluate(AXE.read_text())
     result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
@@ -198,9 +196,7 @@ def serious(page: "playwright.Page") -> list[str]:
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280, 2560, 3840])
-def test_no_page_is_wider_than_the_window(
-    chromium: "playwright.Browser", pair: Pair, width: int
-) -> None:
+def test_no_page_is_wider_than_the_window(chromium: Any, pair: Pair, width: int) -> None:
     context = chromium.new_context(viewport={"width": width, "height": 900}, locale="en-GB")
     page = context.new_page()
     sign_in(page, pair.nodes[0])
@@ -214,9 +210,7 @@ def test_no_page_is_wider_than_the_window(
     assert {place: more for place, more in wider.items() if more > 0} == {}
 
 
-def test_an_action_says_what_will_happen_and_is_given_by_keyboard(
-    pair: Pair, page: "playwright.Page"
-) -> None:
+def test_an_action_says_what_will_happen_and_is_given_by_keyboard(pair: Pair, page: Any) -> None:
     pair.planes[0].answers["command"] = {"said": "swap asked: web"}
     sign_in(page, pair.nodes[0])
     page.goto(f"http://localhost:{pair.nodes[0].http_port}/#/m/web")
@@ -235,7 +229,7 @@ def test_an_action_says_what_will_happen_and_is_given_by_keyboard(
     playwright.expect(swap).to_be_focused()
 
 
-def test_losing_data_asks_for_the_name(pair: Pair, page: "playwright.Page") -> None:
+def test_losing_data_asks_for_the_name(pair: Pair, page: Any) -> None:
     for plane in pair.planes:
         plane.states["web"] = plane.states["web"] | {"state": "WAIT", "ready": "NotReady"}
     sign_in(page, pair.nodes[0])
@@ -248,7 +242,7 @@ def test_losing_data_asks_for_the_name(pair: Pair, page: "playwright.Page") -> N
     playwright.expect(go).to_be_enabled()
 
 
-def test_a_mistake_in_the_xml_stands_at_its_line(pair: Pair, page: "playwright.Page") -> None:
+def test_a_mistake_in_the_xml_stands_at_its_line(pair: Pair, page: Any) -> None:
     sign_in(page, pair.nodes[0])
     page.goto(f"http://localhost:{pair.nodes[0].http_port}/#/m/web/config")
     page.locator(".cm-content").click()
@@ -257,7 +251,7 @@ def test_a_mistake_in_the_xml_stands_at_its_line(pair: Pair, page: "playwright.P
     playwright.expect(page.locator(".notes .error").first).to_contain_text("Line")
 
 
-def test_the_page_goes_on_with_the_other_node(pair: Pair, page: "playwright.Page") -> None:
+def test_the_page_goes_on_with_the_other_node(pair: Pair, page: Any) -> None:
     sign_in(page, pair.nodes[0])
     page.goto(f"http://localhost:{pair.nodes[0].http_port}/#/m/web")
     playwright.expect(page.locator(".safety")).to_contain_text(SAFE)
@@ -273,7 +267,7 @@ def test_the_page_goes_on_with_the_other_node(pair: Pair, page: "playwright.Page
     playwright.expect(page.locator(".q-head")).to_contain_text("web")
 
 
-def test_the_first_page_is_light(pair: Pair, page: "playwright.Page") -> None:
+def test_the_first_page_is_light(pair: Pair, page: Any) -> None:
     sizes: list[int] = []
     page.on("response", lambda one: sizes.append(int(one.headers.get("content-length", "0"))))
     page.goto(f"http://localhost:{pair.nodes[0].http_port}/")

@@ -174,6 +174,7 @@ export const en = {
   "promise.write.none": "Each write waits for the other node; fsync for both disks.",
   "promise.fsync.second": "fsync, close and changes of names wait for the other node.",
   "promise.fsync.none": "fsync waits for both disks; close and names for the other node.",
+  "promise.alone": "Writes wait for nobody: they are safe on one node only.",
   "promise.watch": "Nothing waits: changes follow a little later.",
   "progress.title": "Reintegration from {from} to {to}",
   "progress.label": "Progress of the reintegration",

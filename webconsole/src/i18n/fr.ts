@@ -176,6 +176,7 @@ export const fr: Record<Key, string> = {
   "promise.write.none": "Chaque écriture attend l'autre nœud ; fsync attend les deux disques.",
   "promise.fsync.second": "fsync, close et les changements de noms attendent l'autre nœud.",
   "promise.fsync.none": "fsync attend les deux disques ; close et les noms, l'autre nœud.",
+  "promise.alone": "Les écritures n'attendent personne : elles ne sont sûres que sur un nœud.",
   "promise.watch": "Rien n'attend : les changements suivent un peu plus tard.",
   "progress.title": "Réintégration de {from} vers {to}",
   "progress.label": "Avancement de la réintégration",

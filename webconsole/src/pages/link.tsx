@@ -41,9 +41,16 @@ export function LinkDrawing({ module }: { module: ModuleView }) {
       <ul class="networks">
         {link.networks.map((one) => <NetworkLine key={one.name} network={one} />)}
       </ul>
-      <p class="promise">{t(module.watch ? "promise.watch" : `promise.${module.barrier}.${module.async}`)}</p>
+      <p class="promise">{promise(module)}</p>
     </section>
   );
+}
+
+/** Which calls wait for whom, as it is now and not as it is configured. */
+function promise(module: ModuleView): string {
+  if (module.watch) return t("promise.watch");
+  if (module.link.kind === "live") return t(`promise.${module.barrier}.${module.async}`);
+  return module.nodes.some((one) => one.word === "ALONE") ? t("promise.alone") : "";
 }
 
 /** Percentiles where they are measured; else the mean, and it says so. */
