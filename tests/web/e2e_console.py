@@ -1,7 +1,8 @@
 """The pages in a real Chromium, against the real consoles of two nodes.
 
-Run by name: `pytest tests/web/e2e_console.py`. Needs playwright (Python), chromium and the built front end (webconsole/build). The control planes
-are the test's own, on the real local sockets; modules on real hosts are the lab's.
+Run by name: `pytest tests/web/e2e_console.py`. Needs playwright (Python), chromium and the built
+front end (webconsole/build). The control planes are the test's own, on the real local sockets;
+modules on real hosts are the lab's.
 """
 
 import json
