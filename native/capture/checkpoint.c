@@ -30,7 +30,7 @@ static int read_times(struct mn_change *change)
     if (result != 0)
         return result;
     /* Such an object takes no time any more; it was sent before the flag (attributes.c). */
-    change->local = (status.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0;
+    change->local |= (status.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0;
     op->attributes.valid = MN_SET_MTIME;
     op->attributes.mtime_ns =
         (int64_t)status.stx_mtime.tv_sec * 1000000000 + status.stx_mtime.tv_nsec;
