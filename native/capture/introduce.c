@@ -7,11 +7,14 @@
  * After its first use an object costs one comparison here. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "capture/change.h"
+#include "lower/xattr_access.h"
 
 int mn_node_identify(struct mn_mount *mount, struct mn_node *node)
 {
@@ -119,6 +122,91 @@ static int introduce_one(struct mn_change *change, struct mn_node *node, uint32_
     return 0;
 }
 
+/* The step from `parent` (pinned) and its descriptor (owned) to a name: both are replaced. */
+static int step_down(struct mn_mount *mount, struct mn_node **parent, int *fd, const char *name,
+                     bool last)
+{
+    struct mn_handle handle;
+    struct mn_node *node;
+    int below = -1;
+    int result = mn_lower_handle(*fd, name, &handle);
+
+    if (result == 0 && !last) {
+        below = openat(*fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        result = below < 0 ? -errno : 0;
+    }
+    if (result != 0)
+        return result;
+    node = mn_node_get(&mount->nodes, &handle, *parent, name);
+    if (node == NULL) {
+        if (below >= 0)
+            close(below);
+        return -ENOMEM;
+    }
+    mn_node_unpin(&mount->nodes, *parent);
+    *parent = node;
+    if (!last) {
+        close(*fd);
+        *fd = below;
+    }
+    return 0;
+}
+
+/* The path of a descriptor, as the kernel knows it; -ESTALE when it does not. */
+static int path_of(int fd, char *path, size_t size)
+{
+    char link[MN_PROC_PATH_BYTES];
+    ssize_t length;
+
+    mn_proc_path(fd, link);
+    length = readlink(link, path, size - 1);
+    if (length < 0)
+        return -errno;
+    path[length] = '\0';
+    return (size_t)length == size - 1 ? -ESTALE : 0;
+}
+
+/* The name that was known is gone, but the object has another one (a hard link). The kernel tells,
+ * as long as it has that name in its cache; what stands there is looked at, not believed. */
+static int find_other_name(struct mn_mount *mount, struct mn_node *node)
+{
+    char path[PATH_MAX];
+    char top[PATH_MAX];
+    struct mn_node *at;
+    char *rest = NULL;
+    size_t top_length;
+    int result;
+    int fd = mn_lower_open(mount->root, &node->handle, O_PATH);
+
+    if (fd < 0)
+        return fd;
+    result = path_of(fd, path, sizeof(path));
+    close(fd);
+    if (result == 0)
+        result = path_of(mount->root->directory_fd, top, sizeof(top));
+    if (result != 0)
+        return result;
+    top_length = strcmp(top, "/") == 0 ? 0 : strlen(top);
+    if (strncmp(path, top, top_length) != 0 || path[top_length] != '/')
+        return -ESTALE;
+    fd = openat(mount->root->directory_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    at = mount->nodes.root;
+    mn_node_pin(&mount->nodes, at);
+    for (char *name = strtok_r(path + top_length, "/", &rest); name != NULL && result == 0;) {
+        char *next = strtok_r(NULL, "/", &rest);
+
+        result = step_down(mount, &at, &fd, name, next == NULL);
+        name = next;
+    }
+    if (result == 0 && at != node) /* placed there by the last step, if it is the one */
+        result = -ESTALE;
+    mn_node_unpin(&mount->nodes, at);
+    close(fd);
+    return result == -ENOENT || result == -ENOTDIR ? -ESTALE : result;
+}
+
 /* The tree is held exclusively. From the node up to the first one the secondary knows, then down
  * again. */
 static int introduce_path(struct mn_change *change, struct mn_node *node, uint32_t serial)
@@ -134,7 +222,7 @@ static int introduce_path(struct mn_change *change, struct mn_node *node, uint32
         for (; at->introduced_serial != serial && at != change->mount->nodes.root;
              at = at->parent) {
             path[depth++ % 256] = at;
-            if (at->parent == NULL)
+            if (at->parent == NULL && find_other_name(change->mount, at) != 0)
                 return -ESTALE; /* its name is not known any more */
         }
         for (uint32_t i = 0; i < depth && i < 256 && result == 0; i++) {
