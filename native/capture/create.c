@@ -280,8 +280,11 @@ static int64_t perform_link(struct mn_change *change)
     if (fd < 0)
         return fd;
     result = mn_lower_link(fd, directory_fd, op->name);
-    if (result == 0 && fstat(fd, &op->status) != 0)
-        result = -errno;
+    if (result == 0) {
+        mn_node_place(&change->mount->nodes, op->node, op->directory, op->name);
+        if (fstat(fd, &op->status) != 0)
+            result = -errno;
+    }
     close(fd);
     return result;
 }

@@ -146,7 +146,9 @@ static void place_renamed(struct mn_change *change, const struct rename_operatio
 
     if (op->replaced == op->node)
         return; /* two names of one file: rename does nothing */
+    mn_node_unplace(nodes, op->node, op->directory, op->name);
     if (op->replaced != NULL && (op->flags & RENAME_EXCHANGE) != 0) {
+        mn_node_unplace(nodes, op->replaced, op->new_directory, op->new_name);
         mn_node_place(nodes, op->replaced, op->directory, op->name);
     } else if (op->replaced != NULL) {
         note_last_name(op->replaced, replaced_fd);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { BUCKETS_FIRST = 1 << 10 };
 
@@ -50,6 +51,27 @@ static void grow(struct mn_node_table *table)
     table->bucket_count = count;
 }
 
+static void release_if_unused(struct mn_node_table *table, struct mn_node *node);
+
+/* Guarded by mutex. */
+static void unpin_locked(struct mn_node_table *table, struct mn_node *node)
+{
+    node->pin_count--;
+    release_if_unused(table, node);
+}
+
+/* Guarded by mutex. Directories have one name, so this recurses no deeper than once. */
+static void forget_others(struct mn_node_table *table, struct mn_node *node)
+{
+    while (node->others != NULL) {
+        struct mn_other_name *other = node->others;
+
+        node->others = other->next;
+        unpin_locked(table, other->parent);
+        free(other);
+    }
+}
+
 /* Guarded by mutex. Frees the node, and its parents as far as nothing else holds them. */
 static void release_if_unused(struct mn_node_table *table, struct mn_node *node)
 {
@@ -59,6 +81,7 @@ static void release_if_unused(struct mn_node_table *table, struct mn_node *node)
 
         *slot = node->hash_next;
         table->node_count--;
+        forget_others(table, node);
         free(node->name);
         free(node);
         if (parent != NULL)
@@ -67,39 +90,93 @@ static void release_if_unused(struct mn_node_table *table, struct mn_node *node)
     }
 }
 
-/* Guarded by mutex. */
+/* Guarded by mutex. The slot of that name in the list; of its end when it is not there. */
+static struct mn_other_name **other_slot(struct mn_node *node, const struct mn_node *parent,
+                                         const char *name, unsigned *count_out)
+{
+    struct mn_other_name **slot = &node->others;
+
+    *count_out = 0;
+    while (*slot != NULL && !((*slot)->parent == parent && strcmp((*slot)->name, name) == 0)) {
+        slot = &(*slot)->next;
+        (*count_out)++;
+    }
+    return slot;
+}
+
+static bool stands_at(const struct mn_node *node, const struct mn_node *parent, const char *name)
+{
+    return node->parent == parent && node->name != NULL && strcmp(node->name, name) == 0;
+}
+
+/* Guarded by mutex. Without memory the name stays unknown: it is found again by lookup. */
 static void place_locked(struct mn_node_table *table, struct mn_node *node, struct mn_node *parent,
                          const char *name)
 {
-    struct mn_node *parent_before = node->parent;
-    size_t size = parent == NULL ? 0 : strlen(name);
+    struct mn_other_name **slot;
+    unsigned count;
+    size_t size = strlen(name);
 
-    if (node == table->root)
+    if (node == table->root || stands_at(node, parent, name))
         return;
-    if (parent != NULL && parent_before == parent && node->name_size == size &&
-        memcmp(node->name, name, size) == 0)
-        return;
-    if (parent != NULL) {
+    if (node->parent == NULL) {
         char *copy = malloc(size + 1);
 
         if (copy == NULL)
-            parent = NULL; /* a name unknown is found again by lookup */
-        else
-            memcpy(copy, name, size + 1);
+            return;
+        memcpy(copy, name, size + 1);
         free(node->name);
         node->name = copy;
-    } else {
-        free(node->name);
-        node->name = NULL;
-    }
-    node->name_size = (uint16_t)(parent == NULL ? 0 : size);
-    node->parent = parent;
-    if (parent != NULL)
+        node->name_size = (uint16_t)size;
+        node->parent = parent;
         parent->pin_count++;
-    if (parent_before != NULL) {
-        parent_before->pin_count--;
-        release_if_unused(table, parent_before);
+        return;
     }
+    slot = other_slot(node, parent, name, &count);
+    if (*slot == NULL && count < MN_NODE_OTHER_NAMES_MAX) {
+        struct mn_other_name *other = malloc(sizeof(*other) + size + 1);
+
+        if (other == NULL)
+            return;
+        other->next = NULL;
+        other->parent = parent;
+        memcpy(other->name, name, size + 1);
+        parent->pin_count++;
+        *slot = other;
+    }
+}
+
+/* Guarded by mutex. */
+static void unplace_locked(struct mn_node_table *table, struct mn_node *node,
+                           const struct mn_node *parent, const char *name)
+{
+    struct mn_node *parent_before = node->parent;
+    struct mn_other_name **slot;
+    struct mn_other_name *other;
+    unsigned count;
+
+    if (!stands_at(node, parent, name)) {
+        slot = other_slot(node, parent, name, &count);
+        other = *slot;
+        if (other != NULL) {
+            *slot = other->next;
+            unpin_locked(table, other->parent);
+            free(other);
+        }
+        return;
+    }
+    free(node->name);
+    node->name = NULL;
+    node->name_size = 0;
+    node->parent = NULL;
+    other = node->others;
+    if (other != NULL) {
+        node->others = other->next;
+        place_locked(table, node, other->parent, other->name);
+        unpin_locked(table, other->parent);
+        free(other);
+    }
+    unpin_locked(table, parent_before);
 }
 
 int mn_node_table_init(struct mn_node_table *table, const struct mn_handle *root_handle,
@@ -126,6 +203,12 @@ void mn_node_table_deinit(struct mn_node_table *table)
             struct mn_node *node = table->buckets[i];
 
             table->buckets[i] = node->hash_next;
+            while (node->others != NULL) {
+                struct mn_other_name *other = node->others;
+
+                node->others = other->next;
+                free(other);
+            }
             free(node->name);
             free(node);
         }
@@ -219,8 +302,7 @@ void mn_node_unplace(struct mn_node_table *table, struct mn_node *node,
                      const struct mn_node *parent, const char *name)
 {
     pthread_mutex_lock(&table->mutex);
-    if (node->parent == parent && node->name != NULL && strcmp(node->name, name) == 0)
-        place_locked(table, node, NULL, NULL);
+    unplace_locked(table, node, parent, name);
     pthread_mutex_unlock(&table->mutex);
 }
 

@@ -10,11 +10,20 @@
 
 #include "util/object.h"
 
+enum { MN_NODE_OTHER_NAMES_MAX = 64 };
+
 enum mn_node_flag {
     MN_NODE_HAS_ID = 1,   /* `id` was read from disk or given */
     MN_NODE_UNLINKED = 2, /* no name is left: changes stay on this node (design 5) */
     MN_NODE_TIMES = 4,    /* its mtime here has not been sent to the secondary yet */
     MN_NODE_DIRECTORY = 8,
+};
+
+/* One more name of an object with several, besides the one in the node. */
+struct mn_other_name {
+    struct mn_other_name *next;
+    struct mn_node *parent; /* pinned */
+    char name[];
 };
 
 /* Fields up to `flags` are guarded by the table's mutex, or by the conflict locks where said. */
@@ -23,10 +32,11 @@ struct mn_node {
     struct mn_node *parent;     /* pinned; NULL for the root, or when no name is known any more */
     struct mn_node *times_next; /* list of nodes with MN_NODE_TIMES; pinned while on it */
     char *name;                 /* owned; in `parent` */
-    uint64_t lookup_count;      /* the kernel's */
-    uint32_t pin_count;         /* children, operations, the times list */
-    uint32_t flags;             /* enum mn_node_flag; atomic: read without the mutex */
-    uint32_t introduced_serial; /* session in which the secondary learnt this id; atomic */
+    struct mn_other_name *others; /* owned; names known besides, MN_NODE_OTHER_NAMES_MAX at most */
+    uint64_t lookup_count;        /* the kernel's */
+    uint32_t pin_count;           /* children, operations, the times list */
+    uint32_t flags;               /* enum mn_node_flag; atomic: read without the mutex */
+    uint32_t introduced_serial;   /* session in which the secondary learnt this id; atomic */
     uint32_t
         born_serial; /* period alone in which it was made: nothing of it need be noted; atomic */
     uint64_t key;    /* hash of the handle: also its key in the conflict locks */
@@ -69,10 +79,10 @@ void mn_node_unpin(struct mn_node_table *table, struct mn_node *node);
 void mn_node_looked_up(struct mn_node_table *table,
                        struct mn_node *node); /* the kernel was told of it once more */
 void mn_node_forget(struct mn_node_table *table, struct mn_node *node, uint64_t count);
-/* After a rename, or a new link: where it stands now. parent NULL: the name known is gone. */
+/* It has this name: seen, linked, or renamed to, the old name being unplaced before. */
 void mn_node_place(struct mn_node_table *table, struct mn_node *node, struct mn_node *parent,
                    const char *name);
-/* Its name, if it still stands at parent/name: forgotten. */
+/* It has this name no more; another one that is known takes its place. */
 void mn_node_unplace(struct mn_node_table *table, struct mn_node *node,
                      const struct mn_node *parent, const char *name);
 

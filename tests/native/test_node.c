@@ -33,11 +33,39 @@ int main(void)
 
     RUN("a rename moves a node; the name it had is not taken from it later");
     file = mn_node_get(&table, &file_handle, table.root, "old");
+    mn_node_unplace(&table, file, table.root, "old");
     mn_node_place(&table, file, table.root, "new");
     mn_node_unplace(&table, file, table.root, "old");
     CHECK_TEXT(file->name, "new");
     mn_node_unplace(&table, file, table.root, "new");
     CHECK(file->parent == NULL);
+
+    RUN("of several names one is left when the others go, whatever the order");
+    directory = mn_node_get(&table, &directory_handle, table.root, "d");
+    mn_node_place(&table, file, table.root, "one");
+    mn_node_place(&table, file, directory, "two");
+    mn_node_place(&table, file, directory, "two");
+    mn_node_place(&table, file, table.root, "three");
+    mn_node_unplace(&table, file, table.root, "one");
+    CHECK_TEXT(file->name, "two");
+    CHECK(file->parent == directory);
+    mn_node_unplace(&table, file, table.root, "three");
+    CHECK_TEXT(file->name, "two");
+    mn_node_unpin(&table, directory);
+    CHECK_INT(table.node_count, 3); /* the name keeps its directory */
+    mn_node_unplace(&table, file, directory, "two");
+    CHECK(file->parent == NULL && file->others == NULL);
+    CHECK_INT(table.node_count, 2);
+
+    RUN("more names than are kept are harmless");
+    for (int i = 0; i < 2 * MN_NODE_OTHER_NAMES_MAX; i++) {
+        char name[8] = {(char)('a' + i % 26), (char)('a' + i / 26)};
+
+        mn_node_place(&table, file, table.root, name);
+    }
+    CHECK_TEXT(file->name, "a"
+                           "a");
+    CHECK_INT(table.node_count, 2);
 
     RUN("times are marked once and taken once");
     mn_node_times_mark(&table, file);
