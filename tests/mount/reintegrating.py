@@ -120,6 +120,7 @@ class Nodes:
             plane.root_add(str(lower))
             plane.root_adopt(0, identity)
         self.lost: list[str] = []  # sessions that the capture gave up by itself, and why
+        self._told = threading.Event()
         self._parting = self._closing = False
         self._serve(self.source)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -133,6 +134,7 @@ class Nodes:
             while (event := self.source.event_take()) is not None:
                 if not self._parting:
                     self.lost.append(f"{event.kind} {event.error} {event.detail}")
+                    self._told.set()
                     self.source.close_gate(10_000)
         os.close(fd)
 
@@ -169,6 +171,7 @@ class Nodes:
         try:
             outcome = reintegration.run()
         except Exception as error:
+            self._told.wait(2)
             error.add_note(f"sessions lost: {self.lost}")
             raise
         assert self.session.ended[-1][0] == self.generation

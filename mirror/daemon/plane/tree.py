@@ -32,6 +32,7 @@ from mirror.daemon.plane.objects import (
     Root,
     by_descriptor,
     has_mark,
+    is_gone,
     open_any,
     opened,
     path_of,
@@ -168,17 +169,26 @@ class Tree:
         return page
 
     def standing(self, fd: int, parent: bytes, name: bytes) -> tuple[Standing, Look] | None:
-        """What stands at a name; learnt, when it has an identity."""
+        """What stands at a name; learnt, when it has an identity of its own."""
         seen = self._plane.look(fd, name)
         if seen is None:
             return None
         kind = stat.S_IFMT(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
-        if seen.id is None:
+        if seen.id is None or self._is_another(seen.id, seen.handle):
             return Standing(name, NO_ID, kind), seen
         self.learn(seen.id, seen.handle, parent, name)
         if self._is_unfinished(seen.handle):
             kind |= UNFINISHED
         return Standing(name, seen.id, kind), seen
+
+    def _is_another(self, identity: bytes, handle: bytes) -> bool:
+        """Whether the identity belongs to another object here already.
+
+        One that the source moved while a round ran may have been made new at its new name before
+        the old one was seen here: the old one is nothing any more.
+        """
+        known = self._plane.apply_find(self.root.number, identity)
+        return known not in (None, handle) and not is_gone(self._plane, self.root.number, known)
 
     def _is_unfinished(self, handle: bytes) -> bool:
         with opened(self._plane, self.root.number, handle, os.O_PATH) as fd:
