@@ -34,7 +34,14 @@ def build_app(console: Console, *, has_https: Callable[[], bool]) -> ASGIApp:
 
 def build_routes(console: Console | None) -> FastAPI:
     """Build the routes alone; without a console, to describe them."""
-    app = FastAPI(title="mirror", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="mirror",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        # What a node does is told where this project says, by no variable of the environment.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
     app.state.console = console
     for row in ROUTES:
         app.add_api_route(

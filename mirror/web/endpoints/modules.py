@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Query
 from starlette.background import BackgroundTask
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse
 
 import mirror
@@ -121,12 +121,17 @@ async def save_settings(console: Here, module: ModuleName, body: ModuleSettings)
 async def receive_file(request: Request, file: FilePath) -> None:
     """Write the body of a request to a file. Raises: RequestTooLarge, InputRefused."""
     length = 0
-    with file.open("xb") as sink:
-        async for chunk in request.stream():
-            length += len(chunk)
-            if length > UPLOAD_BYTES_MAX:
-                raise RequestTooLarge(what=file.name, bytes_max=UPLOAD_BYTES_MAX)
-            sink.write(chunk)
+    try:
+        with file.open("xb") as sink:
+            async for chunk in request.stream():
+                length += len(chunk)
+                if length > UPLOAD_BYTES_MAX:
+                    raise RequestTooLarge(what=file.name, bytes_max=UPLOAD_BYTES_MAX)
+                sink.write(chunk)
+    except ClientDisconnect as error:
+        raise InputRefused(
+            what="package", observed=f"it broke off after {length} bytes", remedy="send it again"
+        ) from error
     if not length:
         raise InputRefused(
             what="package", observed="the body is empty", remedy="send the .safe file as the body"
