@@ -51,7 +51,7 @@ int mn_connection_connect(struct mn_tls *tls, const char *address, uint16_t port
     if (!connection)
         return -ENOMEM;
     result = mn_stream_connect(&connection->stream, address, port, local_address, timeout_ms,
-                               io_timeout_ms);
+                               timeout_ms);
     if (result == 0)
         result = mn_tls_session_open(&connection->session, tls, &connection->stream, peer_name, 0);
     if (result == 0)
@@ -75,7 +75,7 @@ int mn_connection_accept(struct mn_tls *tls, int fd, const char *peer_name, uint
         (void)close(fd);
         return -ENOMEM;
     }
-    result = mn_stream_adopt(&connection->stream, fd, io_timeout_ms);
+    result = mn_stream_adopt(&connection->stream, fd, timeout_ms);
     if (result == 0)
         result = mn_stream_set_timeout(&connection->stream, timeout_ms);
     if (result == 0) {

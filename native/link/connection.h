@@ -23,9 +23,9 @@ int mn_tls_create(const char *ca_path, const char *certificate_path, const char 
 void mn_tls_destroy(struct mn_tls *tls);
 
 /* peer_name: the node name its certificate must bear (SAN DNS). timeout_ms bounds connect and
- * handshake; io_timeout_ms bounds every later send and receive of a request (0: none), as
- * SO_SNDTIMEO/poll. TCP_NODELAY, TCP_USER_TIMEOUT set. Returns 0, -ECONNREFUSED, -ETIMEDOUT,
- * -EPERM (certificate), -errno. */
+ * handshake, and how long the network may lose everything (TCP_USER_TIMEOUT: a cut cable is not a
+ * slow disk); io_timeout_ms bounds every later send and receive of a request (0: none). Returns 0,
+ * -ECONNREFUSED, -ETIMEDOUT, -EPERM (certificate), -errno. */
 int mn_connection_connect(struct mn_tls *tls, const char *address, uint16_t port,
                           const char *local_address, const char *peer_name, uint32_t timeout_ms,
                           uint32_t io_timeout_ms, struct mn_connection **connection_out);
