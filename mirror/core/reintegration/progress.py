@@ -1,5 +1,6 @@
 """How far a reintegration is: a value for every surface, and the closing line (design 10.3)."""
 
+import json
 from collections import deque
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -11,6 +12,7 @@ RATE_OVER_MS = 10_000  # long enough to be calm, short enough to follow a change
 class Phase(StrEnum):
     """Phases, in order."""
 
+    CHECKING = "checking"  # what was changed while nothing watched is looked for
     NAMES = "names"
     DATA = "data"
     ATTRIBUTES = "attributes"
@@ -49,12 +51,19 @@ class Outcome:
     bytes_compared: int
     seconds: float
 
-    def closing_line(self) -> str:
-        """The line in SECOND's module log."""
-        rate = self.bytes_compared / self.seconds if self.seconds > 0 else 0.0
-        return (
-            f"Copied <{self.files} files, {self.bytes_copied} bytes copied, "
-            f"{self.bytes_compared} bytes compared, {self.seconds:.1f} s, {rate / 1e6:.1f} MB/s>"
+    def to_bytes(self) -> bytes:
+        """The figures as EndSync carries them, for SECOND's module log."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Outcome":
+        """Read them. Raises: ValueError, TypeError for anything else."""
+        values = json.loads(data)
+        return cls(
+            int(values["files"]),
+            int(values["bytes_copied"]),
+            int(values["bytes_compared"]),
+            float(values["seconds"]),
         )
 
 
@@ -92,7 +101,7 @@ class Meter:
         )
 
     def _eta_s(self, left: int, rate: int) -> int | None:
-        if self.phase is Phase.NAMES:
+        if self.phase in (Phase.CHECKING, Phase.NAMES):
             return None  # how much data there is, the names will tell
         if left == 0:
             return 0

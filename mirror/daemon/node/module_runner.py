@@ -242,7 +242,7 @@ class ModuleRunner:
             self.heart.say_again()
 
     def _data_event(self, message: Message) -> None:
-        if message.get("event") == "in_sync":
+        if message.get("event") in ("in_sync", "target_in_sync"):
             figures = {name: message.get(name) for name in COPIED_FIGURES}
             self.log.append("E", "reintegre", copied_line(message), **figures)
         event = event_of(message)

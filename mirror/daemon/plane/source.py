@@ -25,6 +25,7 @@ from mirror.daemon.plane.copy import CopyPool
 from mirror.daemon.plane.data import DataPhase
 from mirror.daemon.plane.names import ENTRIES_AT_ONCE, Names
 from mirror.daemon.plane.rpc import Rpc
+from mirror.daemon.plane.target import CHECKING_S, KEEPS_ASIDE, STILL_CHECKING
 from mirror.daemon.plane.worklist import Worklist
 from mirror.daemon.plane.works import Works
 from mirror.errors import ReintegrationStopped
@@ -45,6 +46,7 @@ class Reintegration:
 
     control: the lane CONTROL; copies: one a copying thread; live: for the session.
     on_progress: called about twice a second with plain fields.
+    scanned(timeout_s): whether this node knows what was changed here while nothing watched.
     """
 
     def __init__(  # noqa: PLR0913 - one line each at the one place that calls it
@@ -61,6 +63,7 @@ class Reintegration:
         allowed_bytes_s: int | None,
         on_progress: Callable[[dict[str, object]], None],
         should_stop: Callable[[], bool],
+        scanned: Callable[[float], bool] = lambda _: True,
     ) -> None:
         self._plane = plane
         self._rpc = Rpc(control)
@@ -72,6 +75,8 @@ class Reintegration:
         self._allowed_bytes_s = allowed_bytes_s
         self._on_progress = on_progress
         self._should_stop = should_stop
+        self._scanned = scanned
+        self._keeps_aside = False
         self._worklist = Worklist()
         self._names = Names(plane, self._rpc, roots, self._worklist)
         self._start_ms = clock.monotonic_ms()
@@ -84,13 +89,7 @@ class Reintegration:
         Raises: OSError (a connection, this disk), ReintegrationStopped (MIR-505),
         ProtocolRefused (MIR-310).
         """
-        self._rpc.ask(
-            "BeginSync",
-            full=int(self._full),
-            source_serves=1,
-            aside=self._aside,
-            generation=self._generation,
-        )
+        self._begin()
         if self._full:
             for root in self._names.roots:
                 self._names.mark_whole(root)
@@ -101,6 +100,23 @@ class Reintegration:
             return self._copy()
         finally:
             self._plane.joining(False)
+
+    def _begin(self) -> None:
+        """Both nodes have found what was changed while they did not watch; then it begins."""
+        self._meter.phase = Phase.CHECKING
+        while True:
+            self._tick()
+            answer = self._rpc.ask(
+                "BeginSync",
+                full=int(self._full),
+                source_serves=1,
+                aside=self._aside,
+                generation=self._generation,
+            )
+            if answer["result"] != STILL_CHECKING and self._scanned(CHECKING_S):
+                break
+        self._keeps_aside = bool(self._aside) or answer["result"] == KEEPS_ASIDE
+        self._meter.phase = Phase.NAMES
 
     def _merge_index(self) -> None:
         """Places that the target noted are dirty for both: durably, before anything is done."""
@@ -174,7 +190,7 @@ class Reintegration:
         files, size = works.totals()
         self._meter.files_total = files + self._worklist.count
         self._meter.bytes_total = size + self._names.found_bytes
-        keep_aside = self._keep_aside if self._aside else None
+        keep_aside = self._keep_aside if self._keeps_aside else None
         pool = CopyPool(self._plane, self._copies, self._allowed_bytes_s, keep_aside)
         try:
             data = DataPhase(
@@ -187,27 +203,31 @@ class Reintegration:
             raise
         finally:
             pool.end()
-        self._end(data)
-        counts = pool.counts()
-        seconds = (clock.monotonic_ms() - self._start_ms) / 1_000
-        return Outcome(self._meter.files_done, counts.copied, counts.compared, seconds)
+        return self._end(data, pool)
 
     def _keep_aside(self, root: int, identity: bytes) -> None:
         self._rpc.ask("KeepAside", root=root, id=identity)
 
-    def _end(self, data: DataPhase) -> None:
+    def _end(self, data: DataPhase, pool: CopyPool) -> Outcome:
         self._meter.phase = Phase.END
         for root in self._names.roots:
             self._rpc.ask("EmptyStash", root=root.number)
         data.checkpoint()
         left = [list(self._entries(root.number)) for root in self._names.roots]
+        counts = pool.counts()
+        seconds = (clock.monotonic_ms() - self._start_ms) / 1_000
+        outcome = Outcome(self._meter.files_done, counts.copied, counts.compared, seconds)
         self._rpc.ask(
-            "EndSync", generation=self._generation, checkpoint=data.checkpoint_epoch, record=b""
+            "EndSync",
+            generation=self._generation,
+            checkpoint=data.checkpoint_epoch,
+            record=outcome.to_bytes(),
         )
         for entries in left:  # what was noted again, the pair having parted just now, stays
             for at in range(0, len(entries), ENTRIES_AT_ONCE):
                 self._plane.index_remove(entries[at : at + ENTRIES_AT_ONCE])
         self._show()
+        return outcome
 
     def _entries(self, root: int) -> Iterator[Entry]:
         return (entry for entry in self._plane.index_entries() if entry.root == root)
