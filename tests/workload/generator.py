@@ -471,18 +471,23 @@ def _setflags(gen: Generator) -> Operation | None:
 
 
 def _disturb_fixed(gen: Generator) -> Operation | None:
-    """What an immutable or append-only file refuses."""
+    """What an immutable or append-only file refuses.
+
+    Only for one reason at a time: the mount may name the other.
+    """
     fixed = [path for path, inode in gen.model.tree.walk() if inode.fixed]
     if not fixed:
         return None
-    path = gen.random.choice(fixed)
+    path, to = gen.random.choice(fixed), gen.new_path()
+    if gen.standing_at(to) is not None:
+        return None
     operation: Operation = gen.random.choice(
         (
             {"do": "unlink", "path": path},
             {"do": "chmod", "path": path, "mode": 0o600},
             {"do": "truncate", "path": path, "size": 0},
-            {"do": "link", "path": path, "to": gen.new_path()},
-            {"do": "rename", "path": path, "to": gen.new_path(), "flags": 0},
+            {"do": "link", "path": path, "to": to},
+            {"do": "rename", "path": path, "to": to, "flags": 0},
             {"do": "chown", "path": path, "uid": 5, "gid": 5},
             {"do": "utimens", "path": path, "atime_ns": 0, "mtime_ns": 0},
         )
