@@ -17,6 +17,7 @@ from mirror.adapters import native
 from mirror.adapters.compare import Difference, compare_trees
 from mirror.adapters.native import Connection, Plane
 from mirror.core.reintegration.progress import Outcome
+from mirror.daemon.plane.scan import Scan
 from mirror.daemon.plane.source import Reintegration
 from mirror.daemon.plane.target import Target
 from tests.mount.pair import SESSION, make_plane, make_tls
@@ -24,6 +25,7 @@ from tests.mount.pair import SESSION, make_plane, make_tls
 CONTROL, LIVE, COPY = 0, 1, 2
 COPIES = 3
 IO_TIMEOUT_MS = 20_000
+PARTED_BY_TEST = "parted by the test"
 
 
 class Session:
@@ -35,7 +37,12 @@ class Session:
         self.ended: list[tuple[bytes, int]] = []
         nodes.target.apply_begin()
         self.target = Target(
-            nodes.target, [str(nodes.right)], full=False, aside=aside, on_end=self._end
+            nodes.target,
+            [str(nodes.right)],
+            full=False,
+            aside=aside,
+            on_end=self._end,
+            scan=nodes.target_scan,
         )
         self.control = self._connect(CONTROL, 0)
         self.copies = [self._connect(COPY, at) for at in range(COPIES)]
@@ -113,6 +120,7 @@ class Nodes:
         self.source = make_plane(directory / "n1")
         self.target = make_plane(directory / "n2")
         self.session: Session | None = None
+        self.target_scan: Scan | None = None
         self.progress: list[dict[str, object]] = []
         self.generation = os.urandom(16)
         identity = self.source.identity_new()
@@ -121,7 +129,7 @@ class Nodes:
             plane.root_adopt(0, identity)
         self.lost: list[str] = []  # sessions that the capture gave up by itself, and why
         self._told = threading.Event()
-        self._parting = self._closing = False
+        self._closing = False
         self._serve(self.source)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
@@ -132,10 +140,9 @@ class Nodes:
         while select.select([fd], [], [])[0] and not self._closing:
             os.read(fd, 8)
             while (event := self.source.event_take()) is not None:
-                if not self._parting:
+                if event.detail != PARTED_BY_TEST:
                     self.lost.append(f"{event.kind} {event.error} {event.detail}")
                     self._told.set()
-                    self.source.close_gate(10_000)
         os.close(fd)
 
     def _serve(self, plane: Plane) -> None:
@@ -178,23 +185,33 @@ class Nodes:
         return outcome
 
     def part(self) -> None:
-        """Leave the session; the source goes on alone, the target keeps what it noted."""
+        """Leave the session; the source goes on alone, the target keeps what it noted.
+
+        Also after a reintegration that failed, at whatever point.
+        """
         session, self.session = self.session, None
         if session is None:
             return
-        self._parting = True
-        session.shutdown()
         if self.source.attached():
-            self.source.session_lost(104, "test")
+            self.source.session_lost(104, PARTED_BY_TEST)
+        session.shutdown()
         self.source.session_end(10_000)
         session.close()
         self.target.index_absorb()
         self.source.go_alone()
-        self._parting = False
+
+    def cut(self) -> None:
+        """Break every connection of the session, if there is one."""
+        if self.session is not None:
+            self.session.shutdown()
+
+    def forget_losses(self) -> None:
+        """The sessions that were lost so far were meant to be."""
+        self.lost.clear()
 
     def differences(self) -> list[Difference]:
         """What differs between the two lower directories, the link being quiet."""
-        assert self.lost == []
+        assert self.lost == [], self.lost
         if self.source.mirrored():
             self.source.checkpoint()
         return compare_trees(self.left, self.right)

@@ -11,15 +11,13 @@ remembered: an earlier process may have left it there.
 from __future__ import annotations
 
 import errno
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.adapters import native
+from mirror.daemon.plane.numbers import HIDDEN_NAME
 
-HIDDEN_NAME = ".mirror"
-NUMBERS_NAME = "numbers.json"
 UNMOUNTS_MAX = 16  # a stack of our own mounts is at most cover + capture; more is somebody else's
 
 
@@ -43,17 +41,21 @@ class Directory:
     path: str
     lower: str
 
-    def bind_lower(self) -> None:
+    def bind_lower(self) -> bool:
         """Make the private bind, unless an earlier process did; clear a dead mount above.
 
+        Returns: whether the directory was, and is, covered: nobody could change it.
         Raises: OSError.
         """
         if not mounts_at(self.lower):
             self.clear()
             Path(self.lower).mkdir(parents=True, exist_ok=True)
             native.bind(self.path, self.lower, read_only=False)
-        else:
-            self.clear()
+            return False
+        if self._ours_on_top() and mounts_at(self.path)[-1] != "fuse.mirror":
+            return True
+        self.clear()
+        return False
 
     def clear(self) -> None:
         """Take away what we or a dead process of ours left over the directory.
@@ -96,30 +98,6 @@ class Directory:
             # Lazily: our own descriptors hold it until the process ends, moments from now.
             native.unmount(self.lower, lazy=True)
             Path(self.lower).rmdir()
-
-    def write_numbers(self, generation: str, checkpoint: int) -> None:
-        """Write the hidden numbers, so that a disk restored alone is recognised (design 8)."""
-        hidden = Path(self.lower) / HIDDEN_NAME
-        fresh = hidden / (NUMBERS_NAME + ".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump({"generation": generation, "checkpoint": checkpoint}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(hidden / NUMBERS_NAME)
-        directory_fd = os.open(hidden, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory_fd)
-        finally:
-            os.close(directory_fd)
-
-    def read_numbers(self) -> tuple[str, int]:
-        """Read the hidden numbers; ("", 0) when there are none or they cannot be read."""
-        try:
-            text = (Path(self.lower) / HIDDEN_NAME / NUMBERS_NAME).read_text(encoding="utf-8")
-            numbers = json.loads(text)
-            return str(numbers["generation"]), int(numbers["checkpoint"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return "", 0
 
     def is_empty(self) -> bool:
         """True when the lower directory holds nothing but what is ours and lost+found."""

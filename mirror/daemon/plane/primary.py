@@ -17,6 +17,7 @@ from mirror.adapters import clock, native
 from mirror.adapters.native import Plane, Tls
 from mirror.daemon.plane.directories import Directory, mounts_at
 from mirror.daemon.plane.lanes import Lanes, connect_lanes
+from mirror.daemon.plane.scan import Scan
 from mirror.daemon.plane.settings import PlaneSettings
 from mirror.daemon.plane.source import Reintegration
 from mirror.errors import DirectoryInUse, LinkRefused, MirrorError, PlaneNotReady
@@ -40,7 +41,9 @@ class Primary:
         tls: Tls,
         directories: list[Directory],
         emit: Callable[..., None],
+        scan: Scan,
     ) -> None:
+        self._scan = scan
         self._settings = settings
         self._plane = plane
         self._tls = tls
@@ -199,7 +202,9 @@ class Primary:
                 allowed_bytes_s=self._settings.reintegration_bytes_s or None,
                 on_progress=self._on_progress,
                 should_stop=self._stop_leading.is_set,
+                scanned=self._scan.wait,
             ).run()
+            self._scan.settled()
         except (OSError, MirrorError) as error:
             self._leading_failed(session, str(error))
             return

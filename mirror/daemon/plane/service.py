@@ -12,17 +12,22 @@ import contextlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from mirror.adapters.native import Hello, Plane, Tls, protect_process
+from mirror.core.reintegration.progress import Outcome
 from mirror.daemon.plane.directories import Directory
 from mirror.daemon.plane.lanes import Listener
+from mirror.daemon.plane.numbers import HiddenNumbers
 from mirror.daemon.plane.primary import Primary
+from mirror.daemon.plane.scan import Scan
 from mirror.daemon.plane.secondary import Secondary
 from mirror.daemon.plane.settings import PlaneSettings
+from mirror.daemon.plane.stamps import Stamps
 from mirror.daemon.plane.target import Target
 from mirror.errors import MirrorError, PlaneFailed, PlaneNotReady
 from mirror.wire import local
@@ -63,11 +68,21 @@ class Service:
             recent_places_max=settings.recent_places_max,
         )
         self._identities: list[bytes | None] = []
-        for directory in self._directories:
-            directory.bind_lower()
-            self._identities.append(self._plane.root_add(directory.lower)[1])
-        self._primary = Primary(settings, self._plane, self._tls, self._directories, self.emit)
+        unbroken = [directory.bind_lower() for directory in self._directories]
+        self._numbers = HiddenNumbers(self._directories)
+        self._scan = Scan(self._plane, self._numbers)
+        for directory, was_covered in zip(self._directories, unbroken, strict=True):
+            number, identity = self._plane.root_add(directory.lower)
+            self._identities.append(identity)
+            if identity and (not was_covered or self._numbers.of(number).scan_due):
+                self._scan.owe(number)
+            directory.cover()  # what is changed after the scan would not be found
+        self._scan.start()
+        self._primary = Primary(
+            settings, self._plane, self._tls, self._directories, self.emit, self._scan
+        )
         self._secondary = Secondary(self._plane, self._make_target, self._adopt_root, self.emit)
+        self._stamps = Stamps(self._plane, self._numbers, self._scan, self._primary, self._mode)
         self._listener = Listener(settings, self._tls, self._admit, self._secondary.serve)
 
     # The socket.
@@ -172,6 +187,7 @@ class Service:
             full=full,
             aside=aside,
             on_end=self._synchronised,
+            scan=self._scan,
         )
 
     def _synchronised(self, generation: bytes, checkpoint: int, record: bytes) -> None:
@@ -182,7 +198,7 @@ class Service:
             session=self._secondary.session(),
             generation=generation.hex(),
             checkpoint=checkpoint,
-            record=record,
+            **asdict(Outcome.from_bytes(record)),
         )
 
     def _adopt_root(self, root: int, identity: bytes, full: bool) -> bool:  # noqa: FBT001
@@ -192,6 +208,7 @@ class Service:
             return False
         self._plane.root_adopt(root, identity)
         self._identities[root] = identity
+        self._numbers.adopted(root)
         return True
 
     # Verbs.
@@ -237,13 +254,13 @@ class Service:
     def _identify(self) -> dict[str, Any]:
         roots = []
         for directory, identity in zip(self._directories, self._identities, strict=True):
-            generation, checkpoint = directory.read_numbers()
+            numbers = self._numbers.of(directory.number)
             roots.append(
                 {
                     "directory": directory.path,
                     "identity": identity.hex() if identity else "",
-                    "generation": generation,
-                    "checkpoint": checkpoint,
+                    "generation": numbers.generation,
+                    "checkpoint": numbers.checkpoint,
                     "empty": directory.is_empty(),
                 }
             )
@@ -299,8 +316,7 @@ class Service:
         self._secondary.confirm(session)
 
     def _record_hidden(self, generation: str, checkpoint: int) -> None:
-        for directory in self._directories:
-            directory.write_numbers(generation, checkpoint)
+        self._numbers.record(generation, checkpoint)
 
     def _freeze(self) -> None:
         self._primary.freeze()
@@ -332,9 +348,16 @@ class Service:
             self._event_fd = -1
 
     def _stop(self) -> None:
+        self._stamps.end()
         self._unserve()
         self._secondary.end("the module stops")
         self._listener.close()
+        self._scan.end()
+        try:
+            self._plane.index_absorb()  # the time recorded now speaks for what was under way, too
+            self._numbers.record_stop()
+        except OSError as error:  # the older time stays: more is found than must be
+            log.warning("stop not recorded", error=str(error))
         for directory in self._directories:
             directory.release()
 

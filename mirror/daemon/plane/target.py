@@ -20,8 +20,10 @@ from mirror.core.reintegration.names import NO_ID
 from mirror.daemon.plane import attributes
 from mirror.daemon.plane.aside import Aside
 from mirror.daemon.plane.objects import GONE, root_of
+from mirror.daemon.plane.scan import Scan
 from mirror.daemon.plane.tree import Tree
 from mirror.errors import ReintegrationStopped
+from mirror.vocabulary.places import PlaceKind
 from mirror.wire import codec
 from mirror.wire.codec import Decoded
 from mirror.wire.fields import BY_NAME
@@ -31,6 +33,9 @@ log = structlog.get_logger()
 NAMES_AT_ONCE = 512
 PLACES_AT_ONCE = 512
 CONFIRM_S_MAX = 10.0
+CHECKING_S = 1.0  # then the source asks again, and shows that it waits
+# Result of the answer to BeginSync.
+STILL_CHECKING, KEEPS_ASIDE = 1, 2
 # A byte an object of the answers to Find and SetAll.
 DONE, THERE_IS_NONE, WAS_OTHER = 0, 1, 2
 
@@ -43,6 +48,7 @@ class Target:
     roots: paths of the lower directories, in order; only their number is used.
     aside: folder for versions kept aside, "" when nothing can be lost.
     on_end(generation, checkpoint, record): both disks hold everything; `confirm` is awaited.
+    scan: of this node's start; what it found is kept aside even if no folder is named.
     """
 
     def __init__(
@@ -53,12 +59,15 @@ class Target:
         full: bool,
         aside: str,
         on_end: Callable[[bytes, int, bytes], None],
+        scan: Scan | None = None,
     ) -> None:
         self._plane = plane
         self._root_count = len(roots)
         self._full = full
         self._aside_name = aside
         self._on_end = on_end
+        self._scan = scan
+        self._edited: set[bytes] | None = None  # the only files kept aside; None: any
         self._confirmed = threading.Event()
         self._trees: dict[int, Tree] = {}
         self._asides: dict[int, Aside] = {}
@@ -92,8 +101,14 @@ class Target:
     # The acts, in the order of a reintegration.
 
     def _begin(self, message: Decoded) -> Answer:
+        if self._scan is not None and not self._scan.wait(CHECKING_S):
+            return "Ack", {"error": 0, "result": STILL_CHECKING}
         self.close()
         aside = self._aside_name or message["aside"]
+        self._edited = None
+        if not aside and self._scan is not None:
+            aside = self._scan.edited_aside()
+            self._edited = self._read_edited()
         for number in range(self._root_count):
             root = root_of(self._plane, number)
             self._trees[number] = Tree(self._plane, root, keeps_origin=bool(aside))
@@ -101,7 +116,17 @@ class Target:
                 self._asides[number] = Aside(self._plane, root, aside, "SECOND")
         self._plane.index_absorb()
         self._places = self._plane.index_entries()
-        return _ack()
+        return "Ack", {"error": 0, "result": KEEPS_ASIDE if aside else 0}
+
+    def _read_edited(self) -> set[bytes] | None:
+        """Identities of the files that the scan noted, in the index; None: it noted everything."""
+        edited: set[bytes] = set()
+        for entry in self._plane.index_entries():
+            if entry.kind in (PlaceKind.SUBTREE, PlaceKind.ALL):
+                return None
+            if entry.kind == PlaceKind.WHOLE:
+                edited.add(entry.id)
+        return edited
 
     def _fetch_index(self, _message: Decoded) -> Answer:
         places = [
@@ -172,6 +197,8 @@ class Target:
 
     def _keep_aside(self, message: Decoded) -> Answer:
         tree, aside = self._tree(message), self._asides.get(message["root"])
+        if self._edited is not None and message["id"] not in self._edited:
+            return _ack()
         handle = tree.find(message["id"], search=False)
         if aside is not None and handle is not None:
             aside.keep_data(handle)
@@ -191,6 +218,8 @@ class Target:
         self._on_end(message["generation"], message["checkpoint"], message["record"])
         if not self._confirmed.wait(CONFIRM_S_MAX):
             raise OSError(errno.ETIMEDOUT, "the record was not made durable in time")
+        if self._scan is not None:
+            self._scan.settled()
         self.close()
         return _ack()
 
