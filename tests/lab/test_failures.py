@@ -8,7 +8,7 @@ import pytest
 
 from mirror.adapters.lab import module_setup, plan, status
 from mirror.adapters.lab.client import Lab
-from mirror.adapters.lab.comparison import compare_hosts
+from mirror.adapters.lab.comparison import compare_hosts, lower_directories
 from mirror.errors import LabVerbRefused
 from tests.lab.writer import writing
 
@@ -240,6 +240,25 @@ def test_the_primary_is_stopped_and_started(pair: Lab) -> None:
     pair.exec("n1", ["mirror", "start", "-m", MODULE])
     await_states(pair, RETURN_S, n2="PRIM", n1="SECOND")
     assert_equal(pair)
+
+
+def test_files_are_edited_while_both_are_stopped(pair: Lab) -> None:
+    edited, other = f"{plan.REPLICATED_DIRECTORY}/edited", f"{plan.REPLICATED_DIRECTORY}/other"
+    pair.exec("n1", ["sh", "-c", f"echo before > {edited}; echo before > {other}"])
+    pair.exec("n1", ["mirror", "waitstop", "-m", MODULE])
+    await_states(pair, TAKEOVER_S, n2="ALONE")
+    pair.exec("n2", ["mirror", "waitstop", "-m", MODULE])
+    # n2 has served last: it will be the source.
+    pair.exec("n1", ["sh", "-c", f"echo of n1 > {edited}; echo of n1 > {other}"])
+    pair.exec("n2", ["sh", "-c", f"echo of n2 > {edited}"])
+    for host in ("n2", "n1"):
+        pair.exec(host, ["mirror", "start", "-m", MODULE])
+    await_states(pair, RETURN_S, n2="PRIM", n1="SECOND")
+    assert_equal(pair)
+    assert pair.exec("n2", ["cat", edited, other]).stdout == "of n2\nbefore\n"
+    (directory,) = lower_directories(pair, "n1", MODULE)
+    kept = pair.exec("n1", ["sh", "-c", f"cat {directory}/.mirror/aside/edited-*/files/*"])
+    assert kept.stdout == "of n1\nof n1\n"
 
 
 def test_a_control_plane_that_does_not_come_back(pair: Lab) -> None:
