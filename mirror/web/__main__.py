@@ -62,7 +62,8 @@ async def run(options: Options) -> int:
     https_sockets = _https_sockets(options)
     console = Console(https_port=https_sockets[0].getsockname()[1])
     http_sockets = _http_sockets(options)
-    console.note_urls(tuple(dict.fromkeys(sockets.url_of(one) for one in http_sockets)))
+    # The first is the one that was given; the others may mean another host to a browser.
+    console.note_urls((sockets.url_of(http_sockets[0]),))
     https: Https | None = None
     app = build_app(console, has_https=lambda: https is not None and https.is_served)
     https = Https(app, console.layout, https_sockets)

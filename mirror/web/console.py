@@ -22,6 +22,7 @@ from mirror.errors import NoAnswerInTime
 from mirror.web.attempts import Attempts
 from mirror.web.cluster_seen import ClusterSeen, Membership
 from mirror.web.command_line import CommandLine
+from mirror.web.disks import Disks
 from mirror.web.identity import Caller
 from mirror.web.joining import Joining
 from mirror.web.peers import Peers
@@ -53,8 +54,15 @@ class Console:
         self.ring = Ring()
         self.cluster = ClusterSeen(self.layout)
         self.peers = Peers(self.layout, self.cluster, https_port)
-        self.watcher = Watcher(self.layout, self.environment, self.ring, self.cluster, self.peers)
         self.command_line = CommandLine(self.environment)
+        self.watcher = Watcher(
+            self.layout,
+            self.environment,
+            self.ring,
+            self.cluster,
+            self.peers,
+            Disks(self.command_line),
+        )
         self.joining = Joining(self.layout, self.command_line)
         self.user_sync = UserSync(self.users, self.cluster, self.peers)
         self._configuring = asyncio.Lock()

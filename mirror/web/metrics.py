@@ -72,6 +72,8 @@ class _States(Collector):
         figures = GaugeMetricFamily(
             "mirror_replication", "What the data plane measures", labels=[*labels, "figure"]
         )
+        used = GaugeMetricFamily("mirror_disk_used_bytes", "Of its fullest disk", labels=labels)
+        total = GaugeMetricFamily("mirror_disk_total_bytes", "Of its fullest disk", labels=labels)
         for node in self._nodes:
             for name, module in node.modules.items():
                 key = [node.node, name]
@@ -85,9 +87,12 @@ class _States(Collector):
                 redundant = is_ready and module.state in {"PRIM", "SECOND"}
                 safe.add_metric(key, int(redundant))
                 left.add_metric(key, _left(module))
+                if module.local.disk is not None:
+                    used.add_metric(key, module.local.disk.used_bytes)
+                    total.add_metric(key, module.local.disk.total_bytes)
                 for figure, value in _numbers(module.replication, ""):
                     figures.add_metric([*key, figure], value)
-        yield from (state, ready, serves, safe, left, figures)
+        yield from (state, ready, serves, safe, left, used, total, figures)
 
 
 def metrics_text(nodes: Iterable[NodeState], requests: Mapping[tuple[str, int], int]) -> bytes:

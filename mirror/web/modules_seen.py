@@ -3,6 +3,8 @@
 Read anew only when a file changed, because it is asked for with every look at the state.
 """
 
+import contextlib
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,7 @@ class ModuleFiles:
     directories: tuple[str, ...]
     virtual_ips: tuple[str, ...]
     boot: str
+    since_us: int  # of the last state in its log; 0: there is none
 
 
 class ModulesSeen:
@@ -35,6 +38,7 @@ class ModulesSeen:
         self._layout = layout
         self._store = ModuleStore(layout)
         self._environment = environment
+        self._states: dict[Path, tuple[int, int]] = {}
         self._parsed: dict[Path, tuple[int, ModuleConfig | None]] = {}
 
     def look(self) -> dict[str, ModuleFiles]:
@@ -59,7 +63,20 @@ class ModulesSeen:
             if config and config.vip
             else (),
             boot=config.service.boot if config else "",
+            since_us=self._since_us(paths.log_database),
         )
+
+    def _since_us(self, log: Path) -> int:
+        """When the module came into its state, from its log; read when the log has changed."""
+        changed_ns = max(changed(log), changed(log.with_name(log.name + "-wal")))
+        known = self._states.get(log)
+        if known is None or known[0] != changed_ns:
+            try:
+                known = (changed_ns, last_state_us(log))
+            except sqlite3.Error:
+                known = (changed_ns, 0)
+            self._states[log] = known
+        return known[1]
 
     def _config(self, file: Path) -> ModuleConfig | None:
         try:
@@ -74,3 +91,24 @@ class ModulesSeen:
                 config = None  # the page about its configuration says what is wrong
             known = self._parsed[file] = (changed_ns, config)
         return known[1]
+
+
+def changed(file: Path) -> int:
+    """When a file was changed, in nanoseconds; 0 when it is not there."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def last_state_us(log: Path) -> int:
+    """Time of the newest line `Local state ...`; 0 without one. Raises: sqlite3.Error."""
+    if not log.exists():
+        return 0
+    query = (
+        "SELECT time_us FROM log WHERE source = 'heart' AND text LIKE 'Local state %'"
+        " ORDER BY id DESC LIMIT 1"
+    )
+    with contextlib.closing(sqlite3.connect(f"file:{log}?mode=ro", uri=True, timeout=1)) as found:
+        row = found.execute(query).fetchone()
+    return int(row[0]) if row else 0

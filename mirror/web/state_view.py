@@ -5,11 +5,19 @@ model is passed on, so that a newer control plane can show more without a change
 """
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
-from mirror.web.models.state import ControlPlaneSeen, ModuleState, NodeSide, NodeState
+from mirror.web.models.state import (
+    ControlPlaneSeen,
+    DiskSpace,
+    ModuleState,
+    NodeSide,
+    NodeState,
+)
 from mirror.web.modules_seen import ModuleFiles
 
+VERSION = version("mirror")
 UNKNOWN, NOT_CONFIGURED = "UNKNOWN", "NOT_CONFIGURED"
 _UNHEARD = "the node does not answer: whether the data are safe is not known"
 # Of the reply, what has its own field in the answer.
@@ -22,20 +30,25 @@ def node_state(
     replied: Mapping[str, Mapping[str, Any]] | None,
     files: Mapping[str, ModuleFiles],
     observed: str,
+    disks: Mapping[str, DiskSpace | None] | None = None,
 ) -> NodeState:
     """Put together what is known of one node. replied: None when the control plane is silent."""
     names = sorted({*files, *(replied or {})})
-    return NodeState(
+    built = NodeState(
         node=node,
         time_us=time_us,
         reachable=True,
         observed="",
+        version=VERSION,
         control_plane=ControlPlaneSeen(reachable=replied is not None, observed=observed),
         modules={
             name: module_state(node, name, (replied or {}).get(name), files.get(name), observed)
             for name in names
         },
     )
+    for name, module in built.modules.items():
+        module.local.disk = (disks or {}).get(name)
+    return built
 
 
 def module_state(
@@ -56,6 +69,7 @@ def module_state(
         local.state = str(values.get("state") or UNKNOWN)
         local.ready = readiness(values.get("ready"))
         safety, reason = str(values.get("safety") or ""), str(values.get("reason") or "")
+    local.since_us = files.since_us if files else 0
     given = values or {}
     remote = given.get("remote")
     return ModuleState(

@@ -20,6 +20,7 @@ from mirror.adapters.local_events import stream_events
 from mirror.config.layout import Layout
 from mirror.errors import MirrorError, PeerNotReachable
 from mirror.web.cluster_seen import ClusterSeen
+from mirror.web.disks import Disks
 from mirror.web.identity import Caller, Via
 from mirror.web.models.state import ControlPlaneSeen, ModuleState, NodeState
 from mirror.web.modules_seen import ModuleFiles, ModulesSeen
@@ -32,6 +33,7 @@ LOOK_EVERY_S = 0.2  # a change is in the page within half a second
 ANSWER_S = 2.0
 FILES_EVERY_LOOKS = 5
 FIGURES_EVERY_MS = 1000
+DISKS_EVERY_S = 15.0
 AGAIN_S = 1.0
 # The other node's console sends a sign of life every second.
 SILENCE_S = 4.0
@@ -48,6 +50,7 @@ class Watcher:
         ring: Ring,
         cluster: ClusterSeen,
         peers: Peers,
+        disks: Disks,
     ) -> None:
         self.nodes: dict[str, NodeState] = {}
         self.looked_ms = 0  # boot clock of the last look at this node
@@ -55,6 +58,7 @@ class Watcher:
         self._ring = ring
         self._cluster = cluster
         self._peers = peers
+        self._disks = disks
         self._calls = LocalCalls(layout.control_socket)
         self._files = ModulesSeen(layout, environment)
         self._seen_files: dict[str, ModuleFiles] = {}
@@ -67,6 +71,7 @@ class Watcher:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch_this_node())
+                group.create_task(self._watch_disks())
                 group.create_task(self._watch_the_other())
         finally:
             for follower in self._followers.values():
@@ -91,7 +96,8 @@ class Watcher:
             replied, observed = reply["modules"], ""
         except (MirrorError, KeyError) as error:
             replied, observed = None, str(error)
-        fresh = node_state(name, clock.wall_us(), replied, self._seen_files, observed)
+        disks = self._disks.of_modules(self._directories())
+        fresh = node_state(name, clock.wall_us(), replied, self._seen_files, observed, disks)
         self.looked_ms = clock.boottime_ms()
         self._publish_changes(fresh)
         return fresh
@@ -122,6 +128,16 @@ class Watcher:
                 # A reply of another shape must not end the watch over everything else.
                 self._trace.exception("look at the node failed")
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _watch_disks(self) -> None:
+        while True:
+            wanted = self._directories().values()
+            await self._disks.look([one for directories in wanted for one in directories])
+            # Without a directory to look at, the files may not have been looked at yet.
+            await asyncio.sleep(DISKS_EVERY_S if wanted else AGAIN_S)
+
+    def _directories(self) -> dict[str, tuple[str, ...]]:
+        return {name: one.directories for name, one in self._seen_files.items() if one.configured}
 
     def _publish_changes(self, fresh: NodeState) -> None:
         known = self.nodes.get(fresh.node)
@@ -268,7 +284,14 @@ class Watcher:
 
 def _still(state: ModuleState) -> ModuleState:
     """The state without the figures that change at each look."""
-    return state.model_copy(update={"replication": {}, "heartbeats": None, "progress": None})
+    local = state.local.model_copy(update={"disk": None})
+    figures: dict[str, Any] = {
+        "replication": {},
+        "heartbeats": None,
+        "progress": None,
+        "local": local,
+    }
+    return state.model_copy(update=figures)
 
 
 def _applied(known: NodeState, name: str, data: Mapping[str, Any]) -> NodeState:

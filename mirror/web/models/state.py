@@ -5,6 +5,18 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class DiskSpace(BaseModel):
+    """How full a disk is."""
+
+    directory: str = Field(description="The replicated directory that lies on it")
+    used_bytes: int
+    total_bytes: int
+    full_at_us: int | None = Field(
+        description="When it will be full at the rate of late; null: not soon, or not known"
+    )
+    time_us: int = Field(description="When this was so")
+
+
 class NodeSide(BaseModel):
     """A module on one node. Further figures of the control plane are passed on as they are."""
 
@@ -16,6 +28,12 @@ class NodeSide(BaseModel):
         description="STOP, WAIT, ALONE, UP, PRIM, SECOND, UNKNOWN (no answer) or NOT_CONFIGURED",
     )
     ready: str = Field(default="", description="NotReady, Transient, Ready, or empty")
+    since_us: int = Field(
+        default=0, description="Since when it is in this state; 0: not known. Only of `local`"
+    )
+    disk: DiskSpace | None = Field(
+        default=None, description="The fullest disk of its directories. Only of `local`"
+    )
 
 
 class ModuleState(BaseModel):
@@ -65,6 +83,7 @@ class NodeState(BaseModel):
     time_us: int = Field(description="Microseconds since 1970 when this was so: the age to show")
     reachable: bool = Field(description="False: the console of that node does not answer")
     observed: str = Field(description="Why it does not answer; empty when it does")
+    version: str = Field(description="Of mirror on that node")
     control_plane: ControlPlaneSeen
     modules: dict[str, ModuleState]
 

@@ -2,15 +2,18 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mirror.adapters.module_log import ModuleLog
 from mirror.config.module_store import ModuleStore
 
-from .world import Browser, Node
+from .world import PRIM, Browser, ControlPlane, Node, events, until
 
 LOG = "/api/v1/modules/web/log"
 
@@ -64,6 +67,27 @@ def test_the_states_of_the_past(web: Node, monitor: Browser) -> None:
     since = timeline["periods"][2]["from_us"]
     late = monitor.json("/api/v1/modules/web/timeline", since_us=since)
     assert [one["state"] for one in late["periods"]] == ["ALONE", "PRIM"]
+
+
+def test_since_when_and_how_full(web: Node, monitor: Browser) -> None:
+    ModuleStore(web.layout).apply("web", ModuleStore(web.layout).stage("web"))
+    plane = ControlPlane(web.layout.control_socket)
+    plane.states["web"] = PRIM
+    wanted = monitor.json("/api/v1/modules/web/timeline")["periods"][-1]["from_us"]
+    deadline = time.monotonic() + 40
+    local: dict[str, Any] = {}
+    with events(monitor) as found:
+        # The files are looked at each second, the disks each quarter of a minute.
+        while local.get("since_us") != wanted or not local.get("disk"):
+            local = monitor.json("/api/v1/modules/web/state")["local"]
+            until(found, "beat")
+            assert time.monotonic() < deadline, local
+    assert 0 < local["disk"]["used_bytes"] < local["disk"]["total_bytes"]
+    assert monitor.json("/api/v1/state")["version"] == version("mirror")
+    lines = monitor.get("/metrics").text
+    assert 'mirror_disk_used_bytes{module="web",node="this"}' in lines
+    plane.close()
+    ModuleStore(web.layout).remove_applied("web")
 
 
 def test_what_scripts_said(web: Node, operator: Browser) -> None:

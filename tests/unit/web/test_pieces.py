@@ -16,6 +16,7 @@ from mirror.adapters.console.roles import Role
 from mirror.adapters.console.users import Users, check_password
 from mirror.errors import ConsoleDatabaseFailed, ConsoleNotStarted, InputRefused, PasswordRefused
 from mirror.web import sockets
+from mirror.web.disks import Sample, full_at_us
 from mirror.web.ring import Event, Ring
 from mirror.web.sse import Parser, written
 from mirror.web.static_files import StaticFiles
@@ -149,6 +150,33 @@ def test_before_the_front_end_is_built_a_page_says_how(tmp_path: Path) -> None:
     assert "make console" in page.text
     assert "<script" not in page.text
     assert "style=" not in page.text
+
+
+GIB = 1024**3
+MINUTE_US = 60_000_000
+
+
+@pytest.mark.parametrize(
+    ("samples", "full_after_minutes"),
+    [
+        ([(0, 50), (10, 60)], 40),
+        ([(0, 50), (5, 55), (10, 60)], 40),
+        ([(0, 50), (4, 60)], None),
+        ([(0, 50), (10, 50)], None),
+        ([(0, 60), (10, 50)], None),
+        ([(0, 50), (10, 100)], 0),
+        ([(0, 50)], None),
+    ],
+)
+def test_when_a_disk_will_be_full(
+    samples: list[tuple[int, int]], full_after_minutes: int | None
+) -> None:
+    seen = [Sample(minute * MINUTE_US, used * GIB, 100 * GIB) for minute, used in samples]
+    found = full_at_us(seen)
+    if full_after_minutes is None:
+        assert found is None
+    else:
+        assert found == seen[-1].time_us + full_after_minutes * MINUTE_US
 
 
 @pytest.mark.parametrize(
