@@ -147,7 +147,7 @@ class DataPhase:
 
     def _dispatch(self, work: Work, status: os.stat_result) -> None:
         if stat.S_ISDIR(status.st_mode):
-            self._directories.add(work.root, work.id, work.handle)
+            self._directories.add(work.root, work.id, work.handle, whole=False)
             self._directory_entries += work.entries
         elif not stat.S_ISREG(status.st_mode):
             self._copied.append(work)

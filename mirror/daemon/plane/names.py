@@ -76,7 +76,7 @@ class Names:
                 self._plane.index_remove(part)
         self.whole.add(number)
         self._walked = {key for key in self._walked if key[0] != number}
-        self._worklist.add(number, root.id, root.handle)
+        self._worklist.add(number, root.id, root.handle, whole=True)
         self._again.append(Visit(number, root.id, root.handle, None))
 
     def pending_count(self, count_max: int) -> int:
@@ -120,7 +120,8 @@ class Names:
             raise
         if frozen:
             for entry in self._new:
-                self._worklist.add(entry.root, entry.id, entry.handle)
+                whole = entry.kind == PlaceKind.WHOLE
+                self._worklist.add(entry.root, entry.id, entry.handle, whole=whole)
         else:
             self._settle(entries)
         self._new = []
@@ -229,6 +230,9 @@ class Names:
         for ours in compared.same:
             if visit.root in self.whole:
                 self._found(visit.root, ours, Outcome.WAS_THERE)
+            else:
+                # Made by a live change whose time did not arrive any more: the name says it.
+                self._remember(PlaceKind.ATTRIBUTES, visit.root, ours)
         for ours in compared.unfinished:
             self._found(visit.root, ours, Outcome.UNFINISHED)
 
@@ -325,10 +329,12 @@ class Names:
                 self._again.append(visit)
         self.found_bytes += ours.size
         if root in self.whole:
-            self._worklist.add(root, ours.standing.id, ours.handle)
+            self._worklist.add(root, ours.standing.id, ours.handle, whole=True)
         else:
-            whole = PlaceKind.WHOLE
-            self._new.append(Entry(whole, *key, 0, b"", NO_ID, b"", ours.handle, 0))
+            self._remember(PlaceKind.WHOLE, root, ours)
+
+    def _remember(self, kind: PlaceKind, root: int, ours: Ours) -> None:
+        self._new.append(Entry(kind, root, ours.standing.id, 0, b"", NO_ID, b"", ours.handle, 0))
 
     def _walk(self, comparing: Comparing) -> None:
         attach: list[tuple[Visit, Ours]] = []

@@ -91,7 +91,7 @@ class Works:
                 for _, group in itertools.groupby(entries, attrgetter("id")):
                     yield self._work(kind, list(group))
         for item in self._worklist:
-            yield Work(*item, whole=True)
+            yield Work(item.root, item.id, item.handle, whole=item.whole)
 
     def _work(self, kind: PlaceKind, entries: list[Entry]) -> Work:
         first = entries[0]
