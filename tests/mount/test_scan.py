@@ -15,7 +15,8 @@ from mirror.adapters.native import Plane
 from mirror.core.reintegration.progress import Outcome
 from mirror.daemon.plane.directories import Directory
 from mirror.daemon.plane.numbers import HiddenNumbers, filesystem_ns_after
-from mirror.daemon.plane.scan import Scan
+from mirror.daemon.plane.objects import root_of
+from mirror.daemon.plane.scan import Scan, Walk
 from mirror.vocabulary.places import PlaceKind
 from tests.mount.reintegrating import Nodes, two_nodes
 
@@ -201,12 +202,37 @@ def test_a_scan_that_did_not_end_is_owed(nodes: Nodes) -> None:
     assert numbers.of(0).time_ns == before_ns
 
 
-def test_what_moves_during_the_scan_is_found(nodes: Nodes) -> None:
-    """Edited while stopped, and moved by the application while the scan runs."""
-    edit_in_place(nodes.left)
-    (nodes.mount / "late").mkdir()
-    (nodes.mount / "a" / "big").rename(nodes.mount / "late" / "big")
-    start_both(nodes)
+def test_what_moves_during_the_scan_is_found(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Edited while stopped, and moved by the application to where the scan has been already."""
+    monkeypatch.setattr("mirror.daemon.plane.scan.WALKERS", 1)
+    tops = {name: nodes.mount / name for name in ("x", "y")}
+    for top in tops.values():
+        top.mkdir()
+        (top / f"file-{top.name}").write_text("before")
+    nodes.reintegrate()
+    nodes.part()
+    since_ns = filesystem_ns_after(str(nodes.left))
+    for name in tops:
+        (nodes.left / name / f"file-{name}").write_text("edited")
+    begun_ns = filesystem_ns_after(str(nodes.left))
+    moved: list[str] = []
+
+    def move_behind() -> bool:
+        for name, other in (("x", "y"), ("y", "x")):
+            if not moved and tops[name].stat().st_ino in walk.walked:
+                moved.append(f"file-{other}")
+                (tops[other] / moved[0]).rename(tops[name] / moved[0])
+        return False
+
+    root = root_of(nodes.source, 0)
+    walk = Walk(nodes.source, root, since_ns, move_behind)
+    walk.run()
+    assert len(moved) == 1
+    walk.again(begun_ns)
+    nodes.reintegrate()
+    assert [str(each) for each in nodes.differences()] == []
 
 
 def test_an_unbroken_cover_is_seen(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ class Scan:
             found = 1
             self._mark_all(root)
         else:
-            walk = _Walk(self._plane, root, before.time_ns, self._stop.is_set)
+            walk = Walk(self._plane, root, before.time_ns, self._stop.is_set)
             try:
                 walk.run()
                 walk.again(begun_ns)
@@ -119,7 +119,7 @@ class Scan:
         self._plane.index_merge([Entry(kind, root.number, NO_ID, 0, b"", NO_ID, b"", b"", 0)])
 
 
-class _Walk:
+class Walk:
     """A walk of several threads over one root."""
 
     def __init__(
@@ -131,7 +131,7 @@ class _Walk:
         self._should_stop = should_stop
         self._changed = threading.Condition()
         self._stack = [root.handle]
-        self._walked: set[int] = set()  # inode numbers of directories
+        self.walked: set[int] = set()  # inode numbers of directories listed
         self._active = 0
         self._failure: OSError | None = None
         self._entries: list[Entry] = []
@@ -154,7 +154,7 @@ class _Walk:
         Raises: OSError.
         """
         for _ in range(AGAIN_MAX):
-            walked_before = len(self._walked)
+            walked_before = len(self.walked)
             handles = {
                 entry.handle
                 for kind in (PlaceKind.NAME, PlaceKind.DIRECTORY)
@@ -164,7 +164,7 @@ class _Walk:
             for handle in handles:
                 self._list(handle, changed_since_ns=begun_ns)
             self.run()
-            if len(self._walked) == walked_before:
+            if len(self.walked) == walked_before:
                 return
 
     def _work(self) -> None:
@@ -198,7 +198,7 @@ class _Walk:
                 if is_top:
                     self._look(fd, b".", status)
                 with self._changed:
-                    self._walked.add(status.st_ino)
+                    self.walked.add(status.st_ino)
                 with os.scandir(fd) as entries:
                     for entry in entries:
                         name = os.fsencode(entry.name)
@@ -232,7 +232,7 @@ class _Walk:
             )
         if is_directory and name != b".":
             with self._changed:
-                if status.st_ino not in self._walked:
+                if status.st_ino not in self.walked:
                     self._stack.append(seen.handle)
                     self._changed.notify()
 
