@@ -16,9 +16,10 @@
 /* Goes up when a declaration here changes; adapters/native.py refuses another number. */
 #define MN_ABI_VERSION 3
 
-#define MN_ID_SIZE     16
-#define MN_HANDLE_SIZE 48 /* type (4, little-endian), size (1), bytes, padding: opaque to Python  \
-                           */
+#define MN_ID_SIZE 16
+#define MN_HANDLE_SIZE                                                                            \
+    48 /* type (4, little-endian), size (1), bytes, padding: opaque to Python                     \
+        */
 #define MN_IDENTITY_MISSING 1 /* positive condition of mnf_root_add, mnf_look */
 #define MN_PYTHON_MESSAGE   1 /* positive condition of mnf_apply_serve */
 #define MN_PEER_REFUSED     1 /* positive condition of mnf_offer */
@@ -144,8 +145,8 @@ void mnf_open_gate(struct mn_plane *plane);
 int mnf_close_gate(struct mn_plane *plane, uint32_t timeout_ms);
 int mnf_checkpoint(struct mn_plane *plane, uint64_t *epoch_out);
 void mnf_joining(struct mn_plane *plane, int joining);
-/* Objects whose attributes must be sent once more, made by live changes while joining. At most 256 at once. Returns the
- * number, 0 when there is none now. */
+/* Objects whose attributes must be sent once more, made by live changes while joining. At most 256
+ * at once. Returns the number, 0 when there is none now. */
 struct mnf_joined {
     uint8_t root;
     uint8_t id[16];
@@ -177,8 +178,8 @@ void mnf_unlock_object(struct mn_plane *plane, struct mn_object_lock *lock);
 
 /* Mounts. */
 int mnf_bind(const char *source, const char *target, int read_only); /* private */
-/* lazy: what is still used keeps it until then. force: a FUSE mount's connection is aborted first, so that what
- * waits in it gets errors and its workers end. */
+/* lazy: what is still used keeps it until then. force: a FUSE mount's connection is aborted first,
+ * so that what waits in it gets errors and its workers end. */
 int mnf_unmount(const char *target, int lazy, int force);
 int mnf_sync(int fd); /* syncfs */
 int mnf_protect_process(

@@ -62,7 +62,7 @@ def read_beneath(root: Path, path: str) -> tuple[bytes, FileFacts]:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
                 raise FileNotReadable(file=path, observed="no regular file")
-            with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 - a descriptor
+            with open(descriptor, "rb", closefd=False) as file:
                 content = file.read(FILE_BYTES_MAX + 1)
         finally:
             os.close(descriptor)

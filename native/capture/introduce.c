@@ -222,7 +222,8 @@ static int introduce_path(struct mn_change *change, struct mn_node *node, uint32
         for (; at->introduced_serial != serial && at != change->mount->nodes.root;
              at = at->parent) {
             path[depth++ % 256] = at;
-            if (at->parent == NULL && find_other_name(change->mount, at) != 0)
+            if (at->parent == NULL &&
+                (find_other_name(change->mount, at) != 0 || at->parent == NULL))
                 return -ESTALE; /* its name is not known any more */
         }
         for (uint32_t i = 0; i < depth && i < 256 && result == 0; i++) {

@@ -1,5 +1,6 @@
 #include "capture/node.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,15 +118,15 @@ static void place_locked(struct mn_node_table *table, struct mn_node *node, stru
     unsigned count;
     size_t size = strlen(name);
 
+    assert(parent != NULL);
     if (node == table->root || stands_at(node, parent, name))
         return;
     if (node->parent == NULL) {
-        char *copy = malloc(size + 1);
+        char *copy = realloc(node->name, size + 1);
 
         if (copy == NULL)
             return;
         memcpy(copy, name, size + 1);
-        free(node->name);
         node->name = copy;
         node->name_size = (uint16_t)size;
         node->parent = parent;

@@ -205,6 +205,12 @@ def look_up(pair: Pair, name: bytes) -> native.Look:
     return found
 
 
+def first_hole(path: Path) -> int:
+    """Offset of the first hole, or the size of the file."""
+    with path.open("rb") as file:
+        return os.lseek(file.fileno(), 0, os.SEEK_HOLE)
+
+
 def test_a_hole_within_a_block_at_the_target_is_no_data(pair: Pair) -> None:
     """After a power loss a disk may hold a hole where the other one holds zeros."""
     content = b"x" * 8192 + bytes(57344) + b"y" * 4096
@@ -215,12 +221,11 @@ def test_a_hole_within_a_block_at_the_target_is_no_data(pair: Pair) -> None:
         keep_size_and_punch = 3
         offset, size = ctypes.c_long(8192), ctypes.c_long(57344)
         assert libc.fallocate(damaged.fileno(), keep_size_and_punch, offset, size) == 0
-    os.utime(pair.right / "file", ns=(0, (pair.left / "file").stat().st_mtime_ns))
-    assert [each.what for each in compare_trees(pair.left, pair.right)] == ["holes"]
+    assert first_hole(pair.right / "file") == 8192
     with pair.copy_lane() as lane:
         look = look_up(pair, b"file")
         assert look.id is not None
         copied = pair.primary.copy_range(0, look.handle, look.id, lane, 0, len(content))
     assert copied.copied_bytes == 65536
-    os.utime(pair.right / "file", ns=(0, (pair.left / "file").stat().st_mtime_ns))
-    assert compare_trees(pair.left, pair.right) == []
+    assert first_hole(pair.right / "file") == len(content)
+    assert (pair.right / "file").read_bytes() == content

@@ -38,7 +38,9 @@ def test_durations(text: str, bare_unit: DurationUnit, expected_ms: int) -> None
     assert parse_duration_ms(text, bare_unit) == expected_ms
 
 
-@pytest.mark.parametrize("text", ["", "s", "-1", "1.5s", "1h30m", "3 weeks", "9" * 19, "\u0661", "1S"])
+@pytest.mark.parametrize(
+    "text", ["", "s", "-1", "1.5s", "1h30m", "3 weeks", "9" * 19, "\u0661", "1S"]
+)
 def test_durations_refused(text: str) -> None:
     with pytest.raises(UnitRefused):
         parse_duration_ms(text, "ms")
