@@ -1,0 +1,37 @@
+"""Ranges of dirty regions: every region once, nothing else, in pieces of bounded size."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror.core.reintegration.data import bytes_of, pieces_of, ranges_of
+from mirror.vocabulary.places import REGION_BYTES
+
+regions = st.lists(st.integers(0, 200), max_size=60)
+
+
+@given(regions)
+def test_ranges_hold_each_region_once(numbers: list[int]) -> None:
+    ranges = ranges_of(numbers)
+    covered = [
+        offset // REGION_BYTES + step
+        for offset, size in ranges
+        for step in range(size // REGION_BYTES)
+    ]
+    assert covered == sorted(set(numbers))
+    ends = [sum(each) for each in ranges]
+    assert all(end < each[0] for end, each in zip(ends, ranges[1:], strict=False)), "not merged"
+
+
+@given(regions, st.integers(1, 10 * REGION_BYTES))
+def test_pieces_are_the_ranges_cut(numbers: list[int], piece_bytes_max: int) -> None:
+    ranges = ranges_of(numbers[:10])
+    pieces = list(pieces_of(ranges, max(piece_bytes_max, REGION_BYTES // 8)))
+    assert bytes_of(pieces) == bytes_of(ranges)
+    glued: list[tuple[int, int]] = []
+    for offset, size in pieces:
+        assert 0 < size <= max(piece_bytes_max, REGION_BYTES // 8)
+        if glued and sum(glued[-1]) == offset:
+            glued[-1] = (glued[-1][0], glued[-1][1] + size)
+        else:
+            glued.append((offset, size))
+    assert tuple(glued) == ranges
