@@ -1,4 +1,4 @@
-"""Measure mirror on this machine: python -m bench [--only abcdef] [--rounds N] [--json FILE].
+"""Measure mirror on this machine: python -m bench [--only abcdefg] [--rounds N] [--json FILE].
 
 Needs root. Each measure prints its table when it is done; the JSON has every figure. What the
 letters mean: bench/measures.py.
@@ -13,7 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.hosts import opened
-from bench.measures import MEASURES, ROUNDS, Row
+from bench.measures import MEASURES, ROUNDS
+from bench.row import Row
 
 
 def show(row: Row) -> str:
@@ -21,7 +22,7 @@ def show(row: Row) -> str:
     figures = "  ".join(f"{key} {value:,.1f}" for key, value in row.figures.items())
     text = f"{row.measure}  {row.what:<44} {figures}"
     if row.ratio is not None:
-        text += f"  = {row.ratio:.2f} x {row.of}"
+        text += f"  = {row.ratio:{'.2f' if row.ratio >= 1 / 3 else '.4f'}} x {row.of}"
     if row.ratio is not None and row.target is not None:
         text += f" ({'within' if row.ratio <= row.target else 'ABOVE'} {row.target:g})"
     return text

@@ -12,12 +12,13 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 from bench.hosts import ADDRESSES, Hosts
+from bench.reintegration import reintegration
+from bench.row import Figures, Row
 
 ROUNDS = 5
 WRITES = 8_000
@@ -27,20 +28,6 @@ SYNCS = 60
 THREAD_COUNTS = (1, 2, 4, 8)
 STREAM_BYTES = 256 << 20
 ASK_ATTEMPTS = 100
-
-Figures = dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table. ratio: against `of`, where there is something to compare."""
-
-    measure: str
-    what: str
-    figures: Figures
-    ratio: float | None = None
-    of: str = ""
-    target: float | None = None
 
 
 def load(hosts: Hosts, path: Path, *arguments: object) -> Figures:
@@ -253,4 +240,5 @@ MEASURES: dict[str, Callable[[Hosts, int], list[Row]]] = {
     "d": throughput,
     "e": metadata,
     "f": threads,
+    "g": reintegration,
 }
