@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from mirror.adapters.native import Entry
+from mirror.core.reintegration.names import NO_ID
+from mirror.daemon.plane.objects import root_of
+from mirror.errors import ReintegrationStopped
+from mirror.vocabulary.places import PlaceKind
 from tests.mount.reintegrating import Nodes, two_nodes
 
 pytestmark = pytest.mark.mount
@@ -192,3 +197,72 @@ def test_immutable_and_append_only(nodes: Nodes) -> None:
     nodes.reintegrate()
     assert_joined(nodes)
     assert small.read_text() == "changed all the same"
+
+
+def test_an_index_that_met_its_bound_is_compared_wholly(nodes: Nodes) -> None:
+    """ALL in the index: everything is compared, nothing equal travels, and it ends."""
+    joined(nodes)
+    root = root_of(nodes.source, 0)
+    everything = Entry(PlaceKind.ALL, 0, NO_ID, 0, b"", NO_ID, b"", root.handle, 0)
+    nodes.source.index_merge([everything])
+    (nodes.mount / "a" / "b" / "small").write_text("changed")
+    outcome = nodes.reintegrate()
+    assert_joined(nodes)
+    assert outcome.bytes_compared > 300_000
+    assert outcome.bytes_copied == len("changed")
+
+
+def test_bytes_on_the_wire_follow_the_change(nodes: Nodes) -> None:
+    """SafeKit's partial path was broken for years, unseen: ours cannot be."""
+    (nodes.mount / "big").write_bytes(os.urandom(20 << 20))
+    nodes.reintegrate(full=True)
+    nodes.part()
+    with (nodes.mount / "big").open("r+b") as file:
+        file.seek(10 << 20)
+        file.write(b"changed")
+    nodes.reintegrate()
+    assert nodes.session is not None
+    sent = sum(each.counters()[0] for each in nodes.session.all())
+    assert_joined(nodes)
+    assert sent < 100_000
+
+
+def test_a_bandwidth_is_kept(nodes: Nodes) -> None:
+    (nodes.mount / "big").write_bytes(os.urandom(3 << 20))
+    outcome = nodes.reintegrate(full=True, allowed_bytes_s=2 << 20)
+    assert_joined(nodes)
+    # 3 MiB at 2 MiB a second, a second of it ahead.
+    assert 0.5 < outcome.seconds < 5
+
+
+def test_a_stop_in_the_middle_is_gone_on_from(nodes: Nodes) -> None:
+    populate(nodes.mount)
+    nodes.reintegrate(full=True)
+    nodes.part()
+    (nodes.mount / "more").mkdir()
+    for number in range(20):
+        (nodes.mount / "more" / str(number)).write_bytes(os.urandom(100_000))
+    stops = iter([False] * 3)
+    with pytest.raises(ReintegrationStopped):
+        nodes.reintegrate(should_stop=lambda: next(stops, True))
+    nodes.part()
+    (nodes.mount / "more" / "7").write_text("changed in between")
+    nodes.reintegrate()
+    assert_joined(nodes)
+
+
+def test_identities_survive(nodes: Nodes) -> None:
+    """The same object has the same identity on both nodes; a recreated one has another."""
+    joined(nodes)
+    (nodes.mount / "a" / "b" / "small").unlink()
+    (nodes.mount / "a" / "b" / "small").write_text("new")
+    nodes.reintegrate()
+    assert_joined(nodes)
+    for path in ("a", "a/file", "a/b/small", "a/link", "a/fifo", "sparse"):
+        ours, theirs = (
+            os.getxattr(top / path, "trusted.mirror.id", follow_symlinks=False)[:16]
+            for top in (nodes.left, nodes.right)
+        )
+        assert ours == theirs, path
+        marks = os.listxattr(nodes.right / path, follow_symlinks=False)
+        assert "trusted.mirror.fresh" not in marks, path

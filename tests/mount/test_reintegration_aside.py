@@ -1,0 +1,99 @@
+"""Nothing that may be an acknowledged change is discarded silently (invariant 7)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.mount.reintegrating import Nodes, two_nodes
+
+pytestmark = pytest.mark.mount
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[Nodes]:
+    with two_nodes(tmp_path) as both:
+        yield both
+
+
+def kept(nodes: Nodes, name: str) -> dict[str, dict[str, Any]]:
+    """The list of what was kept, by path; each line's file is there."""
+    folder = nodes.right / ".mirror" / "aside" / name
+    lines = (folder / "list.jsonl").read_text().splitlines()
+    entries = {}
+    for line in lines:
+        entry = json.loads(line)
+        assert os.lstat(folder / entry["kept"]).st_size == entry["size_bytes"]
+        assert entry["path"] not in entries
+        entries[entry["path"]] = entry | {"text": (folder / entry["kept"]).read_text()}
+    return entries
+
+
+def test_what_the_target_did_alone_is_kept_aside(nodes: Nodes) -> None:
+    """A split brain: the target's own versions go, and are found again."""
+    top = nodes.mount
+    (top / "d" / "e").mkdir(parents=True)
+    for name in ("both", "replaced", "same"):
+        (top / name).write_text(f"{name} before")
+    (top / "d" / "deep").write_text("deep before")
+    nodes.reintegrate(full=True)
+    nodes.part()
+    (nodes.right / "both").write_text("theirs")
+    (nodes.right / "new").write_text("theirs alone")
+    (nodes.right / "d" / "e" / "more").write_text("theirs below")
+    (nodes.right / "replaced").unlink()
+    (nodes.right / "replaced").write_text("another file there")
+    (top / "both").write_text("ours!")
+    (top / "d" / "deep").unlink()
+    nodes.reintegrate(full=True, aside="2026-11-20")
+    assert [str(each) for each in nodes.differences()] == []
+    entries = kept(nodes, "2026-11-20")
+    assert {path: entry["text"] for path, entry in entries.items()} == {
+        "both": "theirs",
+        "new": "theirs alone",
+        "d/e/more": "theirs below",
+        "replaced": "another file there",
+        "d/deep": "deep before",
+    }
+    whats = {path: entry["what"] for path, entry in entries.items()}
+    assert whats == {
+        "both": "replaced",
+        "new": "deleted",
+        "d/e/more": "deleted",
+        "replaced": "replaced",
+        "d/deep": "deleted",
+    }
+    assert {entry["side"] for entry in entries.values()} == {"SECOND"}
+
+
+def test_a_directory_that_goes_is_kept_whole(nodes: Nodes) -> None:
+    (nodes.mount / "stays").touch()
+    nodes.reintegrate(full=True)
+    nodes.part()
+    (nodes.right / "theirs" / "below").mkdir(parents=True)
+    (nodes.right / "theirs" / "below" / "file").write_text("kept")
+    nodes.reintegrate(full=True, aside="folder")
+    assert [str(each) for each in nodes.differences()] == []
+    assert kept(nodes, "folder")["theirs/below/file"]["text"] == "kept"
+
+
+def test_equal_files_are_not_kept(nodes: Nodes) -> None:
+    for top in (nodes.left, nodes.right):
+        (top / "equal").write_bytes(b"x" * 3_000_000)
+        (top / "longer-there").write_text("begin")
+    (nodes.right / "longer-there").write_text("begin and more")
+    outcome = nodes.reintegrate(full=True, aside="first")
+    assert [str(each) for each in nodes.differences()] == []
+    assert set(kept(nodes, "first")) == {"longer-there"}
+    assert outcome.bytes_copied < 100
+
+
+def test_a_folder_name_from_the_network_stays_one_name(nodes: Nodes, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="Invalid argument"):
+        nodes.reintegrate(full=True, aside="../../../out")
+    assert not (tmp_path / "out").exists()
