@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,6 +38,8 @@ int mn_lower_handle(int directory_fd, const char *name, struct mn_handle *handle
     return 0;
 }
 
+enum { REUSE_TRIES_MAX = 1000 };
+
 static int open_handle(const struct mn_root *root, const struct mn_handle *handle, int flags)
 {
     union handle_buffer buffer;
@@ -46,8 +49,15 @@ static int open_handle(const struct mn_root *root, const struct mn_handle *handl
     buffer.handle.handle_bytes = handle->size;
     buffer.handle.handle_type = handle->type;
     memcpy(buffer.handle.f_handle, handle->bytes, handle->size);
-    int fd = open_by_handle_at(root->directory_fd, &buffer.handle, flags | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    /* ENOMEM is also what the kernel says of an inode number that is just being used again
+     * (iget_locked during I_CREATING, seen on Linux 6.18): a moment later it is ESTALE. */
+    for (int tries = 0; tries < REUSE_TRIES_MAX; tries++) {
+        int fd = open_by_handle_at(root->directory_fd, &buffer.handle, flags | O_CLOEXEC);
+        if (fd >= 0 || errno != ENOMEM)
+            return fd < 0 ? -errno : fd;
+        sched_yield();
+    }
+    return -ENOMEM;
 }
 
 /* The open of a device node starts its driver, whoever asked for it: only data may be opened. */
