@@ -5,6 +5,7 @@ header, which the other node believes from a certificate of the cluster and from
 """
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -26,6 +27,15 @@ READ_S = 700.0
 CONNECTIONS_MAX = 100
 # Less than the server keeps them, so that a request never meets a closing connection.
 KEPT_ALIVE_S = 15.0
+# A host that lost its power says no goodbye: without these, a request on a connection from before
+# would wait for its answer as long as a configuration may take (seen: minutes).
+DEATH_IS_NOTICED = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 3000),
+)
 
 
 class Peers:
@@ -103,13 +113,15 @@ class Peers:
                 context = tls_context(self._pki.directory, server_side=False)
             except MirrorError as error:
                 raise PeerNotReachable(node=node, observed=str(error)) from error
-            self._client = httpx.AsyncClient(
+            transport = httpx.AsyncHTTPTransport(
                 verify=context,
                 trust_env=False,
                 limits=httpx.Limits(
                     max_connections=CONNECTIONS_MAX, keepalive_expiry=KEPT_ALIVE_S
                 ),
+                socket_options=DEATH_IS_NOTICED,
             )
+            self._client = httpx.AsyncClient(transport=transport, trust_env=False)
             self._stamp = stamp
         return self._client
 
