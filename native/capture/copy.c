@@ -9,7 +9,9 @@
 #include "hash/hash.h"
 #include "wire/wire_messages.h"
 
-enum { BLOCK_BYTES = MN_REGION_BYTES };
+/* Compared in the blocks that databases and file systems write, so that a changed page is all that
+ * travels of its region; neighbours that differ travel together. */
+enum { BLOCK_BYTES = 4096, SEND_BYTES_MAX = MN_REGION_BYTES };
 
 static int receive_ack(struct mn_connection *connection)
 {
@@ -122,12 +124,45 @@ static int receive_acks(const struct mn_copy *copy, uint32_t count, int result)
     return result;
 }
 
+/* Sends the blocks that have no equal in `theirs`, the target's hashes, in runs of at most
+ * SEND_BYTES_MAX. *sent: how many went out, and will be acknowledged, whatever the result. */
+static int send_different(const struct mn_copy *copy, uint64_t offset, const uint8_t *data,
+                          size_t size, const uint8_t *theirs, size_t count, uint32_t *sent,
+                          struct mn_copied *copied)
+{
+    size_t start = 0; /* of the run; what lies before it is equal or sent */
+
+    for (size_t at = 0; at < size;) {
+        size_t index = at / BLOCK_BYTES;
+        size_t end = size - at < BLOCK_BYTES ? size : at + BLOCK_BYTES;
+        uint8_t ours[MN_HASH_BYTES];
+
+        mn_hash_block(data + at, end - at, ours);
+        bool equal =
+            index < count && memcmp(ours, theirs + index * MN_HASH_BYTES, MN_HASH_BYTES) == 0;
+        size_t run = (equal ? at : end) - start;
+        if (run > 0 && (equal || end == size || run >= SEND_BYTES_MAX)) {
+            int result = send_block(copy, offset + start, 0, data + start, run);
+            if (result != 0)
+                return result;
+            ++*sent;
+            copied->copied_bytes += run;
+            start += run;
+        }
+        if (equal)
+            start = end;
+        at = end;
+    }
+    return 0;
+}
+
 /* Data of this node at [offset, offset + size), size <= MN_COPY_STEP_BYTES. A block in which the
  * target has a hole has no hash there, and so is sent (invariant 10). */
 static int copy_data(const struct mn_copy *copy, int fd, uint64_t offset, uint64_t size,
                      uint8_t *buffer, struct mn_copied *copied)
 {
-    uint8_t theirs[MN_COPY_STEP_BYTES / BLOCK_BYTES * MN_HASH_BYTES];
+    enum { COUNT_MAX = MN_COPY_STEP_BYTES / BLOCK_BYTES };
+    uint8_t theirs[COUNT_MAX * MN_HASH_BYTES];
     uint32_t sent = 0;
     ssize_t got;
     int count;
@@ -136,21 +171,11 @@ static int copy_data(const struct mn_copy *copy, int fd, uint64_t offset, uint64
     if (result != 0)
         return result;
     got = pread(fd, buffer, size, (off_t)offset); /* while the secondary hashes */
-    count = receive_hashes(copy, theirs, MN_COPY_STEP_BYTES / BLOCK_BYTES);
+    count = receive_hashes(copy, theirs, COUNT_MAX);
     if (count < 0 || got < 0)
         return count < 0 ? count : -EIO;
-    for (ssize_t at = 0; at < got && result == 0; at += BLOCK_BYTES) {
-        size_t block = (size_t)(got - at) < BLOCK_BYTES ? (size_t)(got - at) : BLOCK_BYTES;
-        uint8_t ours[MN_HASH_BYTES];
-        ssize_t index = at / BLOCK_BYTES;
-
-        mn_hash_block(buffer + at, block, ours);
-        if (index < count && memcmp(ours, theirs + index * MN_HASH_BYTES, MN_HASH_BYTES) == 0)
-            continue;
-        result = send_block(copy, offset + (uint64_t)at, 0, buffer + at, block);
-        sent += result == 0;
-        copied->copied_bytes += block;
-    }
+    result =
+        send_different(copy, offset, buffer, (size_t)got, theirs, (size_t)count, &sent, copied);
     copied->compared_bytes += (uint64_t)got;
     return receive_acks(copy, sent, result);
 }
