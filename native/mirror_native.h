@@ -14,7 +14,7 @@
 /* cffi: begin */
 
 /* Goes up when a declaration here changes; adapters/native.py refuses another number. */
-#define MN_ABI_VERSION 3
+#define MN_ABI_VERSION 4
 
 #define MN_ID_SIZE 16
 #define MN_HANDLE_SIZE                                                                            \
@@ -52,6 +52,9 @@ int mnf_look(int directory_fd, const char *name, uint8_t *id_out, uint8_t *handl
 int mnf_identity_new(uint8_t *id_out);
 int mnf_identity_set(int fd, const uint8_t *handle,
                      const uint8_t *id); /* fd: any descriptor of the object */
+/* The same, but an object that the capture has named meanwhile keeps its identity: id_inout says
+ * which it has. */
+int mnf_identity_give(int fd, const uint8_t *handle, uint8_t *id_inout);
 /* As messages Create, Attach say; the object gets this identity. */
 int mnf_create(int directory_fd, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,
                uint64_t rdev, const char *target, const uint8_t *id, uint8_t *handle_out);

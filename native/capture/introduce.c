@@ -85,7 +85,8 @@ static int give_identity(struct mn_change *change, struct mn_node *node)
     fd = mn_lower_open(change->mount->root, &node->handle, O_PATH);
     if (fd < 0)
         return fd;
-    result = mn_lower_id_set(fd, &node->handle, &message.id);
+    /* Reintegration names objects too, while this node is alone. */
+    result = mn_lower_id_give(fd, &node->handle, &message.id);
     close(fd);
     if (result != 0)
         return result;

@@ -134,6 +134,19 @@ int mnf_identity_set(int fd, const uint8_t *handle, const uint8_t *id)
     return mn_lower_id_set(fd, &handle_value, &id_value);
 }
 
+int mnf_identity_give(int fd, const uint8_t *handle, uint8_t *id)
+{
+    struct mn_handle handle_value;
+    struct mn_id id_value;
+    int result;
+
+    memcpy(&handle_value, handle, sizeof(handle_value));
+    memcpy(id_value.bytes, id, MN_ID_BYTES);
+    result = mn_lower_id_give(fd, &handle_value, &id_value);
+    memcpy(id, id_value.bytes, MN_ID_BYTES);
+    return result;
+}
+
 int mnf_create(int directory_fd, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,
                uint64_t rdev, const char *target, const uint8_t *id, uint8_t *handle_out)
 {

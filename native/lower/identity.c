@@ -5,6 +5,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -57,6 +58,21 @@ int mn_lower_id_set(int path_fd, const struct mn_handle *handle, const struct mn
         return -EINVAL;
     size_t size = encode(handle, id, value);
     return mn_xattr_set(path_fd, MN_ID_XATTR, value, size, 0);
+}
+
+int mn_lower_id_give(int path_fd, const struct mn_handle *handle, struct mn_id *id)
+{
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    struct mn_id found;
+
+    pthread_mutex_lock(&one_at_a_time);
+    int result = mn_lower_id_get(path_fd, handle, &found);
+    if (result == 0)
+        *id = found;
+    else if (result == MN_ID_MISSING)
+        result = mn_lower_id_set(path_fd, handle, id);
+    pthread_mutex_unlock(&one_at_a_time);
+    return result;
 }
 
 int mn_lower_id_new(struct mn_id *id_out)

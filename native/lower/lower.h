@@ -46,6 +46,9 @@ int mn_lower_open(const struct mn_root *root, const struct mn_handle *handle, in
  * /proc/self/fd. */
 int mn_lower_id_get(int path_fd, const struct mn_handle *handle, struct mn_id *id_out);
 int mn_lower_id_set(int path_fd, const struct mn_handle *handle, const struct mn_id *id);
+/* As set, unless it has a valid one by now, which is put into *id then: two threads that name one
+ * object agree. */
+int mn_lower_id_give(int path_fd, const struct mn_handle *handle, struct mn_id *id);
 int mn_lower_id_new(struct mn_id *id_out); /* getrandom */
 
 /* Per thread, once: unshare(CLONE_FS), CAP_SYS_RESOURCE dropped from the effective set. */

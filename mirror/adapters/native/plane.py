@@ -95,6 +95,12 @@ class Plane:
         """Give an object its identity. fd: any descriptor of it, O_PATH too."""
         check(lib.mnf_identity_set(fd, handle, identity), "identity")
 
+    def identity_give(self, fd: int, handle: bytes) -> bytes:
+        """Give an object a new identity, unless it has one by now. Returns: the one it has."""
+        identity = ffi.new("uint8_t[16]", self.identity_new())
+        check(lib.mnf_identity_give(fd, handle, identity), "identity")
+        return bytes(identity)
+
     def create(
         self,
         directory_fd: int,

@@ -145,11 +145,9 @@ class Comparing:
         """An object that was there before mirror, or was copied in: it is named now."""
         object_fd = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=fd)
         try:
-            identity = self._plane.identity_new()
-            self._plane.identity_set(object_fd, handle, identity)
+            return self._plane.identity_give(object_fd, handle)
         finally:
             os.close(object_fd)
-        return identity
 
     def _theirs(self, visit: Visit) -> dict[bytes, Standing]:
         theirs: dict[bytes, Standing] = {}
