@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.adapters import native
-from mirror.daemon.plane.numbers import HIDDEN_NAME
+from mirror.daemon.plane.objects import HIDDEN_NAME
 
 UNMOUNTS_MAX = 16  # a stack of our own mounts is at most cover + capture; more is somebody else's
 
@@ -102,4 +102,6 @@ class Directory:
     def is_empty(self) -> bool:
         """True when the lower directory holds nothing but what is ours and lost+found."""
         with os.scandir(self.lower) as entries:
-            return all(entry.name in (HIDDEN_NAME, "lost+found") for entry in entries)
+            return all(
+                os.fsencode(entry.name) in (HIDDEN_NAME, b"lost+found") for entry in entries
+            )
