@@ -79,6 +79,8 @@ async def run(options: Options) -> int:
                 group.create_task(serve_http(app, http_sockets, ready)),
             ]
             await ready.wait()
+            # A node that was away may have missed the first user.
+            await console.user_sync.fetch_once()
             print_first_link(console.users, console.credentials, console.urls[0])
             log.info("console listens", urls=console.urls)
             await ended.wait()

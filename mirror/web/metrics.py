@@ -18,10 +18,11 @@ class _States(Collector):
     """A collector over one moment's states."""
 
     def __init__(
-        self, nodes: Iterable[NodeState], requests: Mapping[tuple[str, int], int]
+        self, nodes: Iterable[NodeState], requests: Mapping[tuple[str, int], int], streams: int
     ) -> None:
         self._nodes = tuple(nodes)
         self._requests = requests
+        self._streams = streams
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family."""
@@ -35,6 +36,9 @@ class _States(Collector):
         for (method, status), count in sorted(self._requests.items()):
             answered.add_metric([method, str(status)], count)
         yield answered
+        yield GaugeMetricFamily(
+            "mirror_console_streams", "Event streams that are open", value=self._streams
+        )
 
     def _of_nodes(self) -> Iterator[Metric]:
         reachable = GaugeMetricFamily(
@@ -95,10 +99,12 @@ class _States(Collector):
         yield from (state, ready, serves, safe, left, used, total, figures)
 
 
-def metrics_text(nodes: Iterable[NodeState], requests: Mapping[tuple[str, int], int]) -> bytes:
+def metrics_text(
+    nodes: Iterable[NodeState], requests: Mapping[tuple[str, int], int], streams: int
+) -> bytes:
     """Write the figures in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_States(nodes, requests))
+    registry.register(_States(nodes, requests, streams))
     return generate_latest(registry)
 
 

@@ -5,6 +5,7 @@ node of this cluster is given these rows: they hold hashes of passwords.
 """
 
 import asyncio
+import contextlib
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -17,6 +18,7 @@ from mirror.web.models.security import UserRow
 from mirror.web.peers import Peers
 
 EVERY_S = 10.0
+FIRST_S = 3.0
 ITSELF = Caller(name="console", role=None, via=Via.PEER, origin="")
 _ROWS = TypeAdapter(list[UserRow])
 
@@ -34,6 +36,13 @@ class UserSync:
     def wake(self) -> None:
         """Ask now: the other node says that its users changed."""
         self._wake.set()
+
+    async def fetch_once(self) -> None:
+        """Ask now, FIRST_S at most; whoever does not answer is asked again later."""
+        if self._cluster.look().peer:
+            with contextlib.suppress(MirrorError, ValidationError, TimeoutError):
+                async with asyncio.timeout(FIRST_S):
+                    await self.fetch()
 
     async def run(self) -> None:
         """Ask until cancelled. Whoever does not answer is asked again later."""

@@ -36,7 +36,7 @@ FIGURES_EVERY_MS = 1000
 DISKS_EVERY_S = 15.0
 AGAIN_S = 1.0
 # The other node's console sends a sign of life every second.
-SILENCE_S = 4.0
+SILENCE_S = 2.5
 ITSELF = Caller(name="console", role=Role.MONITOR, via=Via.PEER, origin="")
 
 

@@ -144,6 +144,8 @@ class Users:
                 connection.execute("DELETE FROM removed_users WHERE name = ?", (name,))
                 # Its role or password changed: whoever is signed in by the old ones is out.
                 connection.execute("DELETE FROM sessions WHERE name = ?", (name,))
+                # Nor does a link that this node printed before it knew of the user set it anew.
+                connection.execute("DELETE FROM links WHERE name = ?", (name,))
                 if row["role"]:
                     values = (name, Role(row["role"]), row["password"], row["created_us"])
                     connection.execute(

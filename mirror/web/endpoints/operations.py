@@ -11,7 +11,7 @@ from mirror.web.metrics import CONTENT_TYPE, metrics_text
 
 async def read_metrics(console: Here) -> Response:
     """Figures of both nodes in Prometheus' text format."""
-    text = metrics_text(console.watcher.nodes.values(), console.answered)
+    text = metrics_text(console.watcher.nodes.values(), console.answered, console.streams)
     return Response(text, media_type=CONTENT_TYPE)
 
 

@@ -221,7 +221,39 @@ def test_cluster_xml_is_put_in_force_on_both(pair: Pair, admin: Browser) -> None
     for node in (pair.n1, pair.n2):
         assert node.layout.cluster_config.read_text() == changed
     late = admin.put("/api/v1/cluster/config", xml=CLUSTER, etag=xml["etag"])
-    assert late.status_code == 412
+    assert late.status_code == 412, late.text
+
+
+def test_a_stream_through_a_node_ends_there_too(pair: Pair, admin: Browser) -> None:
+    def watching() -> float:
+        text = pair.n2.browser(Role.MONITOR).get("/metrics").text
+        (line,) = [one for one in text.splitlines() if one.startswith("mirror_console_streams ")]
+        return float(line.split()[1])
+
+    before = watching()
+    with admin.http.stream("GET", there("events"), timeout=20) as answer:
+        assert answer.status_code == 200
+        lines = answer.iter_lines()
+        assert any("event: beat" in line for line in lines)
+        assert watching() == before + 1
+        lines.close()  # type: ignore[attr-defined]  # a generator
+    deadline = time.monotonic() + 10
+    while watching() != before:
+        assert time.monotonic() < deadline
+
+
+def test_a_package_goes_up_through_a_node(pair: Pair, admin: Browser, tmp_path: Path) -> None:
+    source = pair.n1.write_module(tmp_path / "far", tmp_path)
+    store = ModuleStore(pair.n1.layout)
+    store.install("far", source)
+    package = admin.get("/api/v1/modules/far/package").content
+    headers = {"x-csrf-token": admin.csrf, "content-type": "application/zip"}
+    answer = admin.http.put(there("modules/far/package"), content=package, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert "far" in ModuleStore(pair.n2.layout).installed()
+    assert admin.get(there("modules/far/package")).content == package
+    for path in ("/api/v1/modules/far", there("modules/far")):
+        assert admin.delete(path).status_code == 200
 
 
 def test_a_page_goes_on_when_its_node_dies(pair: Pair, admin: Browser) -> None:
