@@ -32,6 +32,8 @@ from mirror.web.watcher import Watcher
 
 CONTROL_ANSWER_S = 60.0
 CONFIGURING_S = 15.0
+# So exactly is known when a host lost its power.
+ALIVE_EVERY_S = 20.0
 
 
 class Console:
@@ -88,10 +90,17 @@ class Console:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.watcher.run())
+                group.create_task(self._note_alive())
                 group.create_task(self.user_sync.run())
         finally:
             self.joining.close()
             await self.peers.close()
+
+    async def _note_alive(self) -> None:
+        await asyncio.to_thread(self.settings.begin_run)
+        while True:
+            await asyncio.sleep(ALIVE_EVERY_S)
+            await asyncio.to_thread(self.settings.note_alive)
 
     def close(self) -> None:
         """Close the database."""

@@ -42,6 +42,9 @@ CREATE TABLE IF NOT EXISTS audit(
     what TEXT NOT NULL, detail TEXT NOT NULL, result TEXT NOT NULL, status INTEGER NOT NULL,
     duration_ms INTEGER NOT NULL
 );
+-- When an earlier console was last alive, and when the one after it began: a host that lost its
+-- power wrote no last line in its logs.
+CREATE TABLE IF NOT EXISTS gaps(alive_us INTEGER NOT NULL, begun_us INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 

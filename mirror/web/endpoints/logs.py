@@ -9,6 +9,7 @@ import json
 import re
 import sqlite3
 import stat
+from collections.abc import Callable
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
@@ -34,6 +35,8 @@ ID_MAX = 2**53
 OUTPUTS_MAX = 200
 OUTPUT_CHUNK_BYTES = 256 * 1024
 OUTPUT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:+-]{0,200}\.ulog")
+# An orderly end passes through WAIT.
+LEADS_TO_STOP = frozenset({"STOP", "WAIT", "UNKNOWN"})
 LOCAL_STATE = re.compile(r"Local state ([A-Z]+) (\w+)")
 
 
@@ -91,10 +94,12 @@ async def read_timeline(
     module: ModuleName,
     since_us: Annotated[int, Query(ge=0, le=ID_MAX)] = 0,
 ) -> Timeline:
-    """The states of the past on this node, from its log."""
+    """The states of the past on this node, from its log; UNKNOWN while the node was down."""
     name = await _known(console, module)
     file = console.layout.module(name).log_database
-    begin_us, periods = await asyncio.to_thread(_periods, file, since_us)
+    begin_us, periods = await asyncio.to_thread(
+        _periods, file, since_us, console.settings.alive_before
+    )
     now_us = console.watcher.this_node().time_us
     served = [
         (one.until_us or now_us) - one.from_us
@@ -136,20 +141,26 @@ def _lines(file: FilePath, wanted: tuple[int, int | None, int | None, str, str])
     ]
 
 
-def _periods(file: FilePath, since_us: int) -> tuple[int, list[Period]]:
+def _periods(
+    file: FilePath, since_us: int, alive_before: Callable[[int], int]
+) -> tuple[int, list[Period]]:
     first = _query(file, "SELECT min(time_us) FROM log")
     rows = _query(
         file,
-        "SELECT time_us, text, fields FROM log WHERE source = 'heart'"
+        "SELECT id, time_us, text, fields FROM log WHERE source = 'heart'"
         " AND text LIKE 'Local state %' ORDER BY id",
     )
     periods: list[Period] = []
-    for time_us, text, fields in rows:
+    for number, time_us, text, fields in rows:
         found = LOCAL_STATE.match(text)
         if found is None:
             continue
         if periods:
-            periods[-1].until_us = time_us
+            last = periods[-1]
+            last.until_us = time_us
+            if found[1] == "STOP" and last.state not in LEADS_TO_STOP:
+                gap = _gap(file, number, last, alive_before(time_us))
+                periods.append(gap)
         row = str(json.loads(fields).get("row", ""))
         periods.append(
             Period(state=found[1], ready=found[2], from_us=time_us, until_us=None, row=row)
@@ -157,6 +168,18 @@ def _periods(file: FilePath, since_us: int) -> tuple[int, list[Period]]:
     kept = [one for one in periods if one.until_us is None or one.until_us > since_us]
     begin_us = int(first[0][0] or 0) if first else 0
     return max(begin_us, since_us), kept
+
+
+def _gap(file: FilePath, number: int, last: Period, alive_us: int) -> Period:
+    """A module that ran and is then in STOP without leaving: its host or node had died.
+
+    Its log does not say when; the last line before, and the last sign of life of the console do.
+    """
+    assert last.until_us is not None
+    lines = _query(file, "SELECT max(time_us) FROM log WHERE id < ?", number)
+    died_us = max(last.from_us, int(lines[0][0] or 0), alive_us)
+    back_us, last.until_us = last.until_us, min(died_us, last.until_us)
+    return Period(state="UNKNOWN", ready="", from_us=last.until_us, until_us=back_us)
 
 
 def _query(file: FilePath, query: str, *values: object) -> list[tuple[Any, ...]]:

@@ -119,7 +119,7 @@ class OutputText(BaseModel):
 class Period(BaseModel):
     """One state of a node, from when to when."""
 
-    state: str
+    state: str = Field(description="UNKNOWN: the node had died, and said nothing meanwhile")
     ready: str
     from_us: int
     until_us: int | None = Field(description="Null: it lasts")

@@ -1,7 +1,9 @@
 """Logs, outputs of scripts, the states of the past: also while the control plane is down."""
 
 import asyncio
+import contextlib
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -12,6 +14,7 @@ import pytest
 
 from mirror.adapters.module_log import ModuleLog
 from mirror.config.module_store import ModuleStore
+from mirror.web.endpoints.logs import _periods
 
 from .world import PRIM, Browser, ControlPlane, Node, events, until
 
@@ -67,6 +70,40 @@ def test_the_states_of_the_past(web: Node, monitor: Browser) -> None:
     since = timeline["periods"][2]["from_us"]
     late = monitor.json("/api/v1/modules/web/timeline", since_us=since)
     assert [one["state"] for one in late["periods"]] == ["ALONE", "PRIM"]
+
+
+def test_a_node_that_died_did_not_serve_meanwhile(tmp_path: Path) -> None:
+    file = tmp_path / "log.db"
+    lines = [
+        (100, "Local state PRIM Ready"),
+        (130, "Remote state SECOND Ready"),
+        (900, "Local state STOP NotReady"),
+        (901, "Local state WAIT Transient"),
+        (910, "Local state SECOND Ready"),
+        (950, "Local state WAIT Transient"),
+        (951, "Local state STOP NotReady"),
+    ]
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
+        database.execute(
+            "CREATE TABLE log(id INTEGER PRIMARY KEY, time_us, level, source, text, fields)"
+        )
+        database.executemany(
+            "INSERT INTO log(time_us, level, source, text, fields)"
+            " VALUES (?, 'E', 'heart', ?, '{}')",
+            lines,
+        )
+    for alive_us, died_us in ((0, 130), (500, 500), (5000, 900)):
+        _, periods = _periods(file, 0, lambda _, alive_us=alive_us: alive_us)  # type: ignore[misc]
+        seen = [(one.state, one.from_us, one.until_us) for one in periods]
+        assert seen == [
+            ("PRIM", 100, died_us),
+            ("UNKNOWN", died_us, 900),
+            ("STOP", 900, 901),
+            ("WAIT", 901, 910),
+            ("SECOND", 910, 950),
+            ("WAIT", 950, 951),
+            ("STOP", 951, None),
+        ]
 
 
 def test_since_when_and_how_full(web: Node, monitor: Browser) -> None:

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirror.adapters import clock
 from mirror.adapters.console.credentials import Credentials, Purpose
 from mirror.adapters.console.database import DATABASE, Database
 from mirror.adapters.console.roles import Role
+from mirror.adapters.console.settings import Settings
 from mirror.adapters.console.users import Users, check_password
 from mirror.errors import ConsoleDatabaseFailed, ConsoleNotStarted, InputRefused, PasswordRefused
 from mirror.web import sockets
@@ -214,6 +216,19 @@ def test_only_hashes_are_kept(tmp_path: Path) -> None:
     content = b"".join(path.read_bytes() for path in (tmp_path / "console").iterdir())
     for text in (secret, token, link, "correct horse battery"):
         assert text.encode() not in content
+
+
+def test_when_a_console_was_last_alive(tmp_path: Path) -> None:
+    with Database(tmp_path) as database:
+        settings = Settings(database)
+        assert settings.alive_before(2**62) == 0
+        settings.begin_run()
+        assert settings.alive_before(2**62) == 0, "there was no run before"
+        begun_us = clock.wall_us()
+        settings.note_alive()
+        settings.begin_run()
+        assert begun_us <= settings.alive_before(2**62) <= clock.wall_us()
+        assert settings.alive_before(begun_us) == 0
 
 
 def test_a_damaged_database_is_said(tmp_path: Path) -> None:
