@@ -33,7 +33,7 @@ demo: setup ## two hosts on this machine, a module protected on them
 
 test: setup check ## everything CI runs: check, every test, a short soak
 	@$(BIN)/pytest $(PYTEST_ARGS)
-	@if [ -e tests/soak.py ] || [ -d tests/soak ]; then $(MAKE) --no-print-directory soak; fi
+	@$(MAKE) --no-print-directory soak
 
 check: setup ## formats, types, layers, warnings
 	@$(MAKE) --no-print-directory --keep-going --jobs=$$(nproc) --output-sync=target $(CHECKS)
@@ -79,7 +79,7 @@ sim: setup ## run the simulator: make sim SEED=123
 	@$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED))
 
 soak: setup ## two minutes of faults on real processes
-	@$(PY) -m tests.soak
+	@$(PY) -m tests.soak $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
 golden: setup ## rewrite the generated files and transcripts; read the diff
 	@$(PY) -m mirror.wire.generate
