@@ -5,6 +5,7 @@ No control plane: the test parts and joins the two itself.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -177,7 +178,7 @@ class Nodes:
         )
         try:
             outcome = reintegration.run()
-        except Exception as error:
+        except OSError as error:
             self._told.wait(2)
             error.add_note(f"sessions lost: {self.lost}")
             raise
@@ -220,7 +221,11 @@ class Nodes:
         """Unmount and free everything."""
         self.part()
         self.source.close_gate(10_000)
+        connection = Path(f"/sys/fs/fuse/connections/{os.minor(self.mount.stat().st_dev)}")
         native.unmount(str(self.mount), lazy=True)
+        # A mount namespace made meanwhile by somebody else would hold it for as long as it lives.
+        with contextlib.suppress(FileNotFoundError):
+            (connection / "abort").write_text("1")
         self.source.capture_mount_end(0)
         self._closing = True
         os.eventfd_write(self.source.event_fd(), 1)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mirror.errors import ReintegrationStopped
 from tests.mount.reintegrating import Nodes, two_nodes
 
 pytestmark = pytest.mark.mount
@@ -91,6 +94,45 @@ def test_equal_files_are_not_kept(nodes: Nodes) -> None:
     assert [str(each) for each in nodes.differences()] == []
     assert set(kept(nodes, "first")) == {"longer-there"}
     assert outcome.bytes_copied < 100
+
+
+@contextmanager
+def small_disk(directory: Path, size_bytes: int) -> Iterator[None]:
+    """A file system of its own over a directory."""
+    directory.mkdir(parents=True)
+    image = directory.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(size_bytes)
+    subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", str(image)], check=True)
+    subprocess.run(["mount", "-o", "loop", str(image), str(directory)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+def test_no_room_to_keep_it_stops_the_reintegration(tmp_path: Path) -> None:
+    """It says so, and the target's version is untouched."""
+    with small_disk(tmp_path / "n2" / "lower", 8 << 20), two_nodes(tmp_path) as nodes:
+        theirs = os.urandom(4 << 20)
+        (nodes.right / "big").write_bytes(theirs)
+        (nodes.mount / "big").write_bytes(b"ours" * 1_000)
+        with pytest.raises(ReintegrationStopped, match="No space left"):
+            nodes.reintegrate(full=True, aside="kept")
+        assert (nodes.right / "big").read_bytes() == theirs
+        nodes.part()
+
+
+def test_no_room_for_the_data_stops_it_and_the_source_serves_on(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "n2" / "lower", 8 << 20), two_nodes(tmp_path) as nodes:
+        (nodes.mount / "big").write_bytes(os.urandom(12 << 20))
+        with pytest.raises(ReintegrationStopped, match="its disk"):
+            nodes.reintegrate(full=True)
+        nodes.part()
+        (nodes.mount / "big").unlink()
+        (nodes.mount / "small").write_text("fits")
+        nodes.reintegrate(full=True)
+        assert [str(each) for each in nodes.differences()] == []
 
 
 def test_a_folder_name_from_the_network_stays_one_name(nodes: Nodes, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Reintegration at the source: brings a returning node up to date while the application runs.
 
     index of both nodes together -> names, in rounds, alone -> a freeze of milliseconds, mirrored
-    from then on -> data and attributes -> both disks, stash emptied, the target's record
+    from then on -> stash emptied, data and attributes -> both disks, the target's record
 
 Whatever ends it early leaves the gate as its caller must find it: open and alone before the
 session began; afterwards the caller parts the pair. What was done stays done: the next try goes
@@ -190,6 +190,9 @@ class Reintegration:
         files, size = works.totals()
         self._meter.files_total = files + self._worklist.count
         self._meter.bytes_total = size + self._names.found_bytes
+        for root in self._names.roots:
+            # Names are equal: what is in the stash has no place, and its room may be needed.
+            self._rpc.ask("EmptyStash", root=root.number)
         keep_aside = self._keep_aside if self._keeps_aside else None
         pool = CopyPool(self._plane, self._copies, self._allowed_bytes_s, keep_aside)
         try:
@@ -210,9 +213,6 @@ class Reintegration:
 
     def _end(self, data: DataPhase, pool: CopyPool) -> Outcome:
         self._meter.phase = Phase.END
-        for root in self._names.roots:
-            self._rpc.ask("EmptyStash", root=root.number)
-        data.checkpoint()
         left = [list(self._entries(root.number)) for root in self._names.roots]
         counts = pool.counts()
         seconds = (clock.monotonic_ms() - self._start_ms) / 1_000
