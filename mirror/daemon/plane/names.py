@@ -313,6 +313,9 @@ class Names:
             self._again.append(Visit(visit.root, visit.id, visit.handle, names))
         elif outcome in WHOLLY_DIRTY or visit.root in self.whole:
             self._found(visit.root, ours, outcome)
+        else:
+            # As with a name that stayed: it may have been made just before the link broke.
+            self._remember(PlaceKind.ATTRIBUTES, visit.root, ours)
 
     def _found(self, root: int, ours: Ours, outcome: Outcome) -> None:
         """An object that must be looked at wholly; of a directory, its names too."""
