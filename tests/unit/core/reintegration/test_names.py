@@ -104,13 +104,17 @@ def perform(source: Tree, target: Tree) -> list[bytes]:
                 waiting.append((directory, each))
                 continue
             assert each.name not in target.names[directory]
-            placed = {value for names in target.reachable().values() for value in names.values()}
-            if each.id not in stash | placed:
+            holders = [names for names in target.names.values() if each.id in names.values()]
+            if each.id not in stash and not holders:
                 made.append(each.id)
                 target.kinds[each.id] = each.kind
                 if each.kind == DIRECTORY:
                     target.names[each.id] = {}
-            assert each.kind == FILE or each.id not in placed, "a directory has one name"
+            elif each.kind == DIRECTORY:
+                # Beneath a directory that went to the stash: found there, and moved out of it.
+                for names in holders:
+                    for name in [name for name, value in names.items() if value == each.id]:
+                        del names[name]
             target.names[directory][each.name] = each.id
             stash.discard(each.id)
         assert len(waiting) < len(attach), "nobody makes this directory"
