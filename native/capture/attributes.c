@@ -25,8 +25,19 @@ static int64_t now_ns(void)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* as the kernel: no later than the ctime */
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* In 64 bits of nanoseconds, as on the wire: from 1677 to 2262. */
+static int64_t bounded_ns(uint64_t seconds, uint32_t nanoseconds)
+{
+    int64_t result;
+
+    if (__builtin_mul_overflow((int64_t)seconds, (int64_t)1000000000, &result) ||
+        __builtin_add_overflow(result, (int64_t)nanoseconds, &result))
+        return (int64_t)seconds < 0 ? INT64_MIN : INT64_MAX;
+    return result;
 }
 
 static void read_request(const struct fuse_setattr_in *in, struct mn_attributes *out)
@@ -36,12 +47,10 @@ static void read_request(const struct fuse_setattr_in *in, struct mn_attributes 
     out->gid = in->gid;
     out->size_bytes = in->size;
     /* "Now" is this node's now on both (absolute values only, PROTOCOL). */
-    out->atime_ns = (in->valid & FATTR_ATIME_NOW) != 0
-                        ? now_ns()
-                        : (int64_t)in->atime * 1000000000 + in->atimensec;
-    out->mtime_ns = (in->valid & FATTR_MTIME_NOW) != 0
-                        ? now_ns()
-                        : (int64_t)in->mtime * 1000000000 + in->mtimensec;
+    out->atime_ns =
+        (in->valid & FATTR_ATIME_NOW) != 0 ? now_ns() : bounded_ns(in->atime, in->atimensec);
+    out->mtime_ns =
+        (in->valid & FATTR_MTIME_NOW) != 0 ? now_ns() : bounded_ns(in->mtime, in->mtimensec);
     out->valid = ((in->valid & FATTR_MODE) != 0 ? MN_SET_MODE : 0) |
                  ((in->valid & FATTR_UID) != 0 ? MN_SET_UID : 0) |
                  ((in->valid & FATTR_GID) != 0 ? MN_SET_GID : 0) |

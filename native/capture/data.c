@@ -125,6 +125,7 @@ int mn_op_write(struct mn_worker *worker, const struct mn_fuse_request *request)
     const struct fuse_write_in *in = mn_fuse_fixed(request, sizeof(*in));
     struct data_operation op = {0};
     struct mn_change change;
+    int result;
 
     if (in == NULL || in->size > MN_FUSE_DATA_BYTES_MAX ||
         request->body_size - sizeof(*in) < in->size)
@@ -147,7 +148,12 @@ int mn_op_write(struct mn_worker *worker, const struct mn_fuse_request *request)
     change.encode = encode_write;
     change.perform = perform_write;
     change.encode_undo = encode_undo_write;
-    return finish(&change, request, op.file->node, true);
+    result = finish(&change, request, op.file->node, true);
+    /* It believes its own size and times of what it caches, and would show the blocks of long ago:
+     * du of a file just written said 0. */
+    if (result == 0 && (in->write_flags & FUSE_WRITE_CACHE) != 0)
+        (void)mn_fuse_forget_attributes(worker->fuse_fd, request->header->nodeid);
+    return result;
 }
 
 static int encode_fallocate(struct mn_change *change, struct mn_buffer *out)

@@ -40,9 +40,11 @@ int mn_op_open(struct mn_worker *worker, const struct mn_fuse_request *request)
     if (in == NULL)
         return -EINVAL;
     access = (int)in->flags & O_ACCMODE;
-    /* The write-back cache reads the rest of a page it writes. */
-    if (access == O_WRONLY && worker->capture->config.writeback)
-        access = O_RDWR;
+    if (!worker->capture->config.writeback)
+        access |= (int)in->flags & O_APPEND; /* what is append-only needs to hear it */
+    else if (access == O_WRONLY)
+        access = O_RDWR; /* the write-back cache reads the rest of a page it writes, and writes
+                            pages, not ends: append-only files stay closed to it (EPERM) */
     fd = mn_lower_open(worker->mount->root, &node->handle, access);
     if (fd < 0)
         return fd;

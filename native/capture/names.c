@@ -19,13 +19,21 @@ struct remove_operation {
     bool is_directory;
 };
 
-/* The object behind a path descriptor after one of its names went. */
+/* The object behind a path descriptor after one of its names went. Closes the descriptor, or keeps
+ * that of a directory: a process may have it as its working directory, and files are held by
+ * their own descriptors. */
 static void note_last_name(struct mn_node *node, int fd)
 {
     struct stat status;
 
-    if (fstat(fd, &status) == 0 && (status.st_nlink == 0 || S_ISDIR(status.st_mode)))
+    if (fstat(fd, &status) == 0 && (status.st_nlink == 0 || S_ISDIR(status.st_mode))) {
         mn_node_flag_set(node, MN_NODE_UNLINKED);
+        if (S_ISDIR(status.st_mode) && node->removed_fd < 0) {
+            node->removed_fd = fd; /* under its existence lock */
+            return;
+        }
+    }
+    close(fd);
 }
 
 static int encode_unlink(struct mn_change *change, struct mn_buffer *out)
@@ -58,8 +66,9 @@ static int64_t perform_unlink(struct mn_change *change)
     if (result == 0) {
         note_last_name(op->node, fd);
         mn_node_unplace(&change->mount->nodes, op->node, op->directory, op->name);
+    } else {
+        close(fd);
     }
-    close(fd);
     return result;
 }
 
@@ -140,7 +149,7 @@ static int encode_rename(struct mn_change *change, struct mn_buffer *out)
 
 /* Where everything stands now, for introductions to come. */
 static void place_renamed(struct mn_change *change, const struct rename_operation *op,
-                          int replaced_fd)
+                          int *replaced_fd)
 {
     struct mn_node_table *nodes = &change->mount->nodes;
 
@@ -151,7 +160,8 @@ static void place_renamed(struct mn_change *change, const struct rename_operatio
         mn_node_unplace(nodes, op->replaced, op->new_directory, op->new_name);
         mn_node_place(nodes, op->replaced, op->directory, op->name);
     } else if (op->replaced != NULL) {
-        note_last_name(op->replaced, replaced_fd);
+        note_last_name(op->replaced, *replaced_fd);
+        *replaced_fd = -1;
         mn_node_unplace(nodes, op->replaced, op->new_directory, op->new_name);
     }
     mn_node_place(nodes, op->node, op->new_directory, op->new_name);
@@ -179,7 +189,7 @@ static int64_t perform_rename(struct mn_change *change)
     if (result == 0)
         result = mn_lower_rename(from, op->name, to, op->new_name, op->flags);
     if (result == 0)
-        place_renamed(change, op, replaced_fd);
+        place_renamed(change, op, &replaced_fd);
     if (replaced_fd >= 0)
         close(replaced_fd);
     close(to);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BUCKETS_FIRST = 1 << 10 };
 
@@ -83,6 +84,8 @@ static void release_if_unused(struct mn_node_table *table, struct mn_node *node)
         *slot = node->hash_next;
         table->node_count--;
         forget_others(table, node);
+        if (node->removed_fd >= 0)
+            close(node->removed_fd);
         free(node->name);
         free(node);
         if (parent != NULL)
@@ -210,6 +213,8 @@ void mn_node_table_deinit(struct mn_node_table *table)
                 node->others = other->next;
                 free(other);
             }
+            if (node->removed_fd >= 0)
+                close(node->removed_fd);
             free(node->name);
             free(node);
         }
@@ -235,6 +240,7 @@ struct mn_node *mn_node_get(struct mn_node_table *table, const struct mn_handle 
             goto out;
         node->handle = *handle;
         node->key = key;
+        node->removed_fd = -1;
         *slot = node;
         if (++table->node_count > table->bucket_count)
             grow(table);

@@ -34,9 +34,11 @@ struct mn_node {
     char *name;                 /* owned; in `parent` */
     struct mn_other_name *others; /* owned; names known besides, MN_NODE_OTHER_NAMES_MAX at most */
     uint64_t lookup_count;        /* the kernel's */
-    uint32_t pin_count;           /* children, operations, the times list */
-    uint32_t flags;               /* enum mn_node_flag; atomic: read without the mutex */
-    uint32_t introduced_serial;   /* session in which the secondary learnt this id; atomic */
+    int removed_fd; /* owned; of a removed directory, which lives as long as this node: who is in
+                       it still sees it; else -1 */
+    uint32_t pin_count;         /* children, operations, the times list */
+    uint32_t flags;             /* enum mn_node_flag; atomic: read without the mutex */
+    uint32_t introduced_serial; /* session in which the secondary learnt this id; atomic */
     uint32_t
         born_serial; /* period alone in which it was made: nothing of it need be noted; atomic */
     uint64_t key;    /* hash of the handle: also its key in the conflict locks */

@@ -72,9 +72,11 @@ leave:
 
 /* Errors that depend on the two trees alone, which are equal: the secondary's is checked by
  * performing here too. */
-static bool deterministic(int error)
+static bool deterministic(uint16_t code, int error)
 {
     switch (error) {
+    /* ext4 has one block for the attributes of an object: too large a value is ENOSPC. */
+    case ENOSPC: return code == MN_MESSAGE_SET_XATTR;
     case EEXIST:
     case ENOTEMPTY:
     case ENOENT:
@@ -191,7 +193,7 @@ static enum answer ask_secondary(struct mn_change *change,
         mn_capture_session_lost(capture, result, "the secondary could not finish a change");
         return LOST;
     }
-    if (deterministic(ack_out->error))
+    if (deterministic(change->code, ack_out->error))
         return REFUSED;
     /* Its disk is full or broken, or it has another object there: that never reaches the
      * application (design 5). */

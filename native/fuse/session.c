@@ -101,6 +101,21 @@ int mn_fuse_reply(int fd, uint64_t unique, int error, const void *body, size_t s
     return 0;
 }
 
+int mn_fuse_forget_attributes(int fd, uint64_t nodeid)
+{
+    struct fuse_out_header header = {.error = FUSE_NOTIFY_INVAL_INODE};
+    struct fuse_notify_inval_inode_out out = {.ino = nodeid, .off = -1};
+    struct iovec parts[2] = {
+        {.iov_base = &header, .iov_len = sizeof(header)},
+        {.iov_base = &out, .iov_len = sizeof(out)},
+    };
+
+    header.len = sizeof(header) + sizeof(out);
+    if (writev(fd, parts, 2) < 0 && errno != ENOENT)
+        return -errno; /* ENOENT: the kernel has forgotten it already */
+    return 0;
+}
+
 int mn_fuse_negotiate(int fd, uint64_t wanted, uint16_t max_background,
                       struct mn_fuse_features *features_out)
 {

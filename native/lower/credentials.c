@@ -44,15 +44,14 @@ static int set_effective(uint64_t effective)
     return 0;
 }
 
-static uint64_t wanted_capabilities(uint32_t uid, int may_exceed)
+static uint64_t wanted_capabilities(int may_exceed)
 {
     uint64_t wanted = acting.permitted;
 
     if (!may_exceed)
         wanted &= ~CAPABILITY(CAP_SYS_RESOURCE);
-    /* Whether a setgid bit may stay is then decided by the kernel, as for the caller himself. */
-    if (uid != 0)
-        wanted &= ~CAPABILITY(CAP_FSETID);
+    /* CAP_FSETID stays: whether a setgid bit may be set has been decided above the mount, where
+     * the caller's groups are known. */
     return wanted;
 }
 
@@ -77,7 +76,7 @@ int mn_lower_thread_init(void)
     acting.uid = 0;
     acting.gid = 0;
     acting.umask = 0;
-    int result = set_effective(wanted_capabilities(0, 0));
+    int result = set_effective(wanted_capabilities(0));
     if (result == 0)
         acting.initialised = 1;
     return result;
@@ -99,7 +98,7 @@ int mn_lower_act_as(uint32_t uid, uint32_t gid, uint32_t umask_bits, int may_exc
         syscall(SYS_setfsgid, gid);
         acting.gid = gid;
     }
-    uint64_t wanted = wanted_capabilities(uid, may_exceed);
+    uint64_t wanted = wanted_capabilities(may_exceed);
     if (uid != acting.uid) {
         syscall(SYS_setfsuid, uid);
         /* The kernel drops or raises the file system capabilities when this leaves or enters 0. */
