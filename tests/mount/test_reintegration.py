@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,6 +124,14 @@ def test_a_parent_under_its_own_child(nodes: Nodes) -> None:
     joined(nodes)
     (nodes.mount / "a" / "b").rename(nodes.mount / "b")
     (nodes.mount / "a").rename(nodes.mount / "b" / "c" / "a")
+    nodes.reintegrate()
+    assert_joined(nodes)
+
+
+def test_what_left_a_directory_that_was_removed_is_there(nodes: Nodes) -> None:
+    joined(nodes)
+    (nodes.mount / "a" / "b").rename(nodes.mount / "kept")
+    shutil.rmtree(nodes.mount / "a")
     nodes.reintegrate()
     assert_joined(nodes)
 

@@ -86,6 +86,12 @@ def standings(tree: Tree, directory: bytes) -> dict[bytes, Standing]:
     }
 
 
+def take_out(holders: list[dict[bytes, bytes]], identity: bytes) -> None:
+    for names in holders:
+        for name in [name for name, value in names.items() if value == identity]:
+            del names[name]
+
+
 def perform(source: Tree, target: Tree) -> list[bytes]:
     """Detach from all directories, then attach. Returns: identities made new."""
     stash: set[bytes] = set()
@@ -112,9 +118,7 @@ def perform(source: Tree, target: Tree) -> list[bytes]:
                     target.names[each.id] = {}
             elif each.kind == DIRECTORY:
                 # Beneath a directory that went to the stash: found there, and moved out of it.
-                for names in holders:
-                    for name in [name for name, value in names.items() if value == each.id]:
-                        del names[name]
+                take_out(holders, each.id)
             target.names[directory][each.name] = each.id
             stash.discard(each.id)
         assert len(waiting) < len(attach), "nobody makes this directory"
