@@ -14,7 +14,7 @@
 /* cffi: begin */
 
 /* Goes up when a declaration here changes; adapters/native.py refuses another number. */
-#define MN_ABI_VERSION 4
+#define MN_ABI_VERSION 9
 
 #define MN_ID_SIZE 16
 #define MN_HANDLE_SIZE                                                                            \
@@ -41,6 +41,19 @@ void mnf_plane_destroy(struct mn_plane *plane);
 int mnf_root_add(struct mn_plane *plane, const char *lower_path, uint8_t *id_out);
 int mnf_root_adopt(struct mn_plane *plane, int root, const uint8_t *id);
 int mnf_root_sync(struct mn_plane *plane, int root); /* syncfs */
+/* What is not replicated (lower/rules.h: 1 path, 2 regex, 3 only what the regex is found in):
+ * before the root is mounted or followed. -EINVAL: no expression. */
+int mnf_root_rule(struct mn_plane *plane, int root, uint8_t kind, const char *text);
+/* 1: what has this path, relative to the root, stays on its node. */
+int mnf_is_local(struct mn_plane *plane, int root, const char *path, int directory);
+/* A directory moves: local entries beneath that would be replicated then are kept aside. -EXDEV: a
+ * rule names something beneath one of the paths. */
+int mnf_local_move(struct mn_plane *plane, int root, int directory_fd, const char *name,
+                   const char *path, const char *new_path);
+/* Keeps aside what is local beneath a directory that will be removed; itself: what has the name.
+ */
+int mnf_local_keep(struct mn_plane *plane, int root, int directory_fd, const char *name,
+                   const char *path, int itself);
 
 /* Names phase of reintegration, on the lower directory. handle: MN_HANDLE_SIZE bytes. */
 int mnf_root_handle(struct mn_plane *plane, int root, uint8_t *handle_out);
@@ -49,6 +62,28 @@ int mnf_open(struct mn_plane *plane, int root, const uint8_t *handle,
 /* What stands at a name of a directory: identity and handle. Missing: handle_out is valid, id_out
  * is not. -ENOENT. */
 int mnf_look(int directory_fd, const char *name, uint8_t *id_out, uint8_t *handle_out);
+/* The same in full; an object without a valid identity gets one. A symbolic link's text is not
+ * read. */
+struct mnf_seen {
+    uint8_t id[16];
+    uint8_t handle[48];
+    uint32_t mode;
+    uint64_t links;
+    uint64_t rdev;
+    uint64_t size_bytes;
+    int64_t mtime_ns;
+};
+int mnf_see(int directory_fd, const char *name, struct mnf_seen *seen_out);
+/* Many objects opened for reading, and all attributes of those that are plain: no inode flags, no
+ * extended attributes but ours. fd: the caller's, -1: gone, or left to the caller (plain is 0). */
+struct mnf_opened {
+    uint8_t handle[48];
+    int fd;
+    int plain;
+    uint32_t mode, uid, gid;
+    int64_t atime_ns, mtime_ns, ctime_ns;
+};
+int mnf_open_plain(struct mn_plane *plane, int root, struct mnf_opened *objects, uint32_t count);
 int mnf_identity_new(uint8_t *id_out);
 int mnf_identity_set(int fd, const uint8_t *handle,
                      const uint8_t *id); /* fd: any descriptor of the object */
@@ -72,7 +107,9 @@ struct mnf_entry {
     char hint[256];
     uint16_t hint_size;
     uint8_t handle[48];
+    uint8_t parent_handle[48];
     uint64_t noted;
+    uint8_t ahead;
 };
 /* cursor: 512 bytes; *cursor_size 0 to start. Returns the number of entries, 0 at the end. */
 int mnf_index_next(struct mn_plane *plane, uint8_t *cursor, uint16_t *cursor_size,
@@ -101,9 +138,10 @@ void mn_connection_shutdown(struct mn_connection *connection);
 void mn_connection_destroy(struct mn_connection *connection);
 void mn_connection_counters(const struct mn_connection *connection, uint64_t *sent_bytes_out,
                             uint64_t *received_bytes_out);
-/* The handshake of PROTOCOL 4. sentence_out: 512 bytes. */
+/* The handshake of PROTOCOL 4. features_out: those both have. sentence_out: 512 bytes. */
 int mnf_offer(struct mn_connection *connection, uint8_t lane, uint8_t lane_index,
-              const uint8_t *session, const char *module, const char *node, char *sentence_out);
+              const uint8_t *session, const char *module, const char *node, uint64_t *features_out,
+              char *sentence_out);
 int mnf_receive_hello(struct mn_connection *connection, uint8_t *lane_out, uint8_t *lane_index_out,
                       uint8_t *session_out, char *module_out, char *node_out);
 /* refuse_code 0: Welcome; else Refuse with the sentence. Right after mnf_receive_hello, same
@@ -124,7 +162,28 @@ int mnf_apply_learn(struct mn_plane *plane, int root, const uint8_t *id, const u
                     const uint8_t *parent, const char *name);
 int mnf_apply_find(struct mn_plane *plane, int root, const uint8_t *id,
                    uint8_t *handle_out); /* 1: unknown */
+/* Many objects of a reintegration at once (apply/bring.h). outcomes: a byte an object: 0 done, 1
+ * done, its mode or owner were others, 255 left to the caller. mode with its type bits. */
+struct mnf_new_object {
+    uint8_t id[16];
+    uint8_t parent[16];
+    const char *name;
+    const char *target;
+    uint64_t rdev;
+    uint32_t mode;
+};
+int mnf_apply_make_new(struct mn_plane *plane, int root, int stash_fd, const char *mark,
+                       const struct mnf_new_object *objects, uint32_t count, uint8_t *outcomes);
+struct mnf_whole_attributes {
+    uint8_t id[16];
+    uint32_t mode, uid, gid;
+    int64_t atime_ns, mtime_ns;
+};
+int mnf_apply_complete(struct mn_plane *plane, int root,
+                       const struct mnf_whole_attributes *objects, uint32_t count,
+                       uint8_t *outcomes);
 uint64_t mnf_apply_operations(struct mn_plane *plane);
+uint64_t mnf_apply_pings(struct mn_plane *plane);
 uint64_t mnf_apply_epoch(struct mn_plane *plane);
 
 /* Primary. */
@@ -132,13 +191,15 @@ int mnf_capture_create(struct mn_plane *plane, uint32_t workers_per_mount, int w
                        int sync_both);
 int mnf_capture_mount(struct mn_plane *plane, int root, const char *mountpoint);
 int mnf_capture_mount_end(struct mn_plane *plane, int root);
+/* Nothing is mounted over this root, and checkpoints are of its disk all the same. */
+void mnf_capture_watch(struct mn_plane *plane, int root);
 void mnf_capture_destroy(struct mn_plane *plane);
 int mnf_event_fd(struct mn_plane *plane); /* the capture's own; readable when an event waits */
 int mnf_event_take(struct mn_plane *plane, uint32_t *kind_out, int *error_out,
                    uint64_t *serial_out, char *detail_out);
 uint32_t mnf_connections_needed(struct mn_plane *plane);
 int mnf_session_begin(struct mn_plane *plane, struct mn_connection **connections,
-                      uint32_t connection_count);
+                      uint32_t connection_count, uint64_t first_epoch);
 void mnf_session_lost(struct mn_plane *plane, int error, const char *why);
 int mnf_session_end(struct mn_plane *plane, uint32_t timeout_ms);
 int mnf_freeze(struct mn_plane *plane,
@@ -165,6 +226,7 @@ struct mnf_copied {
     uint64_t compared_bytes;
     uint64_t copied_bytes;
     uint64_t hole_bytes;
+    int remote_error; /* the target's errno, when the result is -EREMOTEIO */
 };
 /* Compares [offset, offset + size) with the target by 64 KiB blocks and sends what differs, 1 MiB
  * under one lock at a time. handle: of this node's object. The range may end behind the file. */
@@ -173,10 +235,32 @@ int mnf_copy_range(struct mn_plane *plane, int root, const uint8_t *handle, cons
                    struct mnf_copied *copied);
 /* The target's size becomes this node's, on a COPY lane. */
 int mnf_copy_size(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,
-                  struct mn_connection *connection);
+                  struct mn_connection *connection, struct mnf_copied *copied);
+/* Files that hold nothing at the target, which made them: whole, without a question. outcome: 0
+ * copied, 1 gone here, 2 left: to be copied by mnf_copy_range (capture/copy_new.h). */
+struct mnf_copy_new {
+    uint8_t handle[48];
+    uint8_t id[16];
+    uint8_t outcome;
+};
+int mnf_copy_new(struct mn_plane *plane, int root, struct mn_connection *connection,
+                 struct mnf_copy_new *files, uint32_t count, uint64_t *bytes_out);
+/* Compares one step and sends nothing (capture/copy.h): at most 64 blocks of 4096 bytes, a byte
+ * each: 0 equal, 1 other data, 2 a hole there only, 3 here only. size 0: only the sizes. Returns
+ * the count. */
+int mnf_compare_step(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,
+                     struct mn_connection *connection, uint64_t offset, uint64_t size,
+                     uint8_t *blocks_out, uint64_t *bytes_out, uint64_t *their_bytes_out);
+/* Of objects opened by mnf_open_plain, each under the lock of its attributes, after any live
+ * change of it: a byte each: 0 not changed since, 1 changed, 2 it has no name left. */
+int mnf_has_changed(struct mn_plane *plane, const struct mnf_opened *objects, uint32_t count,
+                    uint8_t *changed_out);
 /* Holds the attributes of an object against live changes, while Python sends them all. */
 struct mn_object_lock;
 struct mn_object_lock *mnf_lock_object(struct mn_plane *plane, const uint8_t *handle);
+/* Holds one name of a directory; unlocked as an object. */
+struct mn_object_lock *mnf_lock_name(struct mn_plane *plane, const uint8_t *handle,
+                                     const char *name);
 void mnf_unlock_object(struct mn_plane *plane, struct mn_object_lock *lock);
 
 /* Mounts. */

@@ -105,7 +105,9 @@ int mn_apply_session_begin(struct mn_apply *apply)
 {
     mn_open_files_clear(apply->files);
     mn_id_map_clear(apply->map);
+    atomic_store(&apply->disk_error, 0);
     atomic_store(&apply->operation_count, 0);
+    atomic_store(&apply->ping_count, 0);
     atomic_store(&apply->epoch, 0);
     for (int i = 0; i < MN_EPOCHS_OPEN_MAX; i++)
         atomic_store(&apply->epoch_operation_counts[i], 0);
@@ -132,6 +134,25 @@ static void count(struct mn_apply *apply, const uint8_t *payload)
     atomic_fetch_add(&apply->epoch_operation_counts[epoch % MN_EPOCHS_OPEN_MAX], 1);
 }
 
+/* The source drops this node for it. A value too large for an extended attribute is no fault of a
+ * disk, whatever ext4 calls it. */
+static void note_disk_error(struct mn_call *call, uint16_t code)
+{
+    int none = 0;
+
+    switch (call->ack.error) {
+    case ENOSPC:
+        if (code == MN_MESSAGE_SET_XATTR)
+            return;
+        break;
+    case EDQUOT:
+    case EIO:
+    case EROFS: break;
+    default: return;
+    }
+    (void)atomic_compare_exchange_strong(&call->apply->disk_error, &none, call->ack.error);
+}
+
 static int perform(const struct row *row, struct mn_call *call, uint8_t lane)
 {
     call->ack = (struct mn_ack){0};
@@ -145,6 +166,7 @@ static int perform(const struct row *row, struct mn_call *call, uint8_t lane)
         return result;
     if (result == MN_ANSWERED)
         return 0;
+    note_disk_error(call, row->code);
     return mn_connection_send_ack(call->connection, call->ack.error, call->ack.result);
 }
 
@@ -169,7 +191,7 @@ static int serve(struct mn_call *call, uint8_t lane, uint16_t *code_out)
 int mn_apply_serve(struct mn_apply *apply, struct mn_connection *connection, uint8_t lane,
                    uint16_t *code_out, const uint8_t **payload_out, size_t *size_out)
 {
-    struct mn_call call = {.apply = apply, .connection = connection};
+    struct mn_call call = {.apply = apply, .connection = connection, .directory_fd = -1};
 
     if (lane == MN_LANE_COPY) {
         call.block = malloc(MN_BLOCK_BYTES_MAX + MN_HASHES_MAX * MN_HASH_BYTES);
@@ -181,6 +203,9 @@ int mn_apply_serve(struct mn_apply *apply, struct mn_connection *connection, uin
     int result = mn_lower_act_as(0, 0, 0, 1);
     if (result == 0)
         result = serve(&call, lane, code_out);
+    if (result < 0 && result != -EBADMSG && atomic_load(&apply->disk_error) != 0)
+        result = -atomic_load(&apply->disk_error); /* why the connection ended */
+    mn_call_forget_directory(&call);
     free(call.block);
     *payload_out = call.payload;
     *size_out = call.size;
@@ -191,6 +216,9 @@ int mn_apply_learn(struct mn_apply *apply, uint8_t root, const struct mn_id *id,
                    const struct mn_handle *handle, const struct mn_id *parent, const char *name,
                    uint16_t name_size)
 {
+    /* What was written through may have been deleted here, and made again. */
+    if (root < MN_ROOTS_MAX && apply->roots[root] != NULL)
+        mn_open_files_drop(apply->files, apply->roots[root], id);
     return mn_id_map_learn(apply->map, root, id, handle, parent, name, name_size);
 }
 
@@ -203,6 +231,11 @@ int mn_apply_find(struct mn_apply *apply, uint8_t root, const struct mn_id *id,
         return 1;
     *handle_out = found.handle;
     return 0;
+}
+
+uint64_t mn_apply_ping_count(const struct mn_apply *apply)
+{
+    return atomic_load(&apply->ping_count);
 }
 
 uint64_t mn_apply_operation_count(const struct mn_apply *apply)

@@ -28,7 +28,8 @@ int mn_apply_session_begin(struct mn_apply *apply);
 /* Serve one connection until it ends (-ECONNRESET, -ESHUTDOWN, ...) or a Python message comes
  * (MN_APPLY_PYTHON: code and payload out, the caller answers on the connection and calls again).
  * LIVE, COPY and the native part of CONTROL. A fatal error (wrong message, disagreement that parts
- * the pair) ends it with that error. */
+ * the pair) ends it with that error. When this node's disk refused a change, that is the error,
+ * however the source then ended it. */
 int mn_apply_serve(struct mn_apply *apply, struct mn_connection *connection, uint8_t lane,
                    uint16_t *code_out, const uint8_t **payload_out, size_t *size_out);
 /* Python's attach and detach tell the map what they did. */
@@ -41,6 +42,8 @@ int mn_apply_find(struct mn_apply *apply, uint8_t root, const struct mn_id *id,
  * its errno. What Checkpoint says is compared with those tagged <= its epoch (0: the primary does
  * not count). */
 uint64_t mn_apply_operation_count(const struct mn_apply *apply);
+/* Pings answered in this session: it grows while the source lives and is attended. */
+uint64_t mn_apply_ping_count(const struct mn_apply *apply);
 /* Highest epoch seen in an operation; used for the record. */
 uint64_t mn_apply_epoch(const struct mn_apply *apply);
 

@@ -22,8 +22,11 @@ struct mn_apply {
     struct mn_recent *recent;                  /* borrowed */
     struct mn_id_map *map;
     struct mn_open_files *files;
-    _Atomic uint64_t epoch;                                      /* the highest seen */
+    _Atomic uint64_t epoch; /* the highest seen */
+    _Atomic int disk_error; /* the first of this node's disk in the session: why the source will
+                               end it; 0: none */
     _Atomic uint64_t operation_count;                            /* of the session */
+    _Atomic uint64_t ping_count;                                 /* of the session */
     _Atomic uint64_t epoch_operation_counts[MN_EPOCHS_OPEN_MAX]; /* by epoch modulo */
 
     pthread_mutex_t checkpoint_mutex;
@@ -41,6 +44,10 @@ struct mn_call {
     size_t size;
     /* On the lane COPY MN_BLOCK_BYTES_MAX, then room for MN_HASHES_MAX hashes; NULL elsewhere. */
     uint8_t *block;
+    /* The directory used last on this connection: names come in runs. Owned; -1: none. */
+    int directory_fd;
+    uint8_t directory_root;
+    struct mn_handle directory_handle;
     struct mn_ack ack;
 };
 
@@ -77,6 +84,12 @@ int mn_target_find(struct mn_apply *apply, uint8_t root, const struct mn_id *id,
                    struct mn_target *target_out);
 /* A descriptor of the target, to be closed; flags as mn_lower_open. */
 int mn_target_open(const struct mn_target *target, int flags);
+/* The target as a directory, by O_PATH; the call's own, not to be closed. */
+int mn_target_directory(struct mn_call *call, const struct mn_target *target);
+void mn_call_forget_directory(struct mn_call *call);
+/* The source copies into it: append and immutable are taken away, until the attributes of the
+ * object are sent, last (design 10). Returns 0 or -errno. */
+int mn_target_allow_changes(const struct mn_target *target);
 void mn_name_set(struct mn_name *name, const char *text, uint16_t size);
 /* 0, or -EPERM: the name of the hidden directory at the top of the root. */
 int mn_name_check(const struct mn_target *directory, const struct mn_name *name);

@@ -7,15 +7,34 @@
 
 #include "apply/apply_private.h"
 
-/* Finds and opens; 0 with *fd_out open, or answered_out says what the handler returns. */
-static int open_target(struct mn_call *call, uint8_t root, const struct mn_id *id, int flags,
-                       struct mn_target *target, int *fd_out)
+/* An object that a message names, and a descriptor of it: that of the open files if it is there,
+ * else one by O_PATH. */
+struct held {
+    struct mn_target target;
+    int fd;
+    uint32_t slot;
+    bool is_borrowed;
+};
+
+/* 0: to be given back; -EBADMSG ends the connection; other errors are answered. */
+static int hold(struct mn_call *call, uint8_t root, const struct mn_id *id, struct held *held)
 {
-    int result = mn_target_find(call->apply, root, id, target);
+    int result = mn_target_find(call->apply, root, id, &held->target);
     if (result < 0)
         return result;
-    *fd_out = mn_target_open(target, flags);
-    return *fd_out < 0 ? *fd_out : 0;
+    held->is_borrowed = mn_open_files_borrow(call->apply->files, held->target.root, id, &held->fd,
+                                             &held->slot) == 0;
+    if (!held->is_borrowed)
+        held->fd = mn_target_open(&held->target, O_PATH);
+    return held->fd < 0 ? held->fd : 0;
+}
+
+static void give(struct mn_call *call, const struct held *held)
+{
+    if (held->is_borrowed)
+        mn_open_files_give(call->apply->files, held->slot);
+    else
+        close(held->fd);
 }
 
 static int answer_or_end(struct mn_call *call, int result)
@@ -42,13 +61,12 @@ static int note_resize(struct mn_call *call, const struct mn_target *target, int
 int mn_apply_set_attributes(struct mn_call *call)
 {
     struct mn_message_set_attributes message;
-    struct mn_target target;
-    int fd;
+    struct held held;
 
     int result = mn_decode_set_attributes(call->payload, call->size, &message);
     if (result < 0)
         return result;
-    result = open_target(call, message.root, &message.id, O_PATH, &target, &fd);
+    result = hold(call, message.root, &message.id, &held);
     if (result < 0)
         return answer_or_end(call, result);
     struct mn_attributes attributes = {
@@ -60,12 +78,17 @@ int mn_apply_set_attributes(struct mn_call *call)
         .atime_ns = message.atime_ns,
         .mtime_ns = message.mtime_ns,
     };
-    mn_note(call, &target, MN_PLACE_ATTRIBUTES, message.epoch);
+    mn_note(call, &held.target, MN_PLACE_ATTRIBUTES, message.epoch);
     if (message.valid & MN_SET_SIZE)
-        result = note_resize(call, &target, fd, message.size_bytes, message.epoch);
+        result = note_resize(call, &held.target, held.fd, message.size_bytes, message.epoch);
     if (result == 0)
-        result = mn_lower_set_attributes(fd, &attributes);
-    close(fd);
+        result = mn_lower_set_attributes(held.fd, &attributes);
+    if (result == -EPERM && call->block != NULL) { /* the lane COPY */
+        result = mn_target_allow_changes(&held.target);
+        if (result == 0)
+            result = mn_lower_set_attributes(held.fd, &attributes);
+    }
+    give(call, &held);
     return mn_answer(call, result);
 }
 
@@ -82,42 +105,40 @@ static int xattr_name(const char *text, uint16_t size, char name_out[XATTR_NAME_
 int mn_apply_set_xattr(struct mn_call *call)
 {
     struct mn_message_set_xattr message;
-    struct mn_target target;
+    struct held held;
     char name[XATTR_NAME_MAX + 1];
-    int fd;
 
     int result = mn_decode_set_xattr(call->payload, call->size, &message);
     if (result < 0)
         return result;
     result = xattr_name(message.name, message.name_size, name);
     if (result == 0)
-        result = open_target(call, message.root, &message.id, O_PATH, &target, &fd);
+        result = hold(call, message.root, &message.id, &held);
     if (result < 0)
         return answer_or_end(call, result);
-    mn_note(call, &target, MN_PLACE_ATTRIBUTES, message.epoch);
-    result = mn_lower_set_xattr(fd, name, message.value, message.value_size, message.flags);
-    close(fd);
+    mn_note(call, &held.target, MN_PLACE_ATTRIBUTES, message.epoch);
+    result = mn_lower_set_xattr(held.fd, name, message.value, message.value_size, message.flags);
+    give(call, &held);
     return mn_answer(call, result);
 }
 
 int mn_apply_remove_xattr(struct mn_call *call)
 {
     struct mn_message_remove_xattr message;
-    struct mn_target target;
+    struct held held;
     char name[XATTR_NAME_MAX + 1];
-    int fd;
 
     int result = mn_decode_remove_xattr(call->payload, call->size, &message);
     if (result < 0)
         return result;
     result = xattr_name(message.name, message.name_size, name);
     if (result == 0)
-        result = open_target(call, message.root, &message.id, O_PATH, &target, &fd);
+        result = hold(call, message.root, &message.id, &held);
     if (result < 0)
         return answer_or_end(call, result);
-    mn_note(call, &target, MN_PLACE_ATTRIBUTES, message.epoch);
-    result = mn_lower_remove_xattr(fd, name);
-    close(fd);
+    mn_note(call, &held.target, MN_PLACE_ATTRIBUTES, message.epoch);
+    result = mn_lower_remove_xattr(held.fd, name);
+    give(call, &held);
     return mn_answer(call, result);
 }
 
@@ -130,9 +151,12 @@ int mn_apply_set_flags(struct mn_call *call)
     int result = mn_decode_set_flags(call->payload, call->size, &message);
     if (result < 0)
         return result;
-    result = open_target(call, message.root, &message.id, O_RDONLY, &target, &fd);
+    result = mn_target_find(call->apply, message.root, &message.id, &target);
     if (result < 0)
         return answer_or_end(call, result);
+    fd = mn_target_open(&target, O_RDONLY);
+    if (fd < 0)
+        return mn_answer(call, fd);
     mn_note(call, &target, MN_PLACE_ATTRIBUTES, message.epoch);
     result = mn_lower_set_flags(fd, message.flags, message.valid);
     close(fd);

@@ -18,11 +18,20 @@ static void close_epochs(struct mn_apply *apply, uint64_t epoch)
             &apply->epoch_operation_counts[apply->open_epoch % MN_EPOCHS_OPEN_MAX], 0);
 }
 
-static int sync_roots(struct mn_apply *apply)
+static int sync_roots(struct mn_apply *apply, const struct mn_message_checkpoint *message)
 {
-    for (int i = 0; i < MN_ROOTS_MAX; i++)
-        if (apply->roots[i] != NULL && syncfs(apply->roots[i]->directory_fd) < 0)
+    for (int i = 0; i < MN_ROOTS_MAX; i++) {
+        const struct mn_root *root = apply->roots[i];
+        int result;
+
+        if (root == NULL)
+            continue;
+        result = mn_lower_mark(root, message->epoch, message->stable_epoch);
+        if (result < 0)
+            return result;
+        if (syncfs(root->directory_fd) < 0)
             return -errno;
+    }
     return 0;
 }
 
@@ -42,7 +51,7 @@ int mn_apply_checkpoint(struct mn_call *call)
     if (message.operation_count != 0 && message.operation_count != apply->closed_operation_count)
         result = -EBADMSG;
     if (apply->failed == 0)
-        apply->failed = sync_roots(apply);
+        apply->failed = sync_roots(apply, &message);
     /* The kernel tells an error once and forgets the pages: an error is never retried into
      * success. */
     if (result == 0)
@@ -58,5 +67,8 @@ int mn_apply_ping(struct mn_call *call)
     struct mn_message_ping message;
 
     int result = mn_decode_ping(call->payload, call->size, &message);
-    return result < 0 ? result : mn_answer(call, 0);
+    if (result < 0)
+        return result;
+    atomic_fetch_add(&call->apply->ping_count, 1);
+    return mn_answer(call, 0);
 }

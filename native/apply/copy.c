@@ -88,13 +88,30 @@ static int make_hole(struct mn_call *call, int fd, uint64_t offset, uint64_t siz
     return (uint64_t)status.st_size >= offset + size ? 0 : mn_lower_set_attributes(fd, &longer);
 }
 
+static int64_t write_block(struct mn_call *call, const struct mn_target *target,
+                           const struct mn_message_copy_block *message)
+{
+    uint32_t slot = 0;
+    int64_t done;
+    int fd = -1;
+
+    int result = mn_open_files_take(call->apply->files, target->root, &message->id,
+                                    &target->found.handle, &fd, &slot);
+    if (result != 0)
+        return result;
+    if (message->data_size > 0)
+        done = mn_lower_write(fd, message->data, message->data_size, message->offset_bytes, 0);
+    else
+        done = make_hole(call, fd, message->offset_bytes, message->hole_bytes);
+    mn_open_files_give(call->apply->files, slot);
+    return done;
+}
+
 int mn_apply_copy_block(struct mn_call *call)
 {
     struct mn_message_copy_block message;
     struct mn_target target;
-    uint32_t slot = 0;
     int64_t done;
-    int fd = -1;
 
     int result = mn_decode_copy_block(call->payload, call->size, &message);
     if (result < 0)
@@ -102,16 +119,13 @@ int mn_apply_copy_block(struct mn_call *call)
     result = mn_target_find(call->apply, message.root, &message.id, &target);
     if (result == -EBADMSG)
         return result;
-    if (result == 0)
-        result = mn_open_files_take(call->apply->files, target.root, &message.id,
-                                    &target.found.handle, &fd, &slot);
     if (result != 0)
         return mn_answer(call, result);
-    if (message.data_size > 0)
-        done = mn_lower_write(fd, message.data, message.data_size, message.offset_bytes, 0);
-    else
-        done = make_hole(call, fd, message.offset_bytes, message.hole_bytes);
-    mn_open_files_give(call->apply->files, slot);
+    done = write_block(call, &target, &message);
+    if (done == -EPERM && mn_target_allow_changes(&target) == 0) {
+        mn_open_files_drop(call->apply->files, target.root, &message.id);
+        done = write_block(call, &target, &message);
+    }
     return mn_answer(call, done);
 }
 

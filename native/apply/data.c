@@ -32,6 +32,26 @@ static int answer_or_end(struct mn_call *call, int64_t result)
     return result == -EBADMSG ? -EBADMSG : mn_answer(call, result);
 }
 
+/* A file that was append-only when it was opened, and is not any more (reintegration took the flag
+ * away, which tells nobody): its descriptor would write at the end alone. */
+static int take_again(struct mn_call *call, struct data_file *file)
+{
+    int flags = fcntl(file->fd, F_GETFL);
+
+    if (flags < 0 || (flags & O_APPEND) == 0)
+        return -EPERM;
+    give(call, file);
+    mn_open_files_drop(call->apply->files, file->target.root, &file->target.ref.id);
+    return mn_open_files_take(call->apply->files, file->target.root, &file->target.ref.id,
+                              &file->target.found.handle, &file->fd, &file->slot);
+}
+
+static ssize_t write_at(const struct data_file *file, const struct mn_message_write *message)
+{
+    return mn_lower_write(file->fd, message->data, message->data_size, message->offset_bytes,
+                          message->flags);
+}
+
 int mn_apply_write(struct mn_call *call)
 {
     struct mn_message_write message;
@@ -46,8 +66,14 @@ int mn_apply_write(struct mn_call *call)
     mn_note_range(call, &file.target, message.offset_bytes, message.data_size, message.epoch);
     if (message.flags & MN_WRITE_KILL_PRIV)
         mn_note(call, &file.target, MN_PLACE_ATTRIBUTES, message.epoch);
-    ssize_t count = mn_lower_write(file.fd, message.data, message.data_size, message.offset_bytes,
-                                   message.flags);
+    ssize_t count = write_at(&file, &message);
+    if (count == -EPERM) {
+        result = take_again(call, &file);
+        if (result < 0 && result != -EPERM)
+            return mn_answer(call, result);
+        if (result == 0)
+            count = write_at(&file, &message);
+    }
     give(call, &file);
     return mn_answer(call, count);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "apply/apply_private.h"
+#include "lower/local.h"
 
 /* A directory that a message names, open, with one name in it. */
 struct spot {
@@ -15,18 +16,25 @@ struct spot {
     int fd;
 };
 
-/* 0; -EBADMSG ends the connection; other errors are answered. With 0 fd is open. */
-static int find_spot(struct mn_call *call, uint8_t root, const struct mn_id *directory,
+/* 0, fd not yet set; -EBADMSG ends the connection; other errors are answered. */
+static int find_name(struct mn_call *call, uint8_t root, const struct mn_id *directory,
                      const char *name, uint16_t name_size, struct spot *spot)
 {
     int result = mn_target_find(call->apply, root, directory, &spot->directory);
     if (result < 0)
         return result;
     mn_name_set(&spot->name, name, name_size);
-    result = mn_name_check(&spot->directory, &spot->name);
+    return mn_name_check(&spot->directory, &spot->name);
+}
+
+/* As find_name, and with 0 fd is the call's own descriptor. */
+static int find_spot(struct mn_call *call, uint8_t root, const struct mn_id *directory,
+                     const char *name, uint16_t name_size, struct spot *spot)
+{
+    int result = find_name(call, root, directory, name, name_size, spot);
     if (result < 0)
         return result;
-    spot->fd = mn_target_open(&spot->directory, O_PATH | O_DIRECTORY);
+    spot->fd = mn_target_directory(call, &spot->directory);
     return spot->fd < 0 ? spot->fd : 0;
 }
 
@@ -86,7 +94,6 @@ int mn_apply_create_object(struct mn_call *call)
         return answer_or_end(call, result);
     mn_note_name(call, &spot.directory, &spot.name, message.epoch);
     result = create_at(call, &message, &spot);
-    close(spot.fd);
     return mn_answer(call, result);
 }
 
@@ -110,8 +117,34 @@ int mn_apply_link(struct mn_call *call)
     result = path_fd < 0 ? path_fd : mn_lower_link(path_fd, spot.fd, spot.name.text);
     if (path_fd >= 0)
         close(path_fd);
-    close(spot.fd);
     return mn_answer(call, result);
+}
+
+/* The path of what stands at a spot; -ESTALE when it is not known. */
+static int path_at(const struct spot *spot, char path[PATH_MAX])
+{
+    int result = mn_lower_path(spot->directory.root, spot->fd, path, PATH_MAX);
+    size_t size = result == 0 ? strlen(path) : 0;
+
+    if (result != 0)
+        return result;
+    if (size + spot->name.size + 2 > PATH_MAX)
+        return -ESTALE;
+    if (size > 0)
+        path[size++] = '/';
+    memcpy(path + size, spot->name.text, spot->name.size + 1U);
+    return 0;
+}
+
+/* The directory at a spot is empty on the primary, and has entries here. If all of them are local
+ * they are kept aside, with it. */
+static int remove_with_locals(const struct spot *spot)
+{
+    char path[PATH_MAX];
+
+    if (spot->directory.root->rules == NULL || path_at(spot, path) != 0)
+        return -ENOTEMPTY;
+    return mn_local_remove_directory(spot->directory.root, spot->fd, spot->name.text, path);
 }
 
 int mn_apply_unlink(struct mn_call *call)
@@ -130,9 +163,10 @@ int mn_apply_unlink(struct mn_call *call)
     if (result == 0) {
         mn_note_name(call, &spot.directory, &spot.name, message.epoch);
         result = mn_lower_unlink(spot.fd, spot.name.text, message.directory);
+        if (result == -ENOTEMPTY)
+            result = remove_with_locals(&spot);
         mn_open_files_drop(call->apply->files, spot.directory.root, &message.id);
     }
-    close(spot.fd);
     return mn_answer(call, result);
 }
 
@@ -146,6 +180,26 @@ static int expect_both(const struct mn_message_rename *message, const struct spo
         return result;
     result = expect(to, &message->replaced);
     return result == -ENOENT ? -ESTALE : result;
+}
+
+/* Local entries beneath a directory that moves stay local, or are kept aside: the primary has made
+ * sure of the replicated ones. What is no directory has nothing beneath it. */
+static int move_locals(const struct mn_message_rename *message, const struct spot *from,
+                       const struct spot *to)
+{
+    const struct mn_root *root = from->directory.root;
+    char path[PATH_MAX];
+    char new_path[PATH_MAX];
+    int result = 0;
+
+    if (root->rules == NULL)
+        return 0;
+    if (path_at(from, path) != 0 || path_at(to, new_path) != 0)
+        return -ESTALE;
+    result = mn_local_prepare_move(root, from->fd, from->name.text, path, new_path);
+    if ((result == 0 || result == -ENOTDIR) && (message->flags & RENAME_EXCHANGE) != 0)
+        result = mn_local_prepare_move(root, to->fd, to->name.text, new_path, path);
+    return result == -ENOTDIR || result == -ELOOP ? 0 : result;
 }
 
 static int rename_between(struct mn_call *call, const struct mn_message_rename *message,
@@ -162,7 +216,11 @@ static int rename_between(struct mn_call *call, const struct mn_message_rename *
         return result;
     mn_note_name(call, &from->directory, &from->name, message->epoch);
     mn_note_name(call, &to->directory, &to->name, message->epoch);
-    result = mn_lower_rename(from->fd, from->name.text, to->fd, to->name.text, flags);
+    result = move_locals(message, from, to);
+    if (result == 0)
+        result = mn_lower_rename(from->fd, from->name.text, to->fd, to->name.text, flags);
+    if (result == -ENOTEMPTY && remove_with_locals(to) == 0)
+        result = mn_lower_rename(from->fd, from->name.text, to->fd, to->name.text, flags);
     if (result == -EEXIST && guarded && !(message->flags & RENAME_NOREPLACE))
         return -ESTALE;
     if (result < 0)
@@ -186,15 +244,18 @@ int mn_apply_rename(struct mn_call *call)
     if (result < 0)
         return result;
     result =
-        find_spot(call, message.root, &message.parent, message.name, message.name_size, &from);
+        find_name(call, message.root, &message.parent, message.name, message.name_size, &from);
     if (result < 0)
         return answer_or_end(call, result);
     result = find_spot(call, message.root, &message.new_parent, message.new_name,
                        message.new_name_size, &to);
-    if (result == 0) {
-        result = rename_between(call, &message, &from, &to);
-        close(to.fd);
-    }
+    if (result < 0)
+        return answer_or_end(call, result);
+    /* The call keeps one directory, and it is the other one. */
+    from.fd = mn_target_open(&from.directory, O_PATH | O_DIRECTORY);
+    if (from.fd < 0)
+        return mn_answer(call, from.fd);
+    result = rename_between(call, &message, &from, &to);
     close(from.fd);
     return answer_or_end(call, result);
 }

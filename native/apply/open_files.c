@@ -170,12 +170,9 @@ static uint32_t hold(struct mn_open_files *files, uint32_t at)
     return at;
 }
 
-int mn_open_files_take(struct mn_open_files *files, const struct mn_root *root,
-                       const struct mn_id *id, const struct mn_handle *handle, int *fd_out,
-                       uint32_t *slot_out)
+int mn_open_files_borrow(struct mn_open_files *files, const struct mn_root *root,
+                         const struct mn_id *id, int *fd_out, uint32_t *slot_out)
 {
-    int close_fd = -1;
-
     pthread_mutex_lock(&files->mutex);
     uint32_t at = find(files, root->index, id);
     if (at != NONE) {
@@ -183,14 +180,22 @@ int mn_open_files_take(struct mn_open_files *files, const struct mn_root *root,
         *fd_out = files->slots[at].fd;
     }
     pthread_mutex_unlock(&files->mutex);
-    if (at != NONE)
-        return 0;
+    return at == NONE ? MN_NOT_OPEN : 0;
+}
 
+int mn_open_files_take(struct mn_open_files *files, const struct mn_root *root,
+                       const struct mn_id *id, const struct mn_handle *handle, int *fd_out,
+                       uint32_t *slot_out)
+{
+    int close_fd = -1;
+
+    if (mn_open_files_borrow(files, root, id, fd_out, slot_out) == 0)
+        return 0;
     int fd = mn_lower_open(root, handle, O_RDWR | O_APPEND);
     if (fd < 0)
         return fd;
     pthread_mutex_lock(&files->mutex);
-    at = insert(files, root->index, id, fd, &close_fd);
+    uint32_t at = insert(files, root->index, id, fd, &close_fd);
     if (at == NONE) { /* another worker was faster */
         close_fd = fd;
         at = find(files, root->index, id);

@@ -17,6 +17,10 @@ int mn_open_files_take(struct mn_open_files *files, const struct mn_root *root,
                        const struct mn_id *id, const struct mn_handle *handle, int *fd_out,
                        uint32_t *slot_out);
 void mn_open_files_give(struct mn_open_files *files, uint32_t slot);
+/* As take, when it is open anyway; else MN_NOT_OPEN, and nothing is to be given back. */
+enum { MN_NOT_OPEN = 1 };
+int mn_open_files_borrow(struct mn_open_files *files, const struct mn_root *root,
+                         const struct mn_id *id, int *fd_out, uint32_t *slot_out);
 /* fd, open for reading and writing, is owned from now on. */
 void mn_open_files_put(struct mn_open_files *files, const struct mn_root *root,
                        const struct mn_id *id, int fd);

@@ -3,6 +3,7 @@
  * what stands there is not opened beyond O_PATH. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <unistd.h>
 
 #include "apply/apply_private.h"
@@ -38,6 +39,37 @@ int mn_target_find(struct mn_apply *apply, uint8_t root, const struct mn_id *id,
 int mn_target_open(const struct mn_target *target, int flags)
 {
     return mn_lower_open(target->root, &target->found.handle, flags);
+}
+
+int mn_target_directory(struct mn_call *call, const struct mn_target *target)
+{
+    if (call->directory_fd >= 0 && call->directory_root == target->ref.root &&
+        mn_handle_equal(&call->directory_handle, &target->found.handle))
+        return call->directory_fd;
+    mn_call_forget_directory(call);
+    call->directory_fd = mn_target_open(target, O_PATH | O_DIRECTORY);
+    call->directory_root = target->ref.root;
+    call->directory_handle = target->found.handle;
+    return call->directory_fd;
+}
+
+void mn_call_forget_directory(struct mn_call *call)
+{
+    if (call->directory_fd >= 0)
+        close(call->directory_fd);
+    call->directory_fd = -1;
+}
+
+int mn_target_allow_changes(const struct mn_target *target)
+{
+    int fd = mn_target_open(target, O_RDONLY);
+    int result;
+
+    if (fd < 0)
+        return fd;
+    result = mn_lower_set_flags(fd, 0, FS_APPEND_FL | FS_IMMUTABLE_FL);
+    close(fd);
+    return result;
 }
 
 void mn_name_set(struct mn_name *name, const char *text, uint16_t size)
@@ -94,11 +126,23 @@ int mn_name_expect(const struct mn_root *root, int directory_fd, const struct mn
     return result == 0 && mn_id_equal(&found, id) ? 0 : -ESTALE;
 }
 
+/* With the handle of the directory: this node may be the one that finds the object again. */
+static void note(struct mn_call *call, const struct mn_target *target,
+                 const struct mn_place *place, uint64_t epoch)
+{
+    struct mn_ref ref = target->ref;
+    struct mn_found parent;
+
+    if (mn_id_map_find(call->apply->map, ref.root, &ref.parent, &parent) == 0)
+        ref.parent_handle = parent.handle;
+    mn_recent_note(call->apply->recent, &ref, place, epoch);
+}
+
 void mn_note(struct mn_call *call, const struct mn_target *target, uint8_t kind, uint64_t epoch)
 {
     struct mn_place place = {.kind = kind};
 
-    mn_recent_note(call->apply->recent, &target->ref, &place, epoch);
+    note(call, target, &place, epoch);
 }
 
 void mn_note_range(struct mn_call *call, const struct mn_target *target, uint64_t offset,
@@ -109,7 +153,7 @@ void mn_note_range(struct mn_call *call, const struct mn_target *target, uint64_
 
     /* A range that wraps is refused by lower/; here it only must not be noted as a small one. */
     place.region_last = last < offset ? UINT64_MAX : last / MN_REGION_BYTES;
-    mn_recent_note(call->apply->recent, &target->ref, &place, epoch);
+    note(call, target, &place, epoch);
 }
 
 void mn_note_name(struct mn_call *call, const struct mn_target *directory,
@@ -117,5 +161,5 @@ void mn_note_name(struct mn_call *call, const struct mn_target *directory,
 {
     struct mn_place place = {.kind = MN_PLACE_NAME, .name = name->text, .name_size = name->size};
 
-    mn_recent_note(call->apply->recent, &directory->ref, &place, epoch);
+    note(call, directory, &place, epoch);
 }

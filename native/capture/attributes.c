@@ -2,9 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,11 +24,27 @@ struct attribute_operation {
     uint32_t flags, flags_valid;
 };
 
+static int stamped_fd = -1; /* a file in memory, for as long as the process lives */
+
+static void open_stamped(void)
+{
+    stamped_fd = memfd_create("mirror-now", MFD_CLOEXEC);
+}
+
+/* The kernel's own time for files. Since 6.13 it is finer than the coarse clock where somebody has
+ * looked, and never goes back over all file systems (its documentation, multigrain timestamps): a
+ * file touched now may not be older than one made before, nor newer than its own ctime. */
 static int64_t now_ns(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct timespec now;
+    struct stat status;
 
-    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* as the kernel: no later than the ctime */
+    (void)pthread_once(&once, open_stamped);
+    if (stamped_fd >= 0 && futimens(stamped_fd, NULL) == 0 && fstat(stamped_fd, &status) == 0)
+        now = status.st_mtim;
+    else
+        (void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
@@ -81,6 +100,45 @@ static int prepare_size(struct mn_change *change)
     return 0;
 }
 
+/* Whether a change of owner or mode leaves everything but ctime as it is: tar and cp -a give a
+ * file made by root to root. It then stays on this node: ctimes differ anyway (design 6). While
+ * the secondary is brought up to date nothing is known to be equal. */
+static bool changes_nothing(const struct mn_change *change, const struct attribute_operation *op)
+{
+    const struct mn_attributes *wanted = &op->attributes;
+    struct stat status;
+
+    if ((wanted->valid & ~(uint32_t)(MN_SET_MODE | MN_SET_UID | MN_SET_GID | MN_SET_KILL_PRIV)) !=
+            0 ||
+        __atomic_load_n(&change->worker->capture->joining, __ATOMIC_ACQUIRE) ||
+        fstat(op->fd, &status) != 0)
+        return false;
+    if ((wanted->valid & MN_SET_UID) != 0 && wanted->uid != status.st_uid)
+        return false;
+    if ((wanted->valid & MN_SET_GID) != 0 && wanted->gid != status.st_gid)
+        return false;
+    if ((wanted->valid & MN_SET_MODE) != 0 && (wanted->mode & 07777) != (status.st_mode & 07777))
+        return false;
+    if ((wanted->valid & ~(uint32_t)MN_SET_MODE) == 0)
+        return true;
+    /* A change of owner takes privileges away, even to the same owner. */
+    return (status.st_mode & (S_ISUID | S_ISGID)) == 0 &&
+           (S_ISDIR(status.st_mode) || mn_lower_has_capabilities(op->fd) == 0);
+}
+
+static int prepare_attributes(struct mn_change *change)
+{
+    change->local |= changes_nothing(change, change->operation);
+    return 0;
+}
+
+/* A directory's mtime moves by names, whose locks are others: there the mark stays. */
+static bool sets_mtime_of_data(const struct attribute_operation *op)
+{
+    return (op->attributes.valid & MN_SET_MTIME) != 0 &&
+           (mn_node_flags(op->node) & MN_NODE_DIRECTORY) == 0;
+}
+
 static int encode_attributes(struct mn_change *change, struct mn_buffer *out)
 {
     struct attribute_operation *op = change->operation;
@@ -101,8 +159,13 @@ static int encode_attributes(struct mn_change *change, struct mn_buffer *out)
 static int64_t perform_attributes(struct mn_change *change)
 {
     struct attribute_operation *op = change->operation;
+    int result = mn_lower_set_attributes(op->fd, &op->attributes);
 
-    return mn_lower_set_attributes(op->fd, &op->attributes);
+    /* Under the lock of all its bytes, so that no write is between the two nodes: both have just
+     * been given the same mtime. */
+    if (result == 0 && sets_mtime_of_data(op))
+        mn_node_times_unmark(&change->mount->nodes, op->node);
+    return result;
 }
 
 static int change_attributes(struct mn_worker *worker, const struct mn_fuse_request *request,
@@ -118,10 +181,9 @@ static int change_attributes(struct mn_worker *worker, const struct mn_fuse_requ
     mn_change_place(&change, op->node, MN_PLACE_ATTRIBUTES);
     mn_change_lock(&change, MN_LOCK_EXISTENCE, op->node, false);
     mn_change_lock(&change, MN_LOCK_ATTRIBUTES, op->node, true);
-    if ((op->attributes.valid & MN_SET_SIZE) != 0) {
+    change.prepare = (op->attributes.valid & MN_SET_SIZE) != 0 ? prepare_size : prepare_attributes;
+    if ((op->attributes.valid & MN_SET_SIZE) != 0 || sets_mtime_of_data(op))
         mn_change_lock_range(&change, op->node, 0, UINT64_MAX, true);
-        change.prepare = prepare_size;
-    }
     change.code = MN_MESSAGE_SET_ATTRIBUTES;
     change.encode = encode_attributes;
     change.perform = perform_attributes;
@@ -142,6 +204,7 @@ int mn_op_setattr(struct mn_worker *worker, const struct mn_fuse_request *reques
 {
     const struct fuse_setattr_in *in = mn_fuse_fixed(request, sizeof(*in));
     struct attribute_operation op = {.node = mn_node_of(worker->mount, request->header->nodeid)};
+    struct mn_borrowed borrowed;
     int result;
 
     if (in == NULL)
@@ -151,8 +214,8 @@ int mn_op_setattr(struct mn_worker *worker, const struct mn_fuse_request *reques
         op.fd = mn_file_of(in->fh)->fd;
         return change_attributes(worker, request, &op);
     }
-    op.fd = mn_lower_open(worker->mount->root, &op.node->handle, O_PATH);
-    if (op.fd == -ESTALE && (mn_node_flags(op.node) & MN_NODE_UNLINKED) != 0 &&
+    result = mn_borrow(worker->mount, op.node, &borrowed);
+    if (result == -ESTALE && (mn_node_flags(op.node) & MN_NODE_UNLINKED) != 0 &&
         (op.attributes.valid & ~(uint32_t)(MN_SET_ATIME | MN_SET_MTIME)) == 0) {
         /* With its own cache the kernel writes back the times of what was unlinked, too late, and
          * would keep the error for the next syncfs. It looks at no attributes of this answer. */
@@ -161,10 +224,11 @@ int mn_op_setattr(struct mn_worker *worker, const struct mn_fuse_request *reques
         mn_reply_data(worker, request, &out, sizeof(out));
         return 0;
     }
-    if (op.fd < 0)
-        return op.fd;
+    if (result != 0)
+        return result;
+    op.fd = borrowed.fd;
     result = change_attributes(worker, request, &op);
-    close(op.fd);
+    mn_give_back(worker->mount, &borrowed);
     return result;
 }
 

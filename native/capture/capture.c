@@ -71,6 +71,7 @@ void mn_capture_destroy(struct mn_capture *capture)
 
 static void mount_free(struct mn_mount *mount)
 {
+    mn_turns_deinit(&mount->turns);
     for (uint32_t i = 0; i < mount->worker_count; i++) {
         if (mount->workers[i] == NULL)
             continue;
@@ -118,6 +119,8 @@ static int start_mount(struct mn_mount *mount, const char *mountpoint)
     if (result == 0)
         result = mn_fuse_negotiate(mount->fuse_fd, wanted, BACKGROUND_REQUESTS, &mount->features);
     if (result == 0)
+        result = mn_turns_init(&mount->turns);
+    if (result == 0)
         result = make_workers(mount, config->workers_per_mount);
     for (uint32_t i = 0; i < mount->worker_count && result == 0; i++)
         result =
@@ -146,6 +149,7 @@ int mn_capture_mount(struct mn_capture *capture, const struct mn_root *root,
         return result;
     }
     capture->mounts[root->index] = mount;
+    capture->roots[root->index] = root;
     return 0;
 }
 
@@ -158,6 +162,7 @@ int mn_capture_mount_end(struct mn_capture *capture, int root_index)
     for (uint32_t i = 0; i < mount->worker_count; i++)
         pthread_join(mount->workers[i]->thread, NULL);
     capture->mounts[root_index] = NULL;
+    capture->roots[root_index] = NULL;
     mn_worker_forget_directory(capture->keeper);
     mount_free(mount);
     return 0;
@@ -173,23 +178,30 @@ uint32_t mn_capture_worker_count(const struct mn_capture *capture)
     return count;
 }
 
+static void deal(struct mn_worker *worker, struct mn_connection *connection)
+{
+    worker->connection = connection;
+    if (connection != NULL)
+        mn_connection_set_waiter(connection, mn_worker_waits, worker);
+}
+
 /* connections NULL: takes them away. */
 static void deal_connections(struct mn_capture *capture, struct mn_connection **connections)
 {
     uint32_t next = 0;
 
-    capture->keeper->connection = connections == NULL ? NULL : connections[next++];
-    capture->runner->connection = connections == NULL ? NULL : connections[next++];
+    deal(capture->keeper, connections == NULL ? NULL : connections[next++]);
+    deal(capture->runner, connections == NULL ? NULL : connections[next++]);
     for (int i = 0; i < MN_ROOTS_MAX; i++) {
         struct mn_mount *mount = capture->mounts[i];
 
         for (uint32_t j = 0; mount != NULL && j < mount->worker_count; j++)
-            mount->workers[j]->connection = connections == NULL ? NULL : connections[next++];
+            deal(mount->workers[j], connections == NULL ? NULL : connections[next++]);
     }
 }
 
 int mn_capture_session_begin(struct mn_capture *capture, struct mn_connection **connections,
-                             uint32_t connection_count)
+                             uint32_t connection_count, uint64_t first_epoch)
 {
     if (connection_count != mn_capture_worker_count(capture))
         return -EINVAL;
@@ -202,6 +214,8 @@ int mn_capture_session_begin(struct mn_capture *capture, struct mn_connection **
     __atomic_fetch_add(&capture->session_serial, 1, __ATOMIC_ACQ_REL);
     __atomic_store_n(&capture->session_live, 1, __ATOMIC_RELEASE);
     mn_recent_clear(capture->config.recent);
+    mn_gate_epochs_from(&capture->gate, first_epoch);
+    capture->stable_epoch = 0; /* nothing of this session is on both disks yet */
     capture->sent_count[0] = capture->sent_count[1] = capture->sent_closed_count = 0;
     mn_gate_set_mode(&capture->gate, MN_MODE_MIRRORED);
     return 0;

@@ -18,6 +18,7 @@
 #include "capture/locks.h"
 #include "capture/node.h"
 #include "capture/park.h"
+#include "capture/turns.h"
 #include "fuse/session.h"
 #include "journal/index.h"
 #include "journal/recent.h"
@@ -44,6 +45,8 @@ struct mn_worker {
     int directory_fd; /* of the directory used last, or -1 */
     uint64_t directory_key;
     struct mn_mount *directory_mount;
+    struct mn_turn turn;
+    bool takes_turns; /* it reads requests itself: not the runner, not the keeper */
     pthread_t thread;
 };
 
@@ -54,6 +57,7 @@ struct mn_mount {
     struct mn_fuse_features features;
     struct mn_worker **workers; /* owned */
     uint32_t worker_count;
+    struct mn_turns turns; /* of the workers */
     int fuse_fd;
     bool mounted;
 };
@@ -96,7 +100,8 @@ struct mn_capture {
     pthread_rwlock_t
         tree; /* names change: shared; a path is introduced: exclusive (introduce.c) */
     struct mn_mount *mounts[MN_ROOTS_MAX];
-    struct mn_worker *runner; /* runs what was parked */
+    const struct mn_root *roots[MN_ROOTS_MAX]; /* whose disks a checkpoint marks and syncs */
+    struct mn_worker *runner;                  /* runs what was parked */
     struct mn_worker *keeper; /* checkpoints and times; no thread of ours, see checkpoint.c */
     uint32_t session_serial;  /* rises with each session; atomic */
     uint32_t alone_serial;    /* rises with each period alone; atomic */
@@ -130,9 +135,9 @@ uint32_t mn_capture_worker_count(
 
 /* The gate is frozen or closed, and nobody inside: gives each worker its connection; then
  * MIRRORED. connections: mn_capture_worker_count() of them, borrowed until mn_capture_session_end.
- */
+ * first_epoch: above what both disks have seen, so that epochs order the pair's checkpoints. */
 int mn_capture_session_begin(struct mn_capture *capture, struct mn_connection **connections,
-                             uint32_t connection_count);
+                             uint32_t connection_count, uint64_t first_epoch);
 /* Any thread: the session is over; the gate freezes, every connection is shut down, Python is told
  * once. */
 void mn_capture_session_lost(struct mn_capture *capture, int error, const char *why);
@@ -162,6 +167,8 @@ int mn_capture_event_take(struct mn_capture *capture,
  * Negative: -errno. */
 int mn_worker_directory(struct mn_worker *worker, struct mn_mount *mount,
                         const struct mn_node *node);
+/* What the worker does next may take long: another one shall read requests meanwhile. */
+void mn_worker_relieve(struct mn_worker *worker);
 /* Serve one request in worker->request_buffer; replies, or parks it. */
 void mn_worker_serve(struct mn_worker *worker, const struct mn_fuse_request *request);
 struct mn_worker *mn_worker_create(struct mn_capture *capture, struct mn_mount *mount,

@@ -30,11 +30,15 @@ struct mn_change {
     struct mn_node *subject; /* when it has no name left (seen under the locks), the change stays
                                 local; or NULL */
     bool names;              /* it changes names: no path may be introduced meanwhile */
+    bool moves;              /* a directory moves: no name at all may change meanwhile */
     bool local;              /* nothing is sent, nothing noted */
-    uint16_t code;           /* MN_MESSAGE_... */
-    void *operation;         /* the operation's own struct, for the functions below */
+    bool edge; /* of a local name in a replicated directory: nothing is sent, and what is noted is
+                  the directory, whose mtime moves */
+    uint16_t code;   /* MN_MESSAGE_... */
+    void *operation; /* the operation's own struct, for the functions below */
     /* Under the locks, before anything else: what could not be known without them (who stands at a
-     * name). May add places; returns 0 or -errno, which is the reply. NULL: nothing. */
+     * name). May add places; returns 0, -errno, which is the reply, or MN_PARK: it begins anew.
+     * NULL: nothing. */
     int (*prepare)(struct mn_change *change);
     int (*encode)(struct mn_change *change, struct mn_buffer *out);
     /* The secondary has done it: what else belongs to the same change, on worker->connection. 0,
@@ -42,9 +46,11 @@ struct mn_change {
     int (*more)(struct mn_change *change);
     /* On this node's own lower directory. Returns >= 0, or -errno. */
     int64_t (*perform)(struct mn_change *change);
-    /* It was done by the secondary and failed here: encode the opposite, *code_out says what. NULL
-     * or a non-zero return: there is none, the secondary is dropped. */
-    int (*encode_undo)(struct mn_change *change, struct mn_buffer *out, uint16_t *code_out);
+    /* The secondary has done all of it (done_there), and this node less: bytes, or -errno. Has it
+     * undone there (undo.h), under the same locks. NULL or a non-zero return: the two differ. */
+    int (*undo)(struct mn_change *change, uint64_t done_there, int64_t done_here);
+    /* By undo: the size of this object may differ, which is mended after the locks. Or NULL. */
+    struct mn_node *resized;
     /* fsync: perform while the secondary does, instead of after it. */
     bool together;
 
@@ -66,11 +72,22 @@ void mn_change_lock_name(struct mn_change *change, const struct mn_node *directo
 void mn_change_lock_range(struct mn_change *change, const struct mn_node *node, uint64_t offset,
                           uint64_t size, bool exclusive);
 
+/* The change is of a name that is not replicated, in this directory; for each of its directories,
+ * instead of mn_change_object and mn_change_place_name. */
+void mn_change_local_name(struct mn_change *change, struct mn_node *directory);
+
+/* Under the locks: a change is described before they are taken, and whether its name is replicated
+ * may have changed since, with a directory above it. 0, or MN_PARK: it begins anew. */
+static inline int mn_change_still(bool local, bool described)
+{
+    return local == described ? 0 : MN_PARK;
+}
+
 /* The change has moved the mtime of node: the next checkpoint tells the secondary. Alone, the
  * place noted says it. */
 static inline void mn_change_times(struct mn_change *change, struct mn_node *node)
 {
-    if (change->mode == MN_MODE_MIRRORED)
+    if (change->mode == MN_MODE_MIRRORED && !mn_node_is_local(node))
         mn_node_times_mark(&change->mount->nodes, node);
 }
 
@@ -85,10 +102,18 @@ static inline void mn_change_count(const struct mn_change *change)
 void mn_change_joined(const struct mn_change *change, const struct mn_id *id,
                       const struct mn_handle *handle);
 
+/* Under the locks, before anything is noted or sent: 0, or -EPERM (joining_flags.c). */
+int mn_joining_refuses(const struct mn_change *change);
+/* The secondary has refused it by EPERM: takes the flags of the objects away there, until the end.
+ * 0: it may be asked once more; -EPERM: that is its answer; else the link failed. */
+int mn_joining_take_flags(const struct mn_change *change);
+
 /* The five steps. Returns 0: *result_out is the outcome, >= 0 or -errno, to be replied
  * (worker->reply_late may be set). Or MN_PARK: nothing has happened here; keep the request. */
 int mn_replicate(struct mn_change *change, int64_t *result_out);
 
+/* Step 2, under the locks: 0, or -errno: the change must not be made. */
+int mn_change_note(struct mn_change *change);
 /* Step 0 of a session: the secondary learns these identities (introduce.c). 0, MN_PARK, or -errno.
  */
 int mn_introduce(struct mn_change *change);

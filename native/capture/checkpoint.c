@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "capture/change.h"
+#include "capture/operations.h"
 
 enum { EPOCH_DRAIN_MS_MAX = 120000 }; /* bounded by the connections' own time limits long before */
 
@@ -19,14 +20,14 @@ struct times_operation {
 static int read_times(struct mn_change *change)
 {
     struct times_operation *op = change->operation;
+    struct mn_borrowed borrowed;
     struct statx status;
-    int fd = mn_lower_open(change->mount->root, &op->node->handle, O_PATH);
-    int result;
+    int result = mn_borrow(change->mount, op->node, &borrowed);
 
-    if (fd < 0)
-        return fd;
-    result = statx(fd, "", AT_EMPTY_PATH, STATX_MTIME, &status) == 0 ? 0 : -errno;
-    close(fd);
+    if (result != 0)
+        return result;
+    result = statx(borrowed.fd, "", AT_EMPTY_PATH, STATX_MTIME, &status) == 0 ? 0 : -errno;
+    mn_give_back(change->mount, &borrowed);
     if (result != 0)
         return result;
     /* Such an object takes no time any more; it was sent before the flag (attributes.c). */
@@ -86,12 +87,24 @@ static int send_times(struct mn_capture *capture, struct mn_mount *mount)
     return result;
 }
 
-static int sync_here(struct mn_capture *capture)
+static int mark_here(struct mn_capture *capture, uint64_t epoch, uint64_t stable_epoch)
 {
-    for (int i = 0; i < MN_ROOTS_MAX; i++)
-        if (capture->mounts[i] != NULL && syncfs(capture->mounts[i]->root->directory_fd) != 0)
-            return -errno; /* never retried into success (design 8) */
-    return 0;
+    int result = 0;
+
+    for (int i = 0; i < MN_ROOTS_MAX && result == 0; i++)
+        if (capture->roots[i] != NULL)
+            result = mn_lower_mark(capture->roots[i], epoch, stable_epoch);
+    return result;
+}
+
+static int sync_here(struct mn_capture *capture, uint64_t epoch, uint64_t stable_epoch)
+{
+    int result = mark_here(capture, epoch, stable_epoch);
+
+    for (int i = 0; i < MN_ROOTS_MAX && result == 0; i++)
+        if (capture->roots[i] != NULL && syncfs(capture->roots[i]->directory_fd) != 0)
+            result = -errno; /* never retried into success (design 8) */
+    return result;
 }
 
 static int ask(struct mn_capture *capture, uint64_t epoch, uint64_t stable_epoch)
@@ -106,7 +119,7 @@ static int ask(struct mn_capture *capture, uint64_t epoch, uint64_t stable_epoch
 
     if (result == 0)
         result = mn_connection_send(connection, MN_MESSAGE_CHECKPOINT);
-    local = sync_here(capture);
+    local = sync_here(capture, epoch, stable_epoch);
     if (result == 0)
         result = mn_connection_receive_ack(connection, &ack);
     if (result == 0)
@@ -143,5 +156,5 @@ int mn_capture_checkpoint(struct mn_capture *capture, uint64_t *epoch_out)
      * keeps its place until the next checkpoint has sent them. */
     capture->stable_epoch = *epoch_out - 1;
     mn_recent_trim(capture->config.recent, capture->stable_epoch);
-    return 0;
+    return mark_here(capture, *epoch_out, capture->stable_epoch);
 }

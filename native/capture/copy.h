@@ -22,6 +22,7 @@ struct mn_copied {
     uint64_t compared_bytes;
     uint64_t copied_bytes;
     uint64_t hole_bytes;
+    int32_t remote_error; /* the target's errno, when the result is -EREMOTEIO */
 };
 
 /* Returns 0, -ENOENT (the object has gone here), or -errno: of the connection, of this disk, or
@@ -29,6 +30,28 @@ struct mn_copied {
 int mn_copy_range(const struct mn_copy *copy, uint64_t offset, uint64_t size,
                   struct mn_copied *copied);
 /* The secondary's size becomes this node's. */
-int mn_copy_size(const struct mn_copy *copy);
+int mn_copy_size(const struct mn_copy *copy, struct mn_copied *copied);
+
+/* Verification: compares and sends nothing. A block of MN_COMPARE_BLOCK_BYTES is equal, or differs
+ * in what is read from it, or only in that one node has a hole there. */
+enum {
+    MN_COMPARE_BLOCK_BYTES = 4096,
+    MN_COMPARE_STEP_BYTES = 256 << 10, /* under one lock: a live write waits for no more */
+};
+enum mn_compared {
+    MN_BLOCK_EQUAL = 0,
+    MN_BLOCK_DATA = 1,
+    MN_BLOCK_HOLE_THERE = 2, /* reads alike; the secondary has a hole */
+    MN_BLOCK_HOLE_HERE = 3,
+};
+/* One step of at most MN_COMPARE_STEP_BYTES, as far as the file here goes: a byte a block. size 0:
+ * only the two sizes, while no write is under way. Returns as mn_copy_range. */
+int mn_compare_step(const struct mn_copy *copy, uint64_t offset, uint64_t size,
+                    uint8_t *blocks_out, uint32_t *count_out, uint64_t *bytes_out,
+                    uint64_t *their_bytes_out);
+
+/* One name of a directory, as a live change of it locks it. */
+void mn_compare_lock_name(struct mn_lock_set *set, const struct mn_handle *directory,
+                          const char *name);
 
 #endif

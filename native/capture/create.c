@@ -8,6 +8,7 @@
 #include "capture/change.h"
 #include "capture/operations.h"
 #include "capture/reply.h"
+#include "capture/undo.h"
 
 struct create_operation {
     struct mn_node *directory;
@@ -19,6 +20,7 @@ struct create_operation {
     struct mn_id id;
     struct mn_handle handle; /* out */
     int fd;                  /* out */
+    bool local;              /* the name is not replicated */
 };
 
 static int encode_create(struct mn_change *change, struct mn_buffer *out)
@@ -53,27 +55,20 @@ static int64_t perform_create(struct mn_change *change)
     result = mn_lower_act_as(op->uid, op->gid, op->umask, op->uid == 0);
     if (result == 0)
         result = mn_lower_create(fd, op->name, op->mode, op->rdev, op->target, op->open_access,
-                                 &op->id, &op->handle, &op->fd);
+                                 op->local ? NULL : &op->id, &op->handle, &op->fd);
     mn_lower_act_as_root();
     if (result == 0)
         mn_change_joined(change, &op->id, &op->handle);
     return result;
 }
 
-/* The secondary has made it and this node could not: it is removed there. */
-static int encode_undo_create(struct mn_change *change, struct mn_buffer *out, uint16_t *code_out)
+static int undo_create(struct mn_change *change, uint64_t done_there, int64_t done_here)
 {
     struct create_operation *op = change->operation;
-    struct mn_message_unlink message = {.epoch = change->epoch,
-                                        .root = (uint8_t)change->mount->root->index,
-                                        .parent = op->directory->id,
-                                        .id = op->id,
-                                        .directory = S_ISDIR(op->mode),
-                                        .name = op->name,
-                                        .name_size = (uint16_t)strlen(op->name)};
 
-    *code_out = MN_MESSAGE_UNLINK;
-    return mn_encode_unlink(&message, out);
+    (void)done_there;
+    (void)done_here;
+    return mn_undo_name(change, op->directory, op->name, &op->id, S_ISDIR(op->mode));
 }
 
 /* The new object as a node, pinned; both nodes know its identity already. */
@@ -85,6 +80,12 @@ static struct mn_node *adopt(struct mn_change *change, struct create_operation *
 
     if (node == NULL)
         return NULL;
+    mn_node_classify(node, op->local);
+    if (op->local) {
+        mn_node_flag_set(node, S_ISDIR(op->mode) ? MN_NODE_DIRECTORY : 0U);
+        mn_change_times(change, op->directory);
+        return node;
+    }
     node->id = op->id;
     if (change->mode == MN_MODE_MIRRORED)
         __atomic_store_n(&node->introduced_serial,
@@ -100,19 +101,38 @@ static struct mn_node *adopt(struct mn_change *change, struct create_operation *
     return node;
 }
 
+static bool is_local(struct mn_mount *mount, const struct create_operation *op)
+{
+    return mn_name_is_local(mount, op->directory, op->name, S_ISDIR(op->mode));
+}
+
+static int check_create(struct mn_change *change)
+{
+    const struct create_operation *op = change->operation;
+
+    return mn_change_still(is_local(change->mount, op), op->local);
+}
+
 static void describe(struct mn_change *change, struct mn_worker *worker,
                      struct create_operation *op)
 {
     mn_change_init(change, worker, op);
     change->names = true;
-    mn_change_object(change, op->directory);
-    mn_change_place_name(change, op->directory, op->name);
+    op->local = is_local(worker->mount, op);
+    if (op->local) {
+        mn_change_local_name(change, op->directory);
+    } else {
+        mn_change_object(change, op->directory);
+        mn_change_place_name(change, op->directory, op->name);
+    }
     mn_change_lock_name(change, op->directory, op->name);
     mn_change_lock(change, MN_LOCK_DIRECTORY, op->directory, false);
+    if (worker->mount->root->rules != NULL)
+        change->prepare = check_create;
     change->code = MN_MESSAGE_CREATE;
     change->encode = encode_create;
     change->perform = perform_create;
-    change->encode_undo = encode_undo_create;
+    change->undo = undo_create;
 }
 
 /* Returns 0: *node_out is pinned and op->fd open; MN_PARK; or -errno. */
@@ -289,6 +309,23 @@ static int64_t perform_link(struct mn_change *change)
     return result;
 }
 
+static int undo_link(struct mn_change *change, uint64_t done_there, int64_t done_here)
+{
+    struct link_operation *op = change->operation;
+
+    (void)done_there;
+    (void)done_here;
+    return mn_undo_name(change, op->directory, op->name, &op->node->id, false);
+}
+
+static int check_link(struct mn_change *change)
+{
+    const struct link_operation *op = change->operation;
+
+    return mn_change_still(mn_name_is_local(change->mount, op->directory, op->name, false),
+                           mn_node_is_local(op->node));
+}
+
 int mn_op_link(struct mn_worker *worker, const struct mn_fuse_request *request)
 {
     const struct fuse_link_in *in = mn_fuse_fixed(request, sizeof(*in));
@@ -297,6 +334,7 @@ int mn_op_link(struct mn_worker *worker, const struct mn_fuse_request *request)
     struct mn_change change;
     size_t offset = sizeof(*in);
     int64_t outcome;
+    bool local;
 
     if (in == NULL)
         return -EINVAL;
@@ -308,17 +346,28 @@ int mn_op_link(struct mn_worker *worker, const struct mn_fuse_request *request)
         return -EPERM;
     if ((mn_node_flags(op.node) & MN_NODE_UNLINKED) != 0)
         return mn_link_nameless(worker, request, op.node, op.directory, op.name);
+    local = mn_name_is_local(worker->mount, op.directory, op.name, false);
+    if (local != mn_node_is_local(op.node))
+        return -EXDEV; /* replicated under one name and local under another: neither would be true
+                        */
     mn_change_init(&change, worker, &op);
     change.names = true;
-    mn_change_object(&change, op.directory);
-    mn_change_object(&change, op.node);
-    mn_change_place_name(&change, op.directory, op.name);
+    if (local) {
+        mn_change_local_name(&change, op.directory);
+    } else {
+        mn_change_object(&change, op.directory);
+        mn_change_object(&change, op.node);
+        mn_change_place_name(&change, op.directory, op.name);
+    }
     mn_change_lock_name(&change, op.directory, op.name);
     mn_change_lock(&change, MN_LOCK_DIRECTORY, op.directory, false);
     mn_change_lock(&change, MN_LOCK_EXISTENCE, op.node, true);
+    if (worker->mount->root->rules != NULL)
+        change.prepare = check_link;
     change.code = MN_MESSAGE_LINK;
     change.encode = encode_link;
     change.perform = perform_link;
+    change.undo = undo_link;
     if (mn_replicate(&change, &outcome) == MN_PARK)
         return MN_PARK;
     if (outcome < 0)

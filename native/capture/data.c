@@ -1,12 +1,14 @@
 /* Changes of content: write, fallocate, copy, and their way to disk. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "capture/change.h"
 #include "capture/operations.h"
 #include "capture/reply.h"
+#include "capture/undo.h"
 
 enum { WRITE_KILL_PRIV = 1, WRITE_DSYNC = 2, WRITE_SYNC = 4 }; /* flags of message Write */
 
@@ -14,7 +16,6 @@ struct data_operation {
     struct mn_file *file;
     struct mn_file *to;
     uint64_t offset, to_offset, size;
-    uint64_t size_before; /* of the file: what an undo needs */
     const uint8_t *data;
     uint32_t flags;
 };
@@ -72,52 +73,20 @@ static int encode_write(struct mn_change *change, struct mn_buffer *out)
 static int64_t perform_write(struct mn_change *change)
 {
     struct data_operation *op = change->operation;
-    off_t end;
 
-    /* Not fstat: since Linux 6.13 a write after somebody has read the times gets new, fine-grained
-     * ones; each fsync then commits ext4's journal for them (500 us instead of 120). */
-    end = lseek(op->file->fd, 0, SEEK_END);
-    op->size_before = end >= 0 ? (uint64_t)end : UINT64_MAX;
     return mn_lower_write(op->file->fd, op->data, op->size, op->offset, op->flags);
 }
 
-/* The write failed here after the secondary did it. Behind the end of the file: cut there. Inside:
- * the bytes as they are here. Across the end, which is both, has no single message: the secondary
- * is dropped. */
-static int encode_undo_write(struct mn_change *change, struct mn_buffer *out, uint16_t *code_out)
+/* The rest of a write that failed or was cut short here. Privileges that it took there and not
+ * here have no undo. */
+static int undo_write(struct mn_change *change, uint64_t done_there, int64_t done_here)
 {
     struct data_operation *op = change->operation;
-    struct mn_worker *worker = change->worker;
-    uint8_t root = (uint8_t)change->mount->root->index;
+    uint64_t done = done_here < 0 ? 0 : (uint64_t)done_here;
 
-    if (op->size_before == UINT64_MAX)
-        return -EIO;
-    if (op->offset >= op->size_before) {
-        struct mn_message_set_attributes message = {.epoch = change->epoch,
-                                                    .root = root,
-                                                    .id = op->file->node->id,
-                                                    .valid = MN_SET_SIZE,
-                                                    .size_bytes = op->size_before};
-
-        *code_out = MN_MESSAGE_SET_ATTRIBUTES;
-        return mn_encode_set_attributes(&message, out);
-    }
-    if (op->offset + op->size <= op->size_before) {
-        struct mn_message_write message = {.epoch = change->epoch,
-                                           .root = root,
-                                           .id = op->file->node->id,
-                                           .offset_bytes = op->offset,
-                                           .flags = 8,
-                                           .data = worker->reply_buffer,
-                                           .data_size = (uint32_t)op->size};
-
-        if (pread(op->file->fd, worker->reply_buffer, op->size, (off_t)op->offset) !=
-            (ssize_t)op->size)
-            return -EIO;
-        *code_out = MN_MESSAGE_WRITE;
-        return mn_encode_write(&message, out);
-    }
-    return -EOPNOTSUPP;
+    if (done_here < 0 && (op->flags & WRITE_KILL_PRIV) != 0)
+        return -EOPNOTSUPP;
+    return mn_undo_range(change, op->file->node, op->offset + done, done_there - done);
 }
 
 int mn_op_write(struct mn_worker *worker, const struct mn_fuse_request *request)
@@ -138,6 +107,8 @@ int mn_op_write(struct mn_worker *worker, const struct mn_fuse_request *request)
         op.flags |= WRITE_KILL_PRIV;
     if ((in->write_flags & FUSE_WRITE_CACHE) == 0 && (in->flags & O_DSYNC) != 0)
         op.flags |= (in->flags & O_SYNC) == O_SYNC ? WRITE_SYNC : WRITE_DSYNC;
+    if ((op.flags & (WRITE_SYNC | WRITE_DSYNC)) != 0)
+        mn_worker_relieve(worker);
     mn_change_init(&change, worker, &op);
     prepare_range(&change, op.file->node, op.offset, op.size);
     if ((op.flags & WRITE_KILL_PRIV) != 0) {
@@ -147,7 +118,7 @@ int mn_op_write(struct mn_worker *worker, const struct mn_fuse_request *request)
     change.code = MN_MESSAGE_WRITE;
     change.encode = encode_write;
     change.perform = perform_write;
-    change.encode_undo = encode_undo_write;
+    change.undo = undo_write;
     result = finish(&change, request, op.file->node, true);
     /* It believes its own size and times of what it caches, and would show the blocks of long ago:
      * du of a file just written said 0. */
@@ -176,6 +147,20 @@ static int64_t perform_fallocate(struct mn_change *change)
     return mn_lower_fallocate(op->file->fd, op->flags, op->offset, op->size);
 }
 
+/* Room that was only reserved, there wholly and here in part or not at all: no byte has changed,
+ * the size may have. */
+static int undo_fallocate(struct mn_change *change, uint64_t done_there, int64_t done_here)
+{
+    struct data_operation *op = change->operation;
+
+    (void)done_there;
+    (void)done_here;
+    if ((op->flags & ~(uint32_t)FALLOC_FL_KEEP_SIZE) != 0)
+        return mn_undo_range(change, op->file->node, op->offset, op->size);
+    change->resized = op->file->node;
+    return 0;
+}
+
 int mn_op_fallocate(struct mn_worker *worker, const struct mn_fuse_request *request)
 {
     const struct fuse_fallocate_in *in = mn_fuse_fixed(request, sizeof(*in));
@@ -188,6 +173,7 @@ int mn_op_fallocate(struct mn_worker *worker, const struct mn_fuse_request *requ
     op.offset = in->offset;
     op.size = in->length;
     op.flags = in->mode;
+    mn_worker_relieve(worker);
     mn_change_init(&change, worker, &op);
     prepare_range(&change, op.file->node, op.offset, op.size);
     mn_change_lock(&change, MN_LOCK_ATTRIBUTES, op.file->node, true);
@@ -195,6 +181,7 @@ int mn_op_fallocate(struct mn_worker *worker, const struct mn_fuse_request *requ
     change.code = MN_MESSAGE_FALLOCATE;
     change.encode = encode_fallocate;
     change.perform = perform_fallocate;
+    change.undo = undo_fallocate;
     return finish(&change, request, op.file->node, false);
 }
 
@@ -219,6 +206,14 @@ static int64_t perform_copy(struct mn_change *change)
     return mn_lower_copy_range(op->file->fd, op->offset, op->to->fd, op->to_offset, op->size);
 }
 
+static int undo_copy(struct mn_change *change, uint64_t done_there, int64_t done_here)
+{
+    struct data_operation *op = change->operation;
+    uint64_t done = done_here < 0 ? 0 : (uint64_t)done_here;
+
+    return mn_undo_range(change, op->to->node, op->to_offset + done, done_there - done);
+}
+
 int mn_op_copy_file_range(struct mn_worker *worker, const struct mn_fuse_request *request)
 {
     const struct fuse_copy_file_range_in *in = mn_fuse_fixed(request, sizeof(*in));
@@ -232,10 +227,13 @@ int mn_op_copy_file_range(struct mn_worker *worker, const struct mn_fuse_request
     op.offset = in->off_in;
     op.to_offset = in->off_out;
     op.size = in->len;
+    mn_worker_relieve(worker);
     /* While the secondary is being brought up to date, its source range may be old; and a file
-     * without a name is not there at all. The kernel then copies by reading and writing. */
+     * without a name, or a local one, is not there at all. The kernel then copies by reading and
+     * writing. */
     if (__atomic_load_n(&worker->capture->joining, __ATOMIC_ACQUIRE) ||
-        (mn_node_flags(op.file->node) & MN_NODE_UNLINKED) != 0)
+        (mn_node_flags(op.file->node) & MN_NODE_UNLINKED) != 0 ||
+        mn_node_is_local(op.file->node) != mn_node_is_local(op.to->node))
         return -EOPNOTSUPP;
     mn_change_init(&change, worker, &op);
     prepare_range(&change, op.to->node, op.to_offset, op.size);
@@ -246,6 +244,7 @@ int mn_op_copy_file_range(struct mn_worker *worker, const struct mn_fuse_request
     change.code = MN_MESSAGE_COPY_RANGE;
     change.encode = encode_copy;
     change.perform = perform_copy;
+    change.undo = undo_copy;
     return finish(&change, request, op.to->node, true);
 }
 
@@ -284,6 +283,7 @@ static int synchronise(struct mn_worker *worker, const struct mn_fuse_request *r
     struct mn_change change;
     int64_t outcome;
 
+    mn_worker_relieve(worker);
     mn_change_init(&change, worker, &op);
     change.subject = node;
     change.local = !worker->capture->config.sync_both;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "capture/operations.h"
@@ -9,16 +10,73 @@
 
 struct mn_file *mn_file_new(struct mn_mount *mount, struct mn_node *node, int fd)
 {
-    struct mn_file *file = malloc(sizeof(*file));
+    struct mn_file *file = calloc(1, sizeof(*file));
 
     if (file == NULL) {
         close(fd);
         return NULL;
     }
-    mn_node_pin(&mount->nodes, node);
     file->node = node;
     file->fd = fd;
+    pthread_mutex_lock(&mount->nodes.mutex);
+    node->pin_count++;
+    file->next = node->files;
+    node->files = file;
+    pthread_mutex_unlock(&mount->nodes.mutex);
     return file;
+}
+
+static void file_free(struct mn_mount *mount, struct mn_file *file)
+{
+    close(file->fd);
+    mn_node_unpin(&mount->nodes, file->node);
+    free(file);
+}
+
+static void file_release(struct mn_mount *mount, struct mn_file *file)
+{
+    struct mn_file **slot = &file->node->files;
+    bool is_last;
+
+    pthread_mutex_lock(&mount->nodes.mutex);
+    while (*slot != file)
+        slot = &(*slot)->next;
+    *slot = file->next;
+    file->is_released = true;
+    is_last = file->borrower_count == 0;
+    pthread_mutex_unlock(&mount->nodes.mutex);
+    if (is_last)
+        file_free(mount, file);
+}
+
+int mn_borrow(struct mn_mount *mount, struct mn_node *node, struct mn_borrowed *borrowed_out)
+{
+    struct mn_file *file;
+
+    pthread_mutex_lock(&mount->nodes.mutex);
+    file = node->files;
+    if (file != NULL)
+        file->borrower_count++;
+    pthread_mutex_unlock(&mount->nodes.mutex);
+    borrowed_out->file = file;
+    borrowed_out->fd = file != NULL ? file->fd : mn_lower_open(mount->root, &node->handle, O_PATH);
+    return borrowed_out->fd < 0 ? borrowed_out->fd : 0;
+}
+
+void mn_give_back(struct mn_mount *mount, const struct mn_borrowed *borrowed)
+{
+    struct mn_file *file = borrowed->file;
+    bool is_last;
+
+    if (file == NULL) {
+        close(borrowed->fd);
+        return;
+    }
+    pthread_mutex_lock(&mount->nodes.mutex);
+    is_last = --file->borrower_count == 0 && file->is_released;
+    pthread_mutex_unlock(&mount->nodes.mutex);
+    if (is_last)
+        file_free(mount, file);
 }
 
 uint32_t mn_open_flags(const struct mn_worker *worker)
@@ -56,6 +114,19 @@ int mn_op_open(struct mn_worker *worker, const struct mn_fuse_request *request)
     return 0;
 }
 
+/* What is in memory at once; the disk only after another worker has been called to listen. */
+static ssize_t read_at(struct mn_worker *worker, int fd, size_t size, off_t offset)
+{
+    struct iovec into = {worker->reply_buffer, size};
+    ssize_t got = preadv2(fd, &into, 1, offset, RWF_NOWAIT);
+
+    if (got == (ssize_t)size)
+        return got;
+    mn_worker_relieve(worker);
+    got = preadv2(fd, &into, 1, offset, 0);
+    return got < 0 ? -errno : got;
+}
+
 int mn_op_read(struct mn_worker *worker, const struct mn_fuse_request *request)
 {
     const struct fuse_read_in *in = mn_fuse_fixed(request, sizeof(*in));
@@ -63,9 +134,9 @@ int mn_op_read(struct mn_worker *worker, const struct mn_fuse_request *request)
 
     if (in == NULL || in->size > MN_FUSE_DATA_BYTES_MAX)
         return -EINVAL;
-    got = pread(mn_file_of(in->fh)->fd, worker->reply_buffer, in->size, (off_t)in->offset);
+    got = read_at(worker, mn_file_of(in->fh)->fd, in->size, (off_t)in->offset);
     if (got < 0)
-        return -errno;
+        return (int)got;
     mn_reply_data(worker, request, worker->reply_buffer, (size_t)got);
     return 0;
 }
@@ -73,21 +144,19 @@ int mn_op_read(struct mn_worker *worker, const struct mn_fuse_request *request)
 int mn_op_release(struct mn_worker *worker, const struct mn_fuse_request *request)
 {
     const struct fuse_release_in *in = mn_fuse_fixed(request, sizeof(*in));
-    struct mn_file *file;
 
     if (in == NULL)
         return -EINVAL;
-    file = mn_file_of(in->fh);
-    close(file->fd);
-    mn_node_unpin(&worker->mount->nodes, file->node);
-    free(file);
+    file_release(worker->mount, mn_file_of(in->fh));
     mn_reply_error(worker, request, 0);
     return 0;
 }
 
 int mn_op_flush(struct mn_worker *worker, const struct mn_fuse_request *request)
 {
-    mn_reply_error(worker, request, 0);
+    bool stops = worker->mount->features.minor >= MN_FUSE_MINOR_FLUSHES_ITSELF;
+
+    mn_reply_error(worker, request, stops ? -ENOSYS : 0);
     return 0;
 }
 

@@ -104,6 +104,14 @@ void mn_gate_set_mode(struct mn_gate *gate, uint8_t mode)
     pthread_mutex_unlock(&gate->mutex);
 }
 
+void mn_gate_epochs_from(struct mn_gate *gate, uint64_t epoch)
+{
+    pthread_mutex_lock(&gate->mutex);
+    if (gate->epoch < epoch)
+        gate->epoch = epoch;
+    pthread_mutex_unlock(&gate->mutex);
+}
+
 int mn_gate_close_epoch(struct mn_gate *gate, uint32_t timeout_ms, uint64_t *closed_out)
 {
     struct timespec deadline = deadline_after(timeout_ms);

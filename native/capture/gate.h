@@ -41,6 +41,8 @@ bool mn_gate_freeze(struct mn_gate *gate);
 /* Waits until nobody is inside. -ETIMEDOUT. */
 int mn_gate_drain(struct mn_gate *gate, uint32_t timeout_ms);
 void mn_gate_set_mode(struct mn_gate *gate, uint8_t mode);
+/* Nobody is inside: epochs go on from here, unless they are further already. */
+void mn_gate_epochs_from(struct mn_gate *gate, uint64_t epoch);
 /* Opens the next epoch and waits until the last change of the one before has left. */
 int mn_gate_close_epoch(struct mn_gate *gate, uint32_t timeout_ms, uint64_t *closed_out);
 

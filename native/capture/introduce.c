@@ -50,6 +50,10 @@ void mn_node_ref(const struct mn_mount *mount, const struct mn_node *node, struc
         ref_out->parent = node->parent->id;
     else
         memset(&ref_out->parent, 0, sizeof(ref_out->parent));
+    if (node->parent != NULL)
+        ref_out->parent_handle = node->parent->handle;
+    else
+        ref_out->parent_handle.size = 0;
     pthread_mutex_unlock(&table->mutex);
 }
 

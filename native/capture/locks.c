@@ -40,8 +40,10 @@ static bool may_go(const struct mn_lock_table *table, const struct mn_lock_set *
     return true;
 }
 
-void mn_locks_take(struct mn_lock_table *table, struct mn_lock_set *set)
+bool mn_locks_queue(struct mn_lock_table *table, struct mn_lock_set *set)
 {
+    bool granted;
+
     pthread_mutex_lock(&table->mutex);
     set->next = NULL;
     if (table->last != NULL)
@@ -49,6 +51,14 @@ void mn_locks_take(struct mn_lock_table *table, struct mn_lock_set *set)
     else
         table->first = set;
     table->last = set;
+    granted = set->granted = may_go(table, set);
+    pthread_mutex_unlock(&table->mutex);
+    return granted;
+}
+
+void mn_locks_await(struct mn_lock_table *table, struct mn_lock_set *set)
+{
+    pthread_mutex_lock(&table->mutex);
     while (!may_go(table, set)) {
         table->waiting_count++;
         pthread_cond_wait(&table->released, &table->mutex);
@@ -56,6 +66,12 @@ void mn_locks_take(struct mn_lock_table *table, struct mn_lock_set *set)
     }
     set->granted = true;
     pthread_mutex_unlock(&table->mutex);
+}
+
+void mn_locks_take(struct mn_lock_table *table, struct mn_lock_set *set)
+{
+    if (!mn_locks_queue(table, set))
+        mn_locks_await(table, set);
 }
 
 void mn_locks_release(struct mn_lock_table *table, struct mn_lock_set *set)

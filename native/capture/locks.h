@@ -57,6 +57,9 @@ static inline void mn_lock_set_add(struct mn_lock_set *set, uint8_t kind, uint64
 
 /* The set is the caller's until released; it stands on its stack. */
 void mn_locks_take(struct mn_lock_table *table, struct mn_lock_set *set);
+/* The two halves of take: false: mn_locks_await must follow, which may wait. */
+bool mn_locks_queue(struct mn_lock_table *table, struct mn_lock_set *set);
+void mn_locks_await(struct mn_lock_table *table, struct mn_lock_set *set);
 void mn_locks_release(struct mn_lock_table *table, struct mn_lock_set *set);
 
 #endif

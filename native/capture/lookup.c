@@ -1,6 +1,7 @@
 /* Names and attributes as they are: what the kernel asks before it does anything. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -8,10 +9,45 @@
 
 #include "capture/operations.h"
 #include "capture/reply.h"
+#include "lower/rules.h"
 
 bool mn_is_hidden(const struct mn_mount *mount, const struct mn_node *directory, const char *name)
 {
     return directory == mount->nodes.root && strcmp(name, MN_HIDDEN_NAME) == 0;
+}
+
+bool mn_name_is_local(struct mn_mount *mount, const struct mn_node *directory, const char *name,
+                      bool is_directory)
+{
+    char path[PATH_MAX];
+
+    if (mount->root->rules == NULL)
+        return false;
+    if (mn_node_is_local(directory))
+        return true;
+    /* A path longer than the kernel takes is never asked about (rules.h). */
+    return mn_node_path(&mount->nodes, directory, name, path, sizeof(path)) == 0 &&
+           mn_rules_is_local_in(mount->root->rules, path, is_directory);
+}
+
+/* Decided once for an object, by the name it was first seen at. A file that has a local name and,
+ * made before there was a mount, a replicated one as well, is replicated once that one was seen.
+ */
+static void classify(struct mn_mount *mount, struct mn_node *directory, const char *name,
+                     struct mn_node *node, const struct stat *status)
+{
+    uint32_t flags = mn_node_flags(node);
+    bool several = !S_ISDIR(status->st_mode) && status->st_nlink > 1;
+
+    if (mount->root->rules == NULL ||
+        ((flags & MN_NODE_CLASSED) != 0 && ((flags & MN_NODE_LOCAL) == 0 || !several)))
+        return;
+    if (mn_name_is_local(mount, directory, name, S_ISDIR(status->st_mode))) {
+        mn_node_classify(node, true);
+        return;
+    }
+    __atomic_fetch_and(&node->flags, ~(uint32_t)MN_NODE_LOCAL, __ATOMIC_ACQ_REL);
+    mn_node_classify(node, false);
 }
 
 int mn_worker_directory(struct mn_worker *worker, struct mn_mount *mount,
@@ -60,6 +96,7 @@ int mn_look(struct mn_worker *worker, struct mn_node *directory, const char *nam
         return -ENOMEM;
     if (S_ISDIR(status_out->st_mode))
         mn_node_flag_set(*node_out, MN_NODE_DIRECTORY);
+    classify(mount, directory, name, *node_out, status_out);
     return 0;
 }
 
@@ -117,6 +154,7 @@ int mn_op_getattr(struct mn_worker *worker, const struct mn_fuse_request *reques
 {
     const struct fuse_getattr_in *in = mn_fuse_fixed(request, sizeof(*in));
     struct mn_node *node = mn_node_of(worker->mount, request->header->nodeid);
+    struct mn_borrowed borrowed;
     struct stat status;
     int fd;
     int result;
@@ -125,12 +163,16 @@ int mn_op_getattr(struct mn_worker *worker, const struct mn_fuse_request *reques
         return -EINVAL;
     if ((in->getattr_flags & FUSE_GETATTR_FH) != 0) {
         result = fstat(mn_file_of(in->fh)->fd, &status) == 0 ? 0 : -errno;
+    } else if ((mn_node_flags(node) & MN_NODE_DIRECTORY) != 0) {
+        /* Asked for before each name that is made in it: a descriptor is at hand then. */
+        fd = mn_worker_directory(worker, worker->mount, node);
+        result = fd < 0 ? fd : fstat(fd, &status) == 0 ? 0 : -errno;
     } else {
-        fd = mn_lower_open(worker->mount->root, &node->handle, O_PATH);
-        if (fd < 0)
-            return fd;
-        result = fstat(fd, &status) == 0 ? 0 : -errno;
-        close(fd);
+        result = mn_borrow(worker->mount, node, &borrowed);
+        if (result != 0)
+            return result;
+        result = fstat(borrowed.fd, &status) == 0 ? 0 : -errno;
+        mn_give_back(worker->mount, &borrowed);
     }
     if (result == 0)
         mn_reply_attributes(worker, request, &status);

@@ -3,6 +3,7 @@
  * before the conflict locks are taken. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +12,8 @@
 #include "capture/change.h"
 #include "capture/operations.h"
 #include "capture/reply.h"
+#include "capture/undo.h"
+#include "lower/local.h"
 
 struct remove_operation {
     struct mn_node *directory;
@@ -72,6 +75,38 @@ static int64_t perform_unlink(struct mn_change *change)
     return result;
 }
 
+/* The secondary may have no local entries where this node has some: what is not empty here is not
+ * asked to go there. */
+static int check_empty(struct mn_change *change)
+{
+    struct remove_operation *op = change->operation;
+    int directory_fd = mn_worker_directory(change->worker, change->mount, op->directory);
+
+    return directory_fd < 0 ? directory_fd : mn_lower_check_empty(directory_fd, op->name);
+}
+
+static void describe_remove(struct mn_change *change, struct remove_operation *op)
+{
+    change->names = true;
+    if (mn_node_is_local(op->node)) {
+        mn_change_local_name(change, op->directory);
+    } else {
+        mn_change_object(change, op->directory);
+        mn_change_object(change, op->node);
+        mn_change_place_name(change, op->directory, op->name);
+        if (op->is_directory && change->mount->root->rules != NULL)
+            change->prepare = check_empty;
+    }
+    mn_change_lock_name(change, op->directory, op->name);
+    mn_change_lock(change, MN_LOCK_DIRECTORY, op->directory, false);
+    mn_change_lock(change, MN_LOCK_EXISTENCE, op->node, true);
+    if (op->is_directory)
+        mn_change_lock(change, MN_LOCK_DIRECTORY, op->node, true);
+    change->code = MN_MESSAGE_UNLINK;
+    change->encode = encode_unlink;
+    change->perform = perform_unlink;
+}
+
 static int remove_name(struct mn_worker *worker, const struct mn_fuse_request *request,
                        bool is_directory)
 {
@@ -88,18 +123,7 @@ static int remove_name(struct mn_worker *worker, const struct mn_fuse_request *r
     if (result != 0)
         return result;
     mn_change_init(&change, worker, &op);
-    change.names = true;
-    mn_change_object(&change, op.directory);
-    mn_change_object(&change, op.node);
-    mn_change_place_name(&change, op.directory, op.name);
-    mn_change_lock_name(&change, op.directory, op.name);
-    mn_change_lock(&change, MN_LOCK_DIRECTORY, op.directory, false);
-    mn_change_lock(&change, MN_LOCK_EXISTENCE, op.node, true);
-    if (is_directory)
-        mn_change_lock(&change, MN_LOCK_DIRECTORY, op.node, true);
-    change.code = MN_MESSAGE_UNLINK;
-    change.encode = encode_unlink;
-    change.perform = perform_unlink;
+    describe_remove(&change, &op);
     result = mn_replicate(&change, &outcome);
     if (result != MN_PARK) {
         if (outcome >= 0)
@@ -155,16 +179,15 @@ static void place_renamed(struct mn_change *change, const struct rename_operatio
 
     if (op->replaced == op->node)
         return; /* two names of one file: rename does nothing */
-    mn_node_unplace(nodes, op->node, op->directory, op->name);
+    mn_node_move(nodes, op->node, op->directory, op->name, op->new_directory, op->new_name);
     if (op->replaced != NULL && (op->flags & RENAME_EXCHANGE) != 0) {
-        mn_node_unplace(nodes, op->replaced, op->new_directory, op->new_name);
-        mn_node_place(nodes, op->replaced, op->directory, op->name);
+        mn_node_move(nodes, op->replaced, op->new_directory, op->new_name, op->directory,
+                     op->name);
     } else if (op->replaced != NULL) {
         note_last_name(op->replaced, *replaced_fd);
         *replaced_fd = -1;
         mn_node_unplace(nodes, op->replaced, op->new_directory, op->new_name);
     }
-    mn_node_place(nodes, op->node, op->new_directory, op->new_name);
 }
 
 static int64_t perform_rename(struct mn_change *change)
@@ -196,38 +219,132 @@ static int64_t perform_rename(struct mn_change *change)
     return result;
 }
 
-static void describe_rename(struct mn_change *change, struct rename_operation *op,
-                            const struct stat *status, const struct stat *replaced_status)
+/* A name that found no room here goes back there. One that was replaced is gone there. */
+static int undo_rename(struct mn_change *change, uint64_t done_there, int64_t done_here)
 {
+    struct rename_operation *op = change->operation;
+    struct mn_message_rename message = {.epoch = change->epoch,
+                                        .root = (uint8_t)change->mount->root->index,
+                                        .parent = op->new_directory->id,
+                                        .id = op->node->id,
+                                        .new_parent = op->directory->id,
+                                        .name = op->new_name,
+                                        .name_size = (uint16_t)strlen(op->new_name),
+                                        .new_name = op->name,
+                                        .new_name_size = (uint16_t)strlen(op->name)};
+    int result;
+
+    (void)done_there;
+    (void)done_here;
+    if (op->replaced != NULL)
+        return -EOPNOTSUPP;
+    result = mn_encode_rename(&message, mn_connection_begin(change->worker->connection));
+    return result != 0 ? result : mn_undo_send(change, MN_MESSAGE_RENAME);
+}
+
+static bool is_directory(const struct mn_node *node)
+{
+    return (mn_node_flags(node) & MN_NODE_DIRECTORY) != 0;
+}
+
+/* Both ends are replicated, or both are local, and stay so: 0, else -EXDEV, as between two file
+ * systems; who moves then copies. */
+static int check_edge(struct mn_mount *mount, const struct rename_operation *op)
+{
+    bool local = mn_node_is_local(op->node);
+
+    if (mn_name_is_local(mount, op->new_directory, op->new_name, is_directory(op->node)) != local)
+        return -EXDEV;
+    if ((op->flags & RENAME_EXCHANGE) == 0 || op->replaced == NULL)
+        return 0;
+    return mn_node_is_local(op->replaced) == local &&
+                   mn_name_is_local(mount, op->directory, op->name, is_directory(op->replaced)) ==
+                       local
+               ? 0
+               : -EXDEV;
+}
+
+/* Under the locks, no name changes anywhere: what is beneath a directory that moves stays what it
+ * is, and what is replaced is empty here. */
+static int check_move(struct mn_change *change)
+{
+    struct rename_operation *op = change->operation;
+    struct mn_mount *mount = change->mount;
+    int from = mn_worker_directory(change->worker, mount, op->directory);
+    int to = mn_lower_open(mount->root, &op->new_directory->handle, O_PATH | O_DIRECTORY);
+    bool exchange = (op->flags & RENAME_EXCHANGE) != 0;
+    char path[PATH_MAX];
+    char new_path[PATH_MAX];
+    int result = from < 0 ? from : to < 0 ? to : 0;
+
+    if (result == 0)
+        result = mn_node_path(&mount->nodes, op->directory, op->name, path, sizeof(path));
+    if (result == 0)
+        result = mn_node_path(&mount->nodes, op->new_directory, op->new_name, new_path,
+                              sizeof(new_path));
+    if (result == 0 && is_directory(op->node))
+        result = mn_local_check_move(mount->root, from, op->name, path, new_path);
+    if (result == 0 && op->replaced != NULL && is_directory(op->replaced))
+        result = exchange ? mn_local_check_move(mount->root, to, op->new_name, new_path, path)
+                          : mn_lower_check_empty(to, op->new_name);
+    if (to >= 0)
+        close(to);
+    return result;
+}
+
+/* Under the locks: a directory above the new name may have moved before they were taken. */
+static int check_rename(struct mn_change *change)
+{
+    int result = check_edge(change->mount, change->operation);
+
+    return result != 0 || !change->moves ? result : check_move(change);
+}
+
+static void describe_rename(struct mn_change *change, struct rename_operation *op)
+{
+    bool local = mn_node_is_local(op->node);
+
     change->names = true;
-    mn_change_object(change, op->directory);
-    mn_change_object(change, op->new_directory);
-    mn_change_object(change, op->node);
-    mn_change_place_name(change, op->directory, op->name);
-    mn_change_place_name(change, op->new_directory, op->new_name);
+    if (local) {
+        mn_change_local_name(change, op->directory);
+        mn_change_local_name(change, op->new_directory);
+    } else {
+        mn_change_object(change, op->directory);
+        mn_change_object(change, op->new_directory);
+        mn_change_object(change, op->node);
+        mn_change_place_name(change, op->directory, op->name);
+        mn_change_place_name(change, op->new_directory, op->new_name);
+    }
     mn_change_lock_name(change, op->directory, op->name);
     mn_change_lock_name(change, op->new_directory, op->new_name);
     mn_change_lock(change, MN_LOCK_DIRECTORY, op->directory, false);
     mn_change_lock(change, MN_LOCK_DIRECTORY, op->new_directory, false);
     mn_change_lock(change, MN_LOCK_EXISTENCE, op->node, true);
-    if (S_ISDIR(status->st_mode))
+    if (is_directory(op->node))
         mn_change_lock(change, MN_LOCK_DIRECTORY, op->node, true);
     if (op->replaced != NULL) {
-        mn_change_object(change, op->replaced);
+        if (!local)
+            mn_change_object(change, op->replaced);
         mn_change_lock(change, MN_LOCK_EXISTENCE, op->replaced, true);
-        if (S_ISDIR(replaced_status->st_mode))
+        if (is_directory(op->replaced))
             mn_change_lock(change, MN_LOCK_DIRECTORY, op->replaced, true);
+    }
+    if (change->mount->root->rules != NULL) {
+        change->moves = !local && (is_directory(op->node) ||
+                                   (op->replaced != NULL && is_directory(op->replaced)));
+        change->prepare = check_rename;
     }
     change->code = MN_MESSAGE_RENAME;
     change->encode = encode_rename;
     change->perform = perform_rename;
+    change->undo = undo_rename;
 }
 
 static int rename_name(struct mn_worker *worker, const struct mn_fuse_request *request,
                        struct rename_operation *op)
 {
-    struct stat status, replaced_status;
     struct mn_change change;
+    struct stat status;
     int64_t outcome;
     int result;
 
@@ -240,14 +357,16 @@ static int rename_name(struct mn_worker *worker, const struct mn_fuse_request *r
     result = mn_look(worker, op->directory, op->name, &op->node, &status);
     if (result != 0)
         return result;
-    result = mn_look(worker, op->new_directory, op->new_name, &op->replaced, &replaced_status);
+    result = mn_look(worker, op->new_directory, op->new_name, &op->replaced, &status);
     if (result == -ENOENT) {
         op->replaced = NULL;
         result = 0;
     }
+    if (result == 0)
+        result = check_edge(worker->mount, op);
     if (result == 0) {
         mn_change_init(&change, worker, op);
-        describe_rename(&change, op, &status, &replaced_status);
+        describe_rename(&change, op);
         result = mn_replicate(&change, &outcome);
         if (result != MN_PARK) {
             if (outcome >= 0) {

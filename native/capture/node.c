@@ -313,13 +313,51 @@ void mn_node_unplace(struct mn_node_table *table, struct mn_node *node,
     pthread_mutex_unlock(&table->mutex);
 }
 
+void mn_node_move(struct mn_node_table *table, struct mn_node *node, const struct mn_node *parent,
+                  const char *name, struct mn_node *new_parent, const char *new_name)
+{
+    pthread_mutex_lock(&table->mutex);
+    unplace_locked(table, node, parent, name);
+    place_locked(table, node, new_parent, new_name);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+int mn_node_path(struct mn_node_table *table, const struct mn_node *directory, const char *name,
+                 char *path_out, size_t size)
+{
+    size_t start = size; /* filled from the end */
+    size_t length = strlen(name) + 1;
+    int result = 0;
+
+    if (length > start)
+        return -ENAMETOOLONG;
+    start -= length;
+    memcpy(path_out + start, name, length);
+    pthread_mutex_lock(&table->mutex);
+    for (; directory != table->root && result == 0; directory = directory->parent) {
+        if (directory->parent == NULL)
+            result = -ESTALE;
+        else if ((size_t)directory->name_size + 1 > start)
+            result = -ENAMETOOLONG;
+        if (result != 0)
+            break;
+        path_out[--start] = '/';
+        start -= directory->name_size;
+        memcpy(path_out + start, directory->name, directory->name_size);
+    }
+    pthread_mutex_unlock(&table->mutex);
+    memmove(path_out, path_out + start, size - start);
+    return result;
+}
+
 void mn_node_times_mark(struct mn_node_table *table, struct mn_node *node)
 {
     if ((mn_node_flags(node) & (MN_NODE_TIMES | MN_NODE_UNLINKED)) != 0)
         return;
     pthread_mutex_lock(&table->mutex);
-    if ((mn_node_flags(node) & MN_NODE_TIMES) == 0) {
-        mn_node_flag_set(node, MN_NODE_TIMES);
+    mn_node_flag_set(node, MN_NODE_TIMES);
+    if ((mn_node_flags(node) & MN_NODE_LISTED) == 0) {
+        mn_node_flag_set(node, MN_NODE_LISTED);
         node->pin_count++;
         node->times_next = table->times;
         table->times = node;
@@ -327,17 +365,34 @@ void mn_node_times_mark(struct mn_node_table *table, struct mn_node *node)
     pthread_mutex_unlock(&table->mutex);
 }
 
+static void clear(struct mn_node *node, uint32_t flags)
+{
+    __atomic_fetch_and(&node->flags, ~flags, __ATOMIC_ACQ_REL);
+}
+
+void mn_node_times_unmark(struct mn_node_table *table, struct mn_node *node)
+{
+    if ((mn_node_flags(node) & MN_NODE_TIMES) == 0)
+        return;
+    pthread_mutex_lock(&table->mutex);
+    clear(node, MN_NODE_TIMES); /* it stays listed: whoever takes it passes over it */
+    pthread_mutex_unlock(&table->mutex);
+}
+
 struct mn_node *mn_node_times_take(struct mn_node_table *table)
 {
     struct mn_node *node;
+    bool marked = false;
 
     pthread_mutex_lock(&table->mutex);
-    node = table->times;
-    if (node != NULL) {
+    while (!marked && (node = table->times) != NULL) {
         table->times = node->times_next;
         node->times_next = NULL;
-        __atomic_fetch_and(&node->flags, ~(uint32_t)MN_NODE_TIMES, __ATOMIC_ACQ_REL);
+        marked = (mn_node_flags(node) & MN_NODE_TIMES) != 0;
+        clear(node, MN_NODE_TIMES | MN_NODE_LISTED);
+        if (!marked)
+            unpin_locked(table, node);
     }
     pthread_mutex_unlock(&table->mutex);
-    return node;
+    return marked ? node : NULL;
 }

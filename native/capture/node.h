@@ -17,6 +17,9 @@ enum mn_node_flag {
     MN_NODE_UNLINKED = 2, /* no name is left: changes stay on this node (design 5) */
     MN_NODE_TIMES = 4,    /* its mtime here has not been sent to the secondary yet */
     MN_NODE_DIRECTORY = 8,
+    MN_NODE_LOCAL = 16,   /* not replicated (lower/rules.h): it stays on this node */
+    MN_NODE_CLASSED = 32, /* it is known whether it is */
+    MN_NODE_LISTED = 64,  /* stands on the times list; guarded by the table's mutex */
 };
 
 /* One more name of an object with several, besides the one in the node. */
@@ -30,7 +33,8 @@ struct mn_other_name {
 struct mn_node {
     struct mn_node *hash_next;
     struct mn_node *parent;     /* pinned; NULL for the root, or when no name is known any more */
-    struct mn_node *times_next; /* list of nodes with MN_NODE_TIMES; pinned while on it */
+    struct mn_node *times_next; /* list of nodes with MN_NODE_LISTED; pinned while on it */
+    struct mn_file *files;      /* open now, the newest first; each pins the node (files.c) */
     char *name;                 /* owned; in `parent` */
     struct mn_other_name *others; /* owned; names known besides, MN_NODE_OTHER_NAMES_MAX at most */
     uint64_t lookup_count;        /* the kernel's */
@@ -41,11 +45,13 @@ struct mn_node {
     uint32_t introduced_serial; /* session in which the secondary learnt this id; atomic */
     uint32_t
         born_serial; /* period alone in which it was made: nothing of it need be noted; atomic */
-    uint64_t key;    /* hash of the handle: also its key in the conflict locks */
-    struct mn_id id; /* valid with MN_NODE_HAS_ID; written once, before the flag */
     uint16_t name_size;
+    uint64_t key;            /* hash of the handle: also its key in the conflict locks */
+    struct mn_id id;         /* valid with MN_NODE_HAS_ID; written once, before the flag */
     struct mn_handle handle; /* never changes */
 };
+/* A million of them are known in a large tree: 152 bytes and malloc's 8 are a chunk of 160. */
+_Static_assert(sizeof(struct mn_node) == 152, "a node takes 152 bytes");
 
 struct mn_node_table {
     pthread_mutex_t mutex;
@@ -66,6 +72,11 @@ static inline void mn_node_flag_set(struct mn_node *node, uint32_t flag)
     __atomic_fetch_or(&node->flags, flag, __ATOMIC_ACQ_REL);
 }
 
+static inline bool mn_node_is_local(const struct mn_node *node)
+{
+    return (mn_node_flags(node) & MN_NODE_LOCAL) != 0;
+}
+
 int mn_node_table_init(struct mn_node_table *table, const struct mn_handle *root_handle,
                        const struct mn_id *root_id);
 void mn_node_table_deinit(struct mn_node_table *table);
@@ -81,16 +92,25 @@ void mn_node_unpin(struct mn_node_table *table, struct mn_node *node);
 void mn_node_looked_up(struct mn_node_table *table,
                        struct mn_node *node); /* the kernel was told of it once more */
 void mn_node_forget(struct mn_node_table *table, struct mn_node *node, uint64_t count);
-/* It has this name: seen, linked, or renamed to, the old name being unplaced before. */
+/* It has this name: seen, or linked. */
 void mn_node_place(struct mn_node_table *table, struct mn_node *node, struct mn_node *parent,
                    const char *name);
 /* It has this name no more; another one that is known takes its place. */
 void mn_node_unplace(struct mn_node_table *table, struct mn_node *node,
                      const struct mn_node *parent, const char *name);
 
-/* Marks the mtime as not sent (once); and takes one marked node, mark cleared, pinned for the
- * caller; NULL: none is. */
+/* It is renamed: between the two it has no moment without a name. */
+void mn_node_move(struct mn_node_table *table, struct mn_node *node, const struct mn_node *parent,
+                  const char *name, struct mn_node *new_parent, const char *new_name);
+
+/* The path of a name in a directory, from the top. -ENAMETOOLONG, -ESTALE: not known. */
+int mn_node_path(struct mn_node_table *table, const struct mn_node *directory, const char *name,
+                 char *path_out, size_t size);
+
+/* Marks the mtime as not sent (once); takes the mark back, both nodes having been given the same
+ * one; and takes one marked node, mark cleared, pinned for the caller; NULL: none is. */
 void mn_node_times_mark(struct mn_node_table *table, struct mn_node *node);
+void mn_node_times_unmark(struct mn_node_table *table, struct mn_node *node);
 struct mn_node *mn_node_times_take(struct mn_node_table *table);
 
 #endif

@@ -1,7 +1,6 @@
 #include "capture/operations.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "capture/reply.h"
 
@@ -32,22 +31,6 @@ int mn_op_ignored(struct mn_worker *worker, const struct mn_fuse_request *reques
 {
     if (request->header->opcode != FUSE_NOTIFY_REPLY)
         mn_reply_error(worker, request, 0);
-    return 0;
-}
-
-int mn_op_interrupt(struct mn_worker *worker, const struct mn_fuse_request *request)
-{
-    const struct fuse_interrupt_in *in = mn_fuse_fixed(request, sizeof(*in));
-    struct mn_parked *parked;
-
-    if (in == NULL)
-        return 0;
-    /* Only what is parked is taken back: it has not happened here, and its place is noted. */
-    parked = mn_park_withdraw(&worker->capture->park, worker->mount, in->unique);
-    if (parked != NULL) {
-        (void)mn_fuse_reply(parked->fuse_fd, parked->unique, -EINTR, NULL, 0);
-        free(parked);
-    }
     return 0;
 }
 

@@ -36,7 +36,7 @@
     ROW(FUSE_GETXATTR,        mn_op_getxattr,       PASSED,     0,           "trusted.mirror.* is ENODATA") \
     ROW(FUSE_LISTXATTR,       mn_op_listxattr,      PASSED,     0,           "without trusted.mirror.*") \
     ROW(FUSE_REMOVEXATTR,     mn_op_removexattr,    REPLICATED, 0,           "an attribute goes") \
-    ROW(FUSE_FLUSH,           mn_op_flush,          PASSED,     0,           "what was written has been replied already") \
+    ROW(FUSE_FLUSH,           mn_op_flush,          PASSED,     0,           "what was written has been replied already; ENOSYS where the kernel then stops asking") \
     ROW(FUSE_INIT,            mn_op_refused,        REFUSED,    EIO,         "answered once, by the session (fuse/session.c)") \
     ROW(FUSE_OPENDIR,         mn_op_refused,        REFUSED,    ENOSYS,      "wanted: the kernel then opens directories by itself and keeps their listings") \
     ROW(FUSE_READDIR,         mn_op_readdir,        PASSED,     0,           "a read never waits for the peer") \
@@ -48,7 +48,7 @@
     ROW(FUSE_SETLKW,          mn_op_refused,        REFUSED,    ENOSYS,      "as GETLK") \
     ROW(FUSE_ACCESS,          mn_op_refused,        REFUSED,    ENOSYS,      "wanted: the kernel checks permissions itself (default_permissions)") \
     ROW(FUSE_CREATE,          mn_op_create,         REPLICATED, 0,           "a name is made, and opened here") \
-    ROW(FUSE_INTERRUPT,       mn_op_interrupt,      PASSED,     0,           "takes a parked request back: a killed process ends during a freeze") \
+    ROW(FUSE_INTERRUPT,       mn_op_refused,        REFUSED,    ENOSYS,      "wanted: the kernel then tells of no signal; the runner looks for killed callers itself (worker.c)") \
     ROW(FUSE_BMAP,            mn_op_refused,        REFUSED,    ENOSYS,      "block numbers mean nothing on the peer") \
     ROW(FUSE_DESTROY,         mn_op_ignored,        PASSED,     0,           "the session ends") \
     ROW(FUSE_IOCTL,           mn_op_ioctl,          REPLICATED, 0,           "FS_IOC_GETFLAGS and SETFLAGS; all others ENOTTY: their meaning is unknown here") \
@@ -72,14 +72,24 @@ mn_operation mn_op_lookup, mn_op_forget, mn_op_batch_forget, mn_op_getattr, mn_o
     mn_op_readlink, mn_op_symlink, mn_op_mknod, mn_op_mkdir, mn_op_unlink, mn_op_rmdir,
     mn_op_rename, mn_op_rename2, mn_op_link, mn_op_open, mn_op_read, mn_op_write, mn_op_statfs,
     mn_op_release, mn_op_fsync, mn_op_setxattr, mn_op_getxattr, mn_op_listxattr, mn_op_removexattr,
-    mn_op_flush, mn_op_readdir, mn_op_readdirplus, mn_op_fsyncdir, mn_op_create, mn_op_interrupt,
-    mn_op_ioctl, mn_op_fallocate, mn_op_lseek, mn_op_copy_file_range, mn_op_tmpfile, mn_op_refused,
+    mn_op_flush, mn_op_readdir, mn_op_readdirplus, mn_op_fsyncdir, mn_op_create, mn_op_ioctl,
+    mn_op_fallocate, mn_op_lseek, mn_op_copy_file_range, mn_op_tmpfile, mn_op_refused,
     mn_op_ignored;
 
 /* An open file, as the kernel's fh. */
 struct mn_file {
     struct mn_node *node; /* pinned */
     int fd;
+    /* Guarded by the mutex of the node's table. */
+    struct mn_file *next;    /* of the same node */
+    uint32_t borrower_count; /* operations that use fd, besides the kernel's own */
+    bool is_released;        /* the kernel's are over: the last borrower closes it */
+};
+
+/* A descriptor of an object for one operation. */
+struct mn_borrowed {
+    int fd;
+    struct mn_file *file; /* whose descriptor it is; NULL: opened for this */
 };
 
 static inline struct mn_file *mn_file_of(uint64_t fh)
@@ -92,6 +102,19 @@ static inline struct mn_node *mn_node_of(const struct mn_mount *mount, uint64_t 
     return nodeid == FUSE_ROOT_ID ? mount->nodes.root : (struct mn_node *)(uintptr_t)nodeid;
 }
 
+/* Whether what has this name, or is to get it, is not replicated (lower/rules.h). */
+bool mn_name_is_local(struct mn_mount *mount, const struct mn_node *directory, const char *name,
+                      bool is_directory);
+/* A new object: it is local, or not, as long as it lives. Before anybody else can see it. */
+static inline void mn_node_classify(struct mn_node *node, bool local)
+{
+    mn_node_flag_set(node, MN_NODE_CLASSED | (local ? MN_NODE_LOCAL : 0U));
+}
+
+/* The kernel sends no FLUSH any more after ENOSYS; from this minor version of its protocol on
+ * (Linux 5.16) it writes back at close all the same. */
+enum { MN_FUSE_MINOR_FLUSHES_ITSELF = 35 };
+
 /* What stands at a name: its node (pinned) and status. -ENOENT, -errno; the hidden directory does
  * not exist. */
 int mn_look(struct mn_worker *worker, struct mn_node *directory, const char *name,
@@ -102,6 +125,10 @@ int mn_link_nameless(struct mn_worker *worker, const struct mn_fuse_request *req
 /* A new open file; NULL: no memory, fd is closed then. */
 struct mn_file *mn_file_new(struct mn_mount *mount, struct mn_node *node, int fd);
 uint32_t mn_open_flags(const struct mn_worker *worker);
+/* A descriptor of the node to be given back: that of a file open anyway, in whatever access mode,
+ * else one by O_PATH. 0, or -errno. */
+int mn_borrow(struct mn_mount *mount, struct mn_node *node, struct mn_borrowed *borrowed_out);
+void mn_give_back(struct mn_mount *mount, const struct mn_borrowed *borrowed);
 /* Through the mount, this name does not exist: the hidden directory at the top, and what is ours
  * in xattrs. */
 bool mn_is_hidden(const struct mn_mount *mount, const struct mn_node *directory, const char *name);

@@ -3,12 +3,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void mn_park_init(struct mn_park *park)
 {
+    pthread_condattr_t attributes;
+
     memset(park, 0, sizeof(*park));
     pthread_mutex_init(&park->mutex, NULL);
-    pthread_cond_init(&park->changed, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&park->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
 }
 
 void mn_park_deinit(struct mn_park *park)
@@ -35,6 +41,7 @@ int mn_park_add(struct mn_park *park, struct mn_mount *mount, int fuse_fd, uint6
     parked->fuse_fd = fuse_fd;
     parked->unique = unique;
     parked->reply = reply;
+    parked->is_given_up = false;
     parked->size = size;
     memcpy(parked->bytes, bytes, size);
     pthread_mutex_lock(&park->mutex);
@@ -64,33 +71,52 @@ static struct mn_parked *unlink_parked(struct mn_park *park, struct mn_parked *b
     return parked;
 }
 
-struct mn_parked *mn_park_withdraw(struct mn_park *park, const struct mn_mount *mount,
-                                   uint64_t unique)
+/* The mutex is not held while one is asked about: only this thread takes any out. */
+static struct mn_parked *take_given_up(struct mn_park *park, mn_park_is_given_up *is_given_up)
 {
     struct mn_parked *before = NULL;
-    struct mn_parked *found = NULL;
+    struct mn_parked *at = park->first;
 
-    pthread_mutex_lock(&park->mutex);
-    for (struct mn_parked *at = park->first; at != NULL; before = at, at = at->next) {
-        /* A finished reply is not withdrawn: its change has happened. */
-        if (at->mount == mount && at->unique == unique && !at->reply) {
-            found = unlink_parked(park, before, at);
-            break;
-        }
+    while (at != NULL && !park->may_run && !park->ending) {
+        pthread_mutex_unlock(&park->mutex);
+        if (!at->reply)
+            at->is_given_up = is_given_up(at);
+        pthread_mutex_lock(&park->mutex);
+        if (at->is_given_up)
+            return unlink_parked(park, before, at);
+        before = at;
+        at = at->next;
     }
-    pthread_mutex_unlock(&park->mutex);
-    return found;
+    return NULL;
 }
 
-struct mn_parked *mn_park_next(struct mn_park *park)
+/* Guarded by mutex. False: nothing has changed for MN_PARK_LOOK_MS. */
+static bool wait_a_little(struct mn_park *park)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += MN_PARK_LOOK_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    return pthread_cond_timedwait(&park->changed, &park->mutex, &until) == 0;
+}
+
+struct mn_parked *mn_park_next(struct mn_park *park, mn_park_is_given_up *is_given_up)
 {
     struct mn_parked *parked = NULL;
 
     pthread_mutex_lock(&park->mutex);
-    while (!park->ending && !(park->may_run && park->first != NULL))
-        pthread_cond_wait(&park->changed, &park->mutex);
-    if (!park->ending)
-        parked = unlink_parked(park, NULL, park->first);
+    while (!park->ending && parked == NULL) {
+        if (park->first == NULL)
+            pthread_cond_wait(&park->changed, &park->mutex);
+        else if (park->may_run)
+            parked = unlink_parked(park, NULL, park->first);
+        else if (!wait_a_little(park))
+            parked = take_given_up(park, is_given_up);
+    }
     pthread_mutex_unlock(&park->mutex);
     return parked;
 }

@@ -5,21 +5,23 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "capture/change.h"
+#include "capture/undo.h"
 #include "hash/hash.h"
 
 /* What the secondary answered, as this file needs it. */
 enum answer { DONE, REFUSED, LOST };
 
-static int note(struct mn_change *change);
 static enum answer ask_secondary(struct mn_change *change,
                                  int (*meanwhile)(struct mn_change *, int64_t *),
                                  struct mn_ack *ack_out, int64_t *local_out);
 static int settle(struct mn_change *change, const struct mn_ack *ack, int64_t local);
 static int perform_meanwhile(struct mn_change *change, int64_t *local_out);
 static int64_t apply_here(struct mn_change *change, bool acknowledged);
+static void equalise_size(struct mn_change *change);
 
 int mn_replicate(struct mn_change *change, int64_t *result_out)
 {
@@ -27,6 +29,7 @@ int mn_replicate(struct mn_change *change, int64_t *result_out)
     struct mn_ack ack = {0};
     int result;
 
+    change->local |= change->subject != NULL && mn_node_is_local(change->subject);
     result = mn_gate_enter(&capture->gate, &change->epoch, &change->mode);
     if (result == -ESTALE)
         return *result_out = result, 0;
@@ -35,19 +38,29 @@ int mn_replicate(struct mn_change *change, int64_t *result_out)
     result = mn_introduce(change);
     if (result != 0)
         goto leave;
-    if (change->names)
+    if (change->moves)
+        pthread_rwlock_wrlock(&capture->tree);
+    else if (change->names)
         pthread_rwlock_rdlock(&capture->tree);
-    mn_locks_take(&capture->locks, &change->locks); /* 1 */
+    if (!mn_locks_queue(&capture->locks, &change->locks)) { /* 1 */
+        mn_worker_relieve(change->worker);
+        mn_locks_await(&capture->locks, &change->locks);
+    }
     if (change->subject != NULL && (mn_node_flags(change->subject) & MN_NODE_UNLINKED) != 0)
         change->local = true;
     result = change->prepare == NULL ? 0 : change->prepare(change);
     if (result == 0)
-        result = note(change); /* 2 */
-    if (result == 0 && change->mode == MN_MODE_MIRRORED && !change->local) {
+        result = mn_joining_refuses(change);
+    if (result == 0)
+        result = mn_change_note(change); /* 2 */
+    if (result == 0 && change->mode == MN_MODE_MIRRORED && !change->local && !change->edge) {
         int64_t local = 0;
         enum answer answer = ask_secondary(change, change->together ? perform_meanwhile : NULL,
                                            &ack, &local); /* 3 */
 
+        if (answer == REFUSED && ack.error == EPERM && !change->together &&
+            mn_joining_take_flags(change) == 0)
+            answer = ask_secondary(change, NULL, &ack, &local);
         if (answer == LOST) {
             result =
                 MN_PARK; /* nothing was done here; the place is noted, so the parting knows it */
@@ -61,6 +74,8 @@ int mn_replicate(struct mn_change *change, int64_t *result_out)
     mn_locks_release(&capture->locks, &change->locks); /* 5 */
     if (change->names)
         pthread_rwlock_unlock(&capture->tree);
+    if (change->resized != NULL)
+        equalise_size(change);
 leave:
     mn_gate_leave(&capture->gate, change->epoch);
     if (result == MN_PARK)
@@ -102,46 +117,11 @@ static bool deterministic(uint16_t code, int error)
     }
 }
 
-/* Alone, a first touch costs a write to disk: neighbours are noted with it, so that a database
- * that writes back in order pays once a MiB. What is noted and equal costs a comparison, and does
- * not travel. */
-static void widen(struct mn_place *place)
+static const char *error_text(int error)
 {
-    if (place->kind == MN_PLACE_DATA) {
-        place->region_first &= ~(uint64_t)(MN_REGIONS_NOTED_TOGETHER - 1);
-        place->region_last |= MN_REGIONS_NOTED_TOGETHER - 1;
-    }
-}
+    const char *text = strerrordesc_np(error);
 
-static int note(struct mn_change *change)
-{
-    struct mn_capture *capture = change->worker->capture;
-    uint32_t alone = __atomic_load_n(&capture->alone_serial, __ATOMIC_RELAXED);
-
-    if (change->local)
-        return 0;
-    for (uint32_t i = 0; i < change->place_count; i++) {
-        struct mn_node *object = change->places[i].object;
-        struct mn_ref ref;
-        int result;
-
-        mn_node_ref(change->mount, object, &ref);
-        if (change->mode == MN_MODE_MIRRORED) {
-            mn_recent_note(capture->config.recent, &ref, &change->places[i].place, change->epoch);
-            continue;
-        }
-        /* Made in this very period alone: the note of its name says that all of it is new. */
-        if (__atomic_load_n(&object->born_serial, __ATOMIC_RELAXED) == alone)
-            continue;
-        widen(&change->places[i].place);
-        result = mn_index_note(capture->config.index, &ref, &change->places[i].place);
-        if (result != 0) {
-            mn_capture_event(capture, MN_EVENT_LOCAL_FAULT, result, 0,
-                             "the dirty index cannot be written");
-            return result;
-        }
-    }
-    return 0;
+    return text == NULL ? "an unknown error" : text;
 }
 
 static uint64_t now_ns(void)
@@ -197,8 +177,8 @@ static enum answer ask_secondary(struct mn_change *change,
         return REFUSED;
     /* Its disk is full or broken, or it has another object there: that never reaches the
      * application (design 5). */
-    snprintf(why, sizeof(why), "the secondary could not apply a change: %s",
-             mn_message_name(change->code));
+    snprintf(why, sizeof(why), "the secondary could not apply a change: %s: %s",
+             mn_message_name(change->code), error_text(ack_out->error));
     mn_capture_session_lost(capture, -ack_out->error, why);
     return LOST;
 }
@@ -206,28 +186,33 @@ static enum answer ask_secondary(struct mn_change *change,
 static int64_t apply_here(struct mn_change *change, bool acknowledged)
 {
     /* Invariant 1. */
-    assert(acknowledged || change->local || change->mode == MN_MODE_ALONE);
+    assert(acknowledged || change->local || change->edge || change->mode == MN_MODE_ALONE);
     return change->perform(change);
 }
 
-/* 0: the secondary has undone what this node could not do. */
-static int undo(struct mn_change *change)
+/* Under the same locks. 0: equal again, as if nothing had been asked; only its times have moved.
+ */
+static int undo(struct mn_change *change, const struct mn_ack *ack, int64_t local)
 {
-    struct mn_connection *connection = change->worker->connection;
-    struct mn_ack ack;
-    uint16_t code;
     int result;
 
-    if (change->encode_undo == NULL)
+    if (ack->error != 0 || local >= (int64_t)ack->result || change->undo == NULL)
         return -EOPNOTSUPP;
-    result = change->encode_undo(change, mn_connection_begin(connection), &code);
-    if (result != 0)
-        return result;
-    mn_change_count(change);
-    result = mn_connection_send(connection, code);
+    result = change->undo(change, ack->result, local);
+    for (uint32_t i = 0; i < change->object_count && result == 0; i++)
+        mn_change_times(change, change->objects[i]);
+    return result;
+}
+
+static void equalise_size(struct mn_change *change)
+{
+    int result = mn_undo_size(change);
+
     if (result == 0)
-        result = mn_connection_receive_ack(connection, &ack);
-    return result != 0 ? result : -ack.error;
+        return;
+    mn_capture_session_lost(change->worker->capture, result,
+                            "the secondary could not undo a change of size");
+    change->worker->reply_late = true;
 }
 
 void mn_change_joined(const struct mn_change *change, const struct mn_id *id,
@@ -236,7 +221,8 @@ void mn_change_joined(const struct mn_change *change, const struct mn_id *id,
     struct mn_capture *capture = change->worker->capture;
     int result;
 
-    if (change->mode != MN_MODE_MIRRORED || !__atomic_load_n(&capture->joining, __ATOMIC_ACQUIRE))
+    if (change->mode != MN_MODE_MIRRORED || change->local || change->edge ||
+        !__atomic_load_n(&capture->joining, __ATOMIC_ACQUIRE))
         return;
     result = mn_joined_note(&capture->joined, (uint8_t)change->mount->root->index, id, handle);
     if (result != 0)
@@ -250,6 +236,17 @@ static bool is_unequal_yet(const struct mn_change *change)
     return __atomic_load_n(&change->worker->capture->joining, __ATOMIC_ACQUIRE) &&
            change->subject != NULL &&
            (change->code == MN_MESSAGE_SET_XATTR || change->code == MN_MESSAGE_REMOVE_XATTR);
+}
+
+/* This node's disk refused what the secondary has done and keeps: its copy is the good one, so
+ * the service moves there. Not while it is being brought up to date, or has gone. */
+static bool hands_over(const struct mn_change *change, int64_t local)
+{
+    const struct mn_capture *capture = change->worker->capture;
+
+    return local < 0 && !deterministic(change->code, (int)-local) &&
+           __atomic_load_n(&capture->session_live, __ATOMIC_ACQUIRE) &&
+           !__atomic_load_n(&capture->joining, __ATOMIC_ACQUIRE);
 }
 
 /* Both have done it, or both have refused it alike; else the secondary is not equal any more.
@@ -268,10 +265,17 @@ static int settle(struct mn_change *change, const struct mn_ack *ack, int64_t lo
         mn_change_joined(change, &change->subject->id, &change->subject->handle);
         return 0;
     }
-    if (ack->error == 0 && local < 0 && undo(change) == 0)
-        return 0; /* undone under the same locks: still equal */
-    snprintf(why, sizeof(why), "the two nodes disagree about a change: %s here %lld, there %d",
-             mn_message_name(change->code), (long long)local, -ack->error);
+    if (undo(change, ack, local) == 0)
+        return 0;
+    if (hands_over(change, local)) {
+        snprintf(why, sizeof(why), "this node's disk refused a change: %s: %s",
+                 mn_message_name(change->code), error_text((int)-local));
+        mn_capture_event(capture, MN_EVENT_LOCAL_FAULT, (int)local, 0, why);
+        return 0;
+    }
+    snprintf(why, sizeof(why), "the two nodes disagree about a change: %s here %lld, there %lld",
+             mn_message_name(change->code), (long long)local,
+             ack->error != 0 ? -(long long)ack->error : (long long)ack->result);
     mn_capture_session_lost(capture, local < 0 ? (int)local : -ack->error, why);
     worker->reply_late = true;
     return 0;
@@ -287,14 +291,17 @@ void mn_change_init(struct mn_change *change, struct mn_worker *worker, void *op
     change->place_count = 0;
     change->subject = NULL;
     change->names = false;
+    change->moves = false;
     change->local = false;
+    change->edge = false;
     change->together = false;
     change->operation = operation;
     change->prepare = NULL;
     change->encode = NULL;
     change->more = NULL;
     change->perform = NULL;
-    change->encode_undo = NULL;
+    change->undo = NULL;
+    change->resized = NULL;
 }
 
 void mn_change_object(struct mn_change *change, struct mn_node *node)
@@ -329,6 +336,18 @@ void mn_change_place_name(struct mn_change *change, struct mn_node *directory, c
 
     place->name = name;
     place->name_size = (uint16_t)strlen(name);
+}
+
+void mn_change_local_name(struct mn_change *change, struct mn_node *directory)
+{
+    if (mn_node_is_local(directory)) {
+        change->local = !change->edge;
+        return;
+    }
+    change->edge = true;
+    change->local = false;
+    mn_change_object(change, directory);
+    mn_change_place(change, directory, MN_PLACE_ATTRIBUTES);
 }
 
 void mn_change_place_range(struct mn_change *change, struct mn_node *node, uint64_t offset,

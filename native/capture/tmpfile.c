@@ -11,6 +11,7 @@
 #include "capture/change.h"
 #include "capture/operations.h"
 #include "capture/reply.h"
+#include "capture/undo.h"
 #include "lower/xattr_access.h"
 
 enum { PIECE_BYTES = 256 * 1024, NAMES_BYTES_MAX = 65536 };
@@ -242,11 +243,23 @@ static int64_t perform_name(struct mn_change *change)
     return mn_lower_link(op->fd, directory_fd, op->name);
 }
 
-static int look_at_it(struct mn_change *change)
+static int undo_name(struct mn_change *change, uint64_t done_there, int64_t done_here)
 {
     struct name_operation *op = change->operation;
 
-    return fstat(op->fd, &op->status) == 0 ? 0 : -errno;
+    (void)done_there;
+    (void)done_here;
+    return mn_undo_name(change, op->directory, op->name, &op->node->id, false);
+}
+
+static int check_name(struct mn_change *change)
+{
+    struct name_operation *op = change->operation;
+
+    if (fstat(op->fd, &op->status) != 0)
+        return -errno;
+    return mn_change_still(mn_name_is_local(change->mount, op->directory, op->name, false),
+                           change->local || change->edge);
 }
 
 /* From now on it is an object like any other. */
@@ -255,6 +268,7 @@ static void become_named(struct mn_change *change, const struct name_operation *
     struct mn_capture *capture = change->worker->capture;
 
     mn_node_place(&change->mount->nodes, op->node, op->directory, op->name);
+    mn_node_classify(op->node, change->local || change->edge);
     if (change->mode == MN_MODE_MIRRORED)
         __atomic_store_n(&op->node->introduced_serial, capture->session_serial, __ATOMIC_RELEASE);
     else
@@ -277,16 +291,21 @@ int mn_link_nameless(struct mn_worker *worker, const struct mn_fuse_request *req
         return op.fd == -ESTALE ? -ENOENT : op.fd;
     mn_change_init(&change, worker, &op);
     change.names = true;
-    mn_change_object(&change, directory);
-    mn_change_place_name(&change, directory, name);
+    if (mn_name_is_local(worker->mount, directory, name, false)) {
+        mn_change_local_name(&change, directory);
+    } else {
+        mn_change_object(&change, directory);
+        mn_change_place_name(&change, directory, name);
+    }
     mn_change_lock_name(&change, directory, name);
     mn_change_lock(&change, MN_LOCK_DIRECTORY, directory, false);
     mn_change_lock(&change, MN_LOCK_EXISTENCE, node, true);
-    change.prepare = look_at_it;
+    change.prepare = check_name;
     change.code = MN_MESSAGE_CREATE;
     change.encode = encode_name;
     change.more = send_rest;
     change.perform = perform_name;
+    change.undo = undo_name;
     result = mn_replicate(&change, &outcome);
     if (result == 0 && outcome >= 0) {
         become_named(&change, &op);

@@ -9,6 +9,7 @@
 #include "capture/change.h"
 #include "capture/operations.h"
 #include "capture/reply.h"
+#include "capture/undo.h"
 #include "lower/xattr_access.h"
 
 enum { XATTR_KILL_SGID = 256 }; /* flag of message SetXattr */
@@ -67,18 +68,46 @@ static int64_t perform_remove(struct mn_change *change)
     return mn_lower_remove_xattr(op->fd, op->name);
 }
 
+/* The value that it has here, or none. An ACL may have changed the mode there too. */
+static int undo_set(struct mn_change *change, uint64_t done_there, int64_t done_here)
+{
+    struct xattr_operation *op = change->operation;
+    struct xattr_operation before = {
+        .node = op->node, .name = op->name, .value = change->worker->reply_buffer};
+    struct mn_buffer *out = mn_connection_begin(change->worker->connection);
+    ssize_t size =
+        mn_xattr_get(op->fd, op->name, change->worker->reply_buffer, MN_FUSE_DATA_BYTES_MAX);
+    int result;
+
+    (void)done_there;
+    (void)done_here;
+    if (strncmp(op->name, "system.", 7) == 0)
+        return -EOPNOTSUPP;
+    before.value_size = size < 0 ? 0 : (uint32_t)size;
+    change->operation = &before;
+    result = size == -ENODATA ? encode_remove(change, out)
+             : size < 0       ? (int)size
+                              : encode_set(change, out);
+    change->operation = op;
+    if (result != 0)
+        return result;
+    return mn_undo_send(change, size < 0 ? MN_MESSAGE_REMOVE_XATTR : MN_MESSAGE_SET_XATTR);
+}
+
 static int change_xattr(struct mn_worker *worker, const struct mn_fuse_request *request,
                         struct xattr_operation *op, bool remove)
 {
+    struct mn_borrowed borrowed;
     struct mn_change change;
     int64_t outcome;
     int result;
 
     if (is_ours(op->name))
         return remove ? -ENODATA : -EPERM;
-    op->fd = mn_lower_open(worker->mount->root, &op->node->handle, O_PATH);
-    if (op->fd < 0)
-        return op->fd;
+    result = mn_borrow(worker->mount, op->node, &borrowed);
+    if (result != 0)
+        return result;
+    op->fd = borrowed.fd;
     mn_change_init(&change, worker, op);
     change.subject = op->node;
     mn_change_object(&change, op->node);
@@ -88,10 +117,11 @@ static int change_xattr(struct mn_worker *worker, const struct mn_fuse_request *
     change.code = remove ? MN_MESSAGE_REMOVE_XATTR : MN_MESSAGE_SET_XATTR;
     change.encode = remove ? encode_remove : encode_set;
     change.perform = remove ? perform_remove : perform_set;
+    change.undo = remove ? NULL : undo_set;
     result = mn_replicate(&change, &outcome);
     if (result != MN_PARK)
         mn_reply_error(worker, request, (int)outcome);
-    close(op->fd);
+    mn_give_back(worker->mount, &borrowed);
     return result;
 }
 
@@ -145,9 +175,10 @@ int mn_op_getxattr(struct mn_worker *worker, const struct mn_fuse_request *reque
     const struct fuse_getxattr_in *in = mn_fuse_fixed(request, sizeof(*in));
     struct mn_node *node = mn_node_of(worker->mount, request->header->nodeid);
     size_t offset = sizeof(*in);
+    struct mn_borrowed borrowed;
     const char *name;
     ssize_t size;
-    int fd;
+    int result;
 
     if (in == NULL)
         return -EINVAL;
@@ -156,11 +187,11 @@ int mn_op_getxattr(struct mn_worker *worker, const struct mn_fuse_request *reque
         return -EINVAL;
     if (is_ours(name))
         return -ENODATA;
-    fd = mn_lower_open(worker->mount->root, &node->handle, O_PATH);
-    if (fd < 0)
-        return fd;
-    size = mn_xattr_get(fd, name, worker->reply_buffer, MN_FUSE_DATA_BYTES_MAX);
-    close(fd);
+    result = mn_borrow(worker->mount, node, &borrowed);
+    if (result != 0)
+        return result;
+    size = mn_xattr_get(borrowed.fd, name, worker->reply_buffer, MN_FUSE_DATA_BYTES_MAX);
+    mn_give_back(worker->mount, &borrowed);
     return answer(worker, request, in->size, size);
 }
 

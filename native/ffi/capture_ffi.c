@@ -25,6 +25,11 @@ int mnf_capture_mount(struct mn_plane *plane, int root, const char *mountpoint)
     return mn_capture_mount(plane->capture, &plane->roots[root], mountpoint);
 }
 
+void mnf_capture_watch(struct mn_plane *plane, int root)
+{
+    plane->capture->roots[root] = &plane->roots[root];
+}
+
 int mnf_capture_mount_end(struct mn_plane *plane, int root)
 {
     return mn_capture_mount_end(plane->capture, root);
@@ -63,9 +68,9 @@ uint32_t mnf_connections_needed(struct mn_plane *plane)
 }
 
 int mnf_session_begin(struct mn_plane *plane, struct mn_connection **connections,
-                      uint32_t connection_count)
+                      uint32_t connection_count, uint64_t first_epoch)
 {
-    return mn_capture_session_begin(plane->capture, connections, connection_count);
+    return mn_capture_session_begin(plane->capture, connections, connection_count, first_epoch);
 }
 
 void mnf_session_lost(struct mn_plane *plane, int error, const char *why)
@@ -166,25 +171,46 @@ int mnf_copy_range(struct mn_plane *plane, int root, const uint8_t *handle, cons
     copied->compared_bytes = result_copied.compared_bytes;
     copied->copied_bytes = result_copied.copied_bytes;
     copied->hole_bytes = result_copied.hole_bytes;
+    copied->remote_error = result_copied.remote_error;
     return result;
 }
 
 int mnf_copy_size(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,
-                  struct mn_connection *connection)
+                  struct mn_connection *connection, struct mnf_copied *copied)
 {
+    struct mn_copied result_copied = {0};
     struct mn_copy copy = {
         .capture = plane->capture, .root = &plane->roots[root], .connection = connection};
+    int result;
 
     memcpy(&copy.handle, handle, sizeof(copy.handle));
     memcpy(copy.id.bytes, id, MN_ID_BYTES);
-    return mn_copy_size(&copy);
+    result = mn_copy_size(&copy, &result_copied);
+    copied->remote_error = result_copied.remote_error;
+    return result;
+}
+
+int mnf_compare_step(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,
+                     struct mn_connection *connection, uint64_t offset, uint64_t size,
+                     uint8_t *blocks_out, uint64_t *bytes_out, uint64_t *their_bytes_out)
+{
+    struct mn_copy copy = {
+        .capture = plane->capture, .root = &plane->roots[root], .connection = connection};
+    uint32_t count;
+    int result;
+
+    memcpy(&copy.handle, handle, sizeof(copy.handle));
+    memcpy(copy.id.bytes, id, MN_ID_BYTES);
+    result = mn_compare_step(&copy, offset, size, blocks_out, &count, bytes_out, their_bytes_out);
+    return result != 0 ? result : (int)count;
 }
 
 struct mn_object_lock {
     struct mn_lock_set locks;
 };
 
-struct mn_object_lock *mnf_lock_object(struct mn_plane *plane, const uint8_t *handle)
+struct mn_object_lock *mnf_lock_name(struct mn_plane *plane, const uint8_t *handle,
+                                     const char *name)
 {
     struct mn_object_lock *lock = calloc(1, sizeof(*lock));
     struct mn_handle value;
@@ -192,10 +218,52 @@ struct mn_object_lock *mnf_lock_object(struct mn_plane *plane, const uint8_t *ha
     if (lock == NULL)
         return NULL;
     memcpy(&value, handle, sizeof(value));
-    mn_lock_set_add(&lock->locks, MN_LOCK_EXISTENCE, mn_handle_key(&value), 0, 0, false);
-    mn_lock_set_add(&lock->locks, MN_LOCK_ATTRIBUTES, mn_handle_key(&value), 0, 0, true);
+    mn_compare_lock_name(&lock->locks, &value, name);
     mn_locks_take(&plane->capture->locks, &lock->locks);
     return lock;
+}
+
+static void lock_attributes(struct mn_plane *plane, const uint8_t *handle,
+                            struct mn_lock_set *locks)
+{
+    struct mn_handle value;
+
+    memcpy(&value, handle, sizeof(value));
+    mn_lock_set_add(locks, MN_LOCK_EXISTENCE, mn_handle_key(&value), 0, 0, false);
+    mn_lock_set_add(locks, MN_LOCK_ATTRIBUTES, mn_handle_key(&value), 0, 0, true);
+    mn_locks_take(&plane->capture->locks, locks);
+}
+
+struct mn_object_lock *mnf_lock_object(struct mn_plane *plane, const uint8_t *handle)
+{
+    struct mn_object_lock *lock = calloc(1, sizeof(*lock));
+
+    if (lock != NULL)
+        lock_attributes(plane, handle, &lock->locks);
+    return lock;
+}
+
+int mnf_has_changed(struct mn_plane *plane, const struct mnf_opened *objects, uint32_t count,
+                    uint8_t *changed_out)
+{
+    enum { SAME, CHANGED, NAMELESS };
+    int result = 0;
+
+    for (uint32_t i = 0; i < count && result == 0; i++) {
+        struct mn_lock_set locks = {.count = 0};
+        struct stat status;
+
+        lock_attributes(plane, objects[i].handle, &locks);
+        result = fstat(objects[i].fd, &status) == 0 ? 0 : -errno;
+        mn_locks_release(&plane->capture->locks, &locks);
+        if (result != 0)
+            break;
+        int64_t ctime_ns = (int64_t)status.st_ctim.tv_sec * 1000000000 + status.st_ctim.tv_nsec;
+        changed_out[i] = status.st_nlink == 0              ? NAMELESS
+                         : ctime_ns == objects[i].ctime_ns ? SAME
+                                                           : CHANGED;
+    }
+    return result;
 }
 
 void mnf_unlock_object(struct mn_plane *plane, struct mn_object_lock *lock)

@@ -12,10 +12,11 @@
 _Static_assert(MN_HANDSHAKE_SENTENCE_BYTES == 512, "mirror_native.h promises the size");
 
 int mnf_offer(struct mn_connection *connection, uint8_t lane, uint8_t lane_index,
-              const uint8_t *session, const char *module, const char *node, char *sentence_out)
+              const uint8_t *session, const char *module, const char *node, uint64_t *features_out,
+              char *sentence_out)
 {
     struct mn_hello hello;
-    struct mn_welcome welcome;
+    struct mn_welcome welcome = {0};
     struct mn_refused refused;
     struct mn_id id;
     int result;
@@ -26,6 +27,7 @@ int mnf_offer(struct mn_connection *connection, uint8_t lane, uint8_t lane_index
         result = mn_handshake_offer(connection, &hello, &welcome, &refused);
     if (result == MN_HANDSHAKE_REFUSED)
         snprintf(sentence_out, MN_HANDSHAKE_SENTENCE_BYTES, "%s", refused.sentence);
+    *features_out = welcome.features;
     return result;
 }
 
@@ -117,6 +119,11 @@ int mnf_apply_find(struct mn_plane *plane, int root, const uint8_t *id, uint8_t 
 uint64_t mnf_apply_operations(struct mn_plane *plane)
 {
     return plane->apply == NULL ? 0 : mn_apply_operation_count(plane->apply);
+}
+
+uint64_t mnf_apply_pings(struct mn_plane *plane)
+{
+    return plane->apply == NULL ? 0 : mn_apply_ping_count(plane->apply);
 }
 
 uint64_t mnf_apply_epoch(struct mn_plane *plane)

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lower/local.h"
+#include "lower/rules.h"
 #include "mirror_native.h"
 
 _Static_assert(sizeof(struct mn_handle) == MN_HANDLE_SIZE,
@@ -75,6 +77,29 @@ int mnf_root_adopt(struct mn_plane *plane, int root, const uint8_t *id)
     return result;
 }
 
+int mnf_root_rule(struct mn_plane *plane, int root, uint8_t kind, const char *text)
+{
+    return mn_rules_add(&plane->roots[root].rules, kind, text);
+}
+
+int mnf_is_local(struct mn_plane *plane, int root, const char *path, int directory)
+{
+    return mn_rules_is_local(plane->roots[root].rules, path, directory != 0);
+}
+
+int mnf_local_move(struct mn_plane *plane, int root, int directory_fd, const char *name,
+                   const char *path, const char *new_path)
+{
+    return mn_local_prepare_move(&plane->roots[root], directory_fd, name, path, new_path);
+}
+
+int mnf_local_keep(struct mn_plane *plane, int root, int directory_fd, const char *name,
+                   const char *path, int itself)
+{
+    return itself ? mn_local_keep_one(&plane->roots[root], directory_fd, name, path)
+                  : mn_local_keep(&plane->roots[root], directory_fd, name, path);
+}
+
 int mnf_root_sync(struct mn_plane *plane, int root)
 {
     return syncfs(plane->roots[root].directory_fd) == 0 ? 0 : -errno;
@@ -112,6 +137,83 @@ int mnf_look(int directory_fd, const char *name, uint8_t *id_out, uint8_t *handl
     close(fd);
     memcpy(handle_out, &handle, sizeof(handle));
     memcpy(id_out, id.bytes, MN_ID_BYTES);
+    return result;
+}
+
+static int64_t ns_of(struct timespec time)
+{
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+int mnf_see(int directory_fd, const char *name, struct mnf_seen *seen_out)
+{
+    struct mn_handle handle = {0};
+    struct mn_id id = {0};
+    struct stat status;
+    int fd = openat(directory_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int result;
+
+    if (fd < 0)
+        return -errno;
+    result = fstat(fd, &status) == 0 ? mn_lower_handle(fd, "", &handle) : -errno;
+    if (result == 0)
+        result = mn_lower_id_get(fd, &handle, &id);
+    if (result == MN_ID_MISSING) {
+        result = mn_lower_id_new(&id);
+        if (result == 0)
+            result = mn_lower_id_give(fd, &handle, &id);
+    }
+    close(fd);
+    if (result != 0)
+        return result;
+    *seen_out = (struct mnf_seen){.mode = status.st_mode,
+                                  .links = status.st_nlink,
+                                  .rdev = status.st_rdev,
+                                  .size_bytes = (uint64_t)status.st_size,
+                                  .mtime_ns = ns_of(status.st_mtim)};
+    memcpy(seen_out->id, id.bytes, MN_ID_BYTES);
+    memcpy(seen_out->handle, &handle, sizeof(handle));
+    return 0;
+}
+
+static void read_plain(struct mnf_opened *object)
+{
+    struct stat status;
+
+    /* The times first: if ctime is the same later, nothing else has changed since. */
+    if (fstat(object->fd, &status) < 0 || !mn_lower_is_plain(object->fd))
+        return;
+    object->mode = status.st_mode;
+    object->uid = status.st_uid;
+    object->gid = status.st_gid;
+    object->atime_ns = ns_of(status.st_atim);
+    object->mtime_ns = ns_of(status.st_mtim);
+    object->ctime_ns = ns_of(status.st_ctim);
+    object->plain = 1;
+}
+
+int mnf_open_plain(struct mn_plane *plane, int root, struct mnf_opened *objects, uint32_t count)
+{
+    int result = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        objects[i].fd = -1;
+        objects[i].plain = 0;
+    }
+    for (uint32_t i = 0; i < count && result == 0; i++) {
+        int fd = mnf_open(plane, root, objects[i].handle, O_RDONLY);
+
+        objects[i].fd = fd < 0 ? -1 : fd;
+        if (fd >= 0)
+            read_plain(&objects[i]);
+        else if (fd != -ESTALE && fd != -ENOENT && fd != -ENXIO && fd != -ELOOP)
+            result = fd;
+    }
+    for (uint32_t i = 0; i < count && result != 0; i++) {
+        if (objects[i].fd >= 0)
+            close(objects[i].fd);
+        objects[i].fd = -1;
+    }
     return result;
 }
 
@@ -190,7 +292,9 @@ static void entry_to_python(const struct mn_index_entry *from, struct mnf_entry 
     memcpy(to->hint, from->hint, sizeof(to->hint));
     to->hint_size = from->hint_size;
     memcpy(to->handle, &from->handle, sizeof(to->handle));
+    memcpy(to->parent_handle, &from->parent_handle, sizeof(to->parent_handle));
     to->noted = from->noted;
+    to->ahead = from->ahead;
 }
 
 static void entry_from_python(const struct mnf_entry *from, struct mn_index_entry *to)
@@ -205,6 +309,7 @@ static void entry_from_python(const struct mnf_entry *from, struct mn_index_entr
     memcpy(to->hint, from->hint, sizeof(to->hint));
     to->hint_size = from->hint_size;
     memcpy(&to->handle, from->handle, sizeof(to->handle));
+    memcpy(&to->parent_handle, from->parent_handle, sizeof(to->parent_handle));
     to->noted = from->noted;
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -70,6 +71,13 @@ int mn_fuse_read(int fd, uint8_t *buffer, size_t size, struct mn_fuse_request *r
         return -errno;
     }
     return mn_fuse_parse(buffer, (size_t)got, request_out);
+}
+
+bool mn_fuse_has_request(int fd)
+{
+    struct pollfd look = {.fd = fd, .events = POLLIN};
+
+    return poll(&look, 1, 0) > 0;
 }
 
 int mn_fuse_reply_parts(int fd, uint64_t unique, struct iovec *parts, int part_count)

@@ -5,6 +5,7 @@
 #define MN_FUSE_SESSION_H
 
 #include <linux/fuse.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -44,6 +45,7 @@ int mn_fuse_negotiate(int fd, uint64_t wanted, uint16_t max_background,
 
 /* Blocks for one request. Returns 0, MN_FUSE_ENDED, MN_FUSE_AGAIN, or -errno. buffer:
  * MN_FUSE_BUFFER_BYTES. */
+bool mn_fuse_has_request(int fd); /* one is there to be read */
 int mn_fuse_read(int fd, uint8_t *buffer, size_t size, struct mn_fuse_request *request_out);
 /* Looks at a request that stands in a buffer already (a parked one). 0 or -EBADMSG. */
 int mn_fuse_parse(const uint8_t *buffer, size_t size, struct mn_fuse_request *request_out);

@@ -95,7 +95,7 @@ static bool touch_one(struct mn_index *index, const struct mn_index_entry *entry
     return false;
 }
 
-static bool touch(struct mn_index *index, const struct mn_ref *ref, const struct mn_place *place)
+bool mn_index_touch(struct mn_index *index, const struct mn_ref *ref, const struct mn_place *place)
 {
     struct mn_index_entry entry;
     uint64_t count = 1;
@@ -120,11 +120,12 @@ static bool touch(struct mn_index *index, const struct mn_ref *ref, const struct
 }
 
 int mn_index_note(struct mn_index *index, const struct mn_ref *object,
-                  const struct mn_place *place)
+                  const struct mn_place *place, const struct mn_place *ahead)
 {
-    struct mn_request request = {.kind = MN_REQUEST_NOTE, .ref = object, .place = place};
+    struct mn_request request = {
+        .kind = MN_REQUEST_NOTE, .ref = object, .place = place, .ahead = ahead};
 
-    return touch(index, object, place) ? 0 : ask(index, &request);
+    return mn_index_touch(index, object, place) ? 0 : ask(index, &request);
 }
 
 int mn_index_merge(struct mn_index *index, const struct mn_index_entry *entries,

@@ -20,9 +20,12 @@ struct mn_index_entry {
     struct mn_id parent; /* hint: where the object was when noted */
     char hint[256];
     uint16_t hint_size;
-    struct mn_handle handle; /* this node's; size 0 when it came from the peer */
+    struct mn_handle handle;        /* this node's; size 0 when it came from the peer */
+    struct mn_handle parent_handle; /* of `parent`, as in mn_ref */
     uint64_t
-        noted; /* set by mn_index_next: what was touched later stays when this entry is removed */
+        noted;  /* set by mn_index_next: what was touched later stays when this entry is removed */
+    bool ahead; /* by mn_index_next: DATA noted ahead, and not touched up to now (this process
+                   would know it): both nodes have the same there */
 };
 
 /* directory: made if missing, mode 0700; file preallocated to map_bytes so that a full disk can
@@ -33,9 +36,14 @@ int mn_index_open(const char *directory, uint64_t map_bytes, uint32_t entry_coun
                   struct mn_index **index_out);
 void mn_index_close(struct mn_index *index);
 
-/* Durable when it returns 0. -EIO/-ENOSPC...: the change must not be accepted (invariant 3). */
+/* Durable when it returns 0. -EIO/-ENOSPC...: the change must not be accepted (invariant 3).
+ * ahead: a range around that of `place`, of DATA, noted in the same commit because it may be
+ * touched next; NULL: none. */
 int mn_index_note(struct mn_index *index, const struct mn_ref *object,
-                  const struct mn_place *place);
+                  const struct mn_place *place, const struct mn_place *ahead);
+/* true: the place is noted already, and counts as touched now; no disk is waited for. */
+bool mn_index_touch(struct mn_index *index, const struct mn_ref *object,
+                    const struct mn_place *place);
 /* The same for many at once, in one commit: entries from the peer (union, design 10). */
 int mn_index_merge(struct mn_index *index, const struct mn_index_entry *entries,
                    uint32_t entry_count);

@@ -19,6 +19,21 @@ static int absorb_place(void *context, const struct mn_ref *ref, const struct mn
     return mn_index_put(absorbing->index, absorbing->txn, &absorbing->entry, absorbing->forced);
 }
 
+/* What surrounds the place that was noted. */
+static int put_ahead(struct mn_index *index, MDB_txn *txn, const struct mn_request *request,
+                     enum mn_fill forced, struct mn_index_entry *entry)
+{
+    const struct mn_place *place = request->place;
+    const struct mn_place *ahead = request->ahead;
+    int result = 0;
+
+    for (entry->region = ahead->region_first; entry->region <= ahead->region_last && result == 0;
+         entry->region++)
+        if (entry->region < place->region_first || entry->region > place->region_last)
+            result = mn_index_put_ahead(index, txn, entry, forced);
+    return result;
+}
+
 static int put_note(struct mn_index *index, MDB_txn *txn, const struct mn_request *request,
                     enum mn_fill forced)
 {
@@ -39,6 +54,8 @@ static int put_note(struct mn_index *index, MDB_txn *txn, const struct mn_reques
         entry.region = place->kind == MN_PLACE_DATA ? place->region_first + i : 0;
         result = mn_index_put(index, txn, &entry, forced);
     }
+    if (result == 0 && request->ahead != NULL && entry.kind == MN_PLACE_DATA)
+        result = put_ahead(index, txn, request, forced, &entry);
     return result;
 }
 
@@ -95,7 +112,10 @@ static int note_batch(struct mn_index *index, const struct mn_request *first)
         return result;
     pthread_mutex_lock(&index->mutex);
     for (uint32_t i = 0; i < index->batch_key_count; i++)
-        mn_known_add(&index->known, &index->batch_keys[i]);
+        if (index->batch_ahead[i])
+            mn_known_add_ahead(&index->known, &index->batch_keys[i]);
+        else
+            mn_known_add(&index->known, &index->batch_keys[i]);
     pthread_mutex_unlock(&index->mutex);
     return 0;
 }

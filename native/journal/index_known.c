@@ -61,15 +61,30 @@ bool mn_known_touch(struct mn_known *known, const struct mn_key_hash *hash)
     return true;
 }
 
-void mn_known_add(struct mn_known *known, const struct mn_key_hash *hash)
+static void add(struct mn_known *known, const struct mn_key_hash *hash, uint64_t flag)
 {
-    if (mn_known_touch(known, hash))
-        return;
     if (known->count >= known->mask / 4 * 3)
         mn_known_clear(known);
     known->slots[find(known, hash)] =
-        (struct mn_known_slot){.hash = *hash, .touched = ++known->sequence};
+        (struct mn_known_slot){.hash = *hash, .touched = ++known->sequence | flag};
     known->count++;
+}
+
+void mn_known_add(struct mn_known *known, const struct mn_key_hash *hash)
+{
+    if (!mn_known_touch(known, hash))
+        add(known, hash, 0);
+}
+
+void mn_known_add_ahead(struct mn_known *known, const struct mn_key_hash *hash)
+{
+    if (known->slots[find(known, hash)].touched == 0)
+        add(known, hash, MN_KNOWN_AHEAD);
+}
+
+bool mn_known_is_ahead(const struct mn_known *known, const struct mn_key_hash *hash)
+{
+    return (known->slots[find(known, hash)].touched & MN_KNOWN_AHEAD) != 0;
 }
 
 void mn_known_forget(struct mn_known *known, const struct mn_key_hash *hash)
@@ -96,5 +111,5 @@ bool mn_known_untouched_since(const struct mn_known *known, const struct mn_key_
 {
     uint64_t touched = known->slots[find(known, hash)].touched;
 
-    return touched == 0 ? sequence >= known->floor : touched <= sequence;
+    return touched == 0 ? sequence >= known->floor : (touched & ~MN_KNOWN_AHEAD) <= sequence;
 }

@@ -17,8 +17,11 @@ struct mn_key_hash {
 
 struct mn_known_slot {
     struct mn_key_hash hash;
-    uint64_t touched; /* 0: the slot is free */
+    uint64_t touched; /* sequence, and MN_KNOWN_AHEAD; 0: the slot is free */
 };
+
+/* Noted ahead of a touch, which has not come. */
+static const uint64_t MN_KNOWN_AHEAD = (uint64_t)1 << 63;
 
 struct mn_known {
     struct mn_known_slot *slots; /* owned */
@@ -36,6 +39,10 @@ struct mn_key_hash mn_known_hash(const void *key, size_t size);
 bool mn_known_touch(struct mn_known *known, const struct mn_key_hash *hash);
 /* The key has become durable; touched now. */
 void mn_known_add(struct mn_known *known, const struct mn_key_hash *hash);
+/* The key has become durable ahead of a touch. One that is known stays as it is. */
+void mn_known_add_ahead(struct mn_known *known, const struct mn_key_hash *hash);
+/* It was added ahead, and was not touched since. false also when that is forgotten. */
+bool mn_known_is_ahead(const struct mn_known *known, const struct mn_key_hash *hash);
 void mn_known_forget(struct mn_known *known, const struct mn_key_hash *hash);
 /* false also when it might have been and is forgotten. */
 bool mn_known_untouched_since(const struct mn_known *known, const struct mn_key_hash *hash,

@@ -25,6 +25,7 @@ struct mn_request {
     enum mn_request_kind kind;
     const struct mn_ref *ref;             /* NOTE */
     const struct mn_place *place;         /* NOTE */
+    const struct mn_place *ahead;         /* NOTE, or NULL */
     const struct mn_index_entry *entries; /* MERGE, REMOVE */
     uint32_t entry_count;
     struct mn_recent *recent; /* ABSORB */
@@ -59,6 +60,7 @@ struct mn_index {
     int failed; /* the first error of the disk, answered for ever: it is never retried into success
                  */
     struct mn_key_hash batch_keys[MN_BATCH_KEYS_MAX];
+    bool batch_ahead[MN_BATCH_KEYS_MAX]; /* of the keys */
     uint32_t batch_key_count;
     bool batch_writes;
 };
@@ -67,6 +69,9 @@ void *mn_index_committer(void *index);
 /* index_put.c: within the committer's transaction. `fill` as found or forced. */
 int mn_index_put(struct mn_index *index, MDB_txn *txn, const struct mn_index_entry *entry,
                  enum mn_fill forced);
+/* As put, ahead of a touch: only where there is room, and nothing covers it. */
+int mn_index_put_ahead(struct mn_index *index, MDB_txn *txn, const struct mn_index_entry *entry,
+                       enum mn_fill forced);
 void mn_index_entry_of(const struct mn_ref *ref, const struct mn_place *place, uint64_t region,
                        struct mn_index_entry *entry_out);
 

@@ -17,18 +17,23 @@ void mn_index_entry_of(const struct mn_ref *ref, const struct mn_place *place, u
     entry->parent = ref->parent;
     entry->hint_size = ref->name_size;
     entry->handle = ref->handle;
+    entry->parent_handle = ref->parent_handle;
     entry->noted = 0;
+    entry->ahead = false;
     if (entry->name_size > 0 && entry->name_size <= MN_NAME_BYTES_MAX)
         memcpy(entry->name, place->name, entry->name_size);
     if (entry->hint_size > 0 && entry->hint_size <= MN_NAME_BYTES_MAX)
         memcpy(entry->hint, ref->name, entry->hint_size);
 }
 
-/* The key is durable when the batch is. */
-static void remember(struct mn_index *index, const struct mn_key *key)
+/* The key is durable when the batch is. Without room the batch remembers nothing so far: it must
+ * not say of a key that it was noted ahead, and not that it was touched later. */
+static void remember(struct mn_index *index, const struct mn_key *key, bool ahead)
 {
-    if (index->batch_key_count < MN_BATCH_KEYS_MAX)
-        index->batch_keys[index->batch_key_count++] = mn_known_hash(key->bytes, key->size);
+    if (index->batch_key_count == MN_BATCH_KEYS_MAX)
+        index->batch_key_count = 0;
+    index->batch_ahead[index->batch_key_count] = ahead;
+    index->batch_keys[index->batch_key_count++] = mn_known_hash(key->bytes, key->size);
 }
 
 /* A touch of a removed key must come here again, to be counted for the wider one. The batch may
@@ -43,20 +48,29 @@ static void forget(struct mn_index *index, const MDB_val *key)
     pthread_mutex_unlock(&index->mutex);
 }
 
+/* Stores the entry if it is not there. MDB_KEYEXIST: it is, and *there_out shows it. */
+static int insert(struct mn_index *index, MDB_txn *txn, const struct mn_key *key,
+                  const struct mn_value *fresh, MDB_val *name_out, MDB_val *there_out)
+{
+    *name_out = (MDB_val){key->size, (void *)(uintptr_t)key->bytes};
+    *there_out = (MDB_val){fresh->size, (void *)(uintptr_t)fresh->bytes};
+    int code = mdb_put(txn, index->store.dbi, name_out, there_out, MDB_NOOVERWRITE);
+    if (code == 0)
+        index->batch_writes = true;
+    return code;
+}
+
 /* Stores the entry. There already: left as it is, unless only this one knows a handle. */
 static int store(struct mn_index *index, MDB_txn *txn, const struct mn_index_entry *entry,
                  const struct mn_key *key)
 {
     struct mn_value fresh;
     struct mn_index_entry old = {0};
+    MDB_val name, value;
 
     mn_entry_value(entry, key, &fresh);
-    MDB_val name = {key->size, (void *)(uintptr_t)key->bytes};
-    MDB_val value = {fresh.size, fresh.bytes};
-    remember(index, key);
-    int code = mdb_put(txn, index->store.dbi, &name, &value, MDB_NOOVERWRITE);
-    if (code == 0)
-        index->batch_writes = true;
+    remember(index, key, false);
+    int code = insert(index, txn, key, &fresh, &name, &value);
     if (code != MDB_KEYEXIST)
         return mn_store_error(code);
     int result = mn_entry_decode(name.mv_data, name.mv_size, value.mv_data, value.mv_size, &old);
@@ -134,7 +148,7 @@ static int present(struct mn_index *index, MDB_txn *txn, const struct mn_index_e
         mn_wide_key(entry->root, &entry->id, kinds[i], &key);
         result = mn_store_has(&index->store, txn, &key);
         if (result == 1)
-            remember(index, &key);
+            remember(index, &key, false);
     }
     return result;
 }
@@ -164,4 +178,24 @@ int mn_index_put(struct mn_index *index, MDB_txn *txn, const struct mn_index_ent
     if (fill == MN_FILL_ALL)
         return put_wide(index, txn, entry, MN_PLACE_ALL);
     return put_wide(index, txn, entry, mn_kind_wider(entry->kind));
+}
+
+int mn_index_put_ahead(struct mn_index *index, MDB_txn *txn, const struct mn_index_entry *entry,
+                       enum mn_fill forced)
+{
+    struct mn_value fresh;
+    struct mn_key key;
+    MDB_val name, value;
+
+    if (forced != MN_FILL_NORMAL || mn_store_fill(&index->store, txn) != MN_FILL_NORMAL)
+        return 0;
+    int result = present(index, txn, entry);
+    if (result != 0)
+        return result < 0 ? result : 0;
+    mn_entry_key(entry, &key);
+    mn_entry_value(entry, &key, &fresh);
+    int code = insert(index, txn, &key, &fresh, &name, &value);
+    if (code == 0)
+        remember(index, &key, true);
+    return code == MDB_KEYEXIST ? 0 : mn_store_error(code);
 }

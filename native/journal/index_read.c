@@ -29,6 +29,22 @@ static int walk(MDB_cursor *cursor, uint8_t *last, uint16_t *last_size,
     return code == MDB_NOTFOUND ? 0 : mn_store_error(code);
 }
 
+/* As of now: asked while changes are mirrored, none is noted any more. */
+static void see_ahead(struct mn_index *index, struct mn_index_entry *entries, uint32_t count)
+{
+    pthread_mutex_lock(&index->mutex);
+    for (uint32_t i = 0; i < count; i++) {
+        struct mn_key key;
+
+        if (entries[i].kind != MN_PLACE_DATA)
+            continue;
+        mn_entry_key(&entries[i], &key);
+        struct mn_key_hash hash = mn_known_hash(key.bytes, key.size);
+        entries[i].ahead = mn_known_is_ahead(&index->known, &hash);
+    }
+    pthread_mutex_unlock(&index->mutex);
+}
+
 int mn_index_next(struct mn_index *index, uint8_t *cursor, uint16_t *cursor_size,
                   struct mn_index_entry *entries, uint32_t entry_count_max, uint32_t *count_out)
 {
@@ -56,6 +72,7 @@ int mn_index_next(struct mn_index *index, uint8_t *cursor, uint16_t *cursor_size
     pthread_mutex_unlock(&index->store_mutex);
     for (uint32_t i = 0; i < *count_out; i++)
         entries[i].noted = sequence;
+    see_ahead(index, entries, *count_out);
     return result;
 }
 

@@ -13,6 +13,7 @@ enum {
     TYPE = PARENT + MN_ID_BYTES,
     HANDLE_SIZE = TYPE + 4,
     HINT_SIZE = HANDLE_SIZE + 1,
+    PARENT_TYPE_BYTES = 4,
 };
 
 uint8_t mn_kind_wider(uint8_t kind)
@@ -33,7 +34,8 @@ int mn_entry_check(const struct mn_index_entry *entry)
         return -EINVAL;
     if (named != (entry->name_size > 0) || entry->name_size > MN_NAME_BYTES_MAX)
         return -EINVAL;
-    if (entry->hint_size > MN_NAME_BYTES_MAX || entry->handle.size > MN_HANDLE_BYTES_MAX)
+    if (entry->hint_size > MN_NAME_BYTES_MAX || entry->handle.size > MN_HANDLE_BYTES_MAX ||
+        entry->parent_handle.size > MN_HANDLE_BYTES_MAX)
         return -EINVAL;
     return 0;
 }
@@ -86,6 +88,12 @@ void mn_entry_value(const struct mn_index_entry *entry, const struct mn_key *key
     memcpy(bytes + MN_VALUE_FIXED_BYTES, entry->handle.bytes, entry->handle.size);
     memcpy(bytes + MN_VALUE_FIXED_BYTES + entry->handle.size, entry->hint, entry->hint_size);
     value_out->size = (size_t)MN_VALUE_FIXED_BYTES + entry->handle.size + entry->hint_size;
+    if (entry->parent_handle.size > 0) {
+        mn_store_u32(bytes + value_out->size, (uint32_t)entry->parent_handle.type);
+        memcpy(bytes + value_out->size + PARENT_TYPE_BYTES, entry->parent_handle.bytes,
+               entry->parent_handle.size);
+        value_out->size += PARENT_TYPE_BYTES + entry->parent_handle.size;
+    }
     mn_store_u64(bytes, checksum(key->bytes, key->size, bytes, value_out->size));
 }
 
@@ -113,6 +121,18 @@ static int decode_key(const uint8_t *key, size_t size, struct mn_index_entry *en
     return 0;
 }
 
+static int decode_parent(const uint8_t *bytes, size_t size, struct mn_handle *handle_out)
+{
+    if (size == 0)
+        return 0;
+    if (size <= PARENT_TYPE_BYTES || size - PARENT_TYPE_BYTES > MN_HANDLE_BYTES_MAX)
+        return -EUCLEAN;
+    handle_out->type = (int32_t)mn_load_u32(bytes);
+    handle_out->size = (uint8_t)(size - PARENT_TYPE_BYTES);
+    memcpy(handle_out->bytes, bytes + PARENT_TYPE_BYTES, handle_out->size);
+    return 0;
+}
+
 int mn_entry_decode(const uint8_t *key, size_t key_size, const uint8_t *value, size_t value_size,
                     struct mn_index_entry *entry_out)
 {
@@ -130,9 +150,12 @@ int mn_entry_decode(const uint8_t *key, size_t key_size, const uint8_t *value, s
         return -EUCLEAN;
     entry->handle.size = value[HANDLE_SIZE];
     entry->hint_size = value[HINT_SIZE];
-    if (value_size != (size_t)MN_VALUE_FIXED_BYTES + entry->handle.size + entry->hint_size ||
-        mn_entry_check(entry) < 0)
+    size_t known = (size_t)MN_VALUE_FIXED_BYTES + entry->handle.size + entry->hint_size;
+    if (value_size < known || mn_entry_check(entry) < 0)
         return -EUCLEAN;
+    result = decode_parent(value + known, value_size - known, &entry->parent_handle);
+    if (result < 0)
+        return result;
     memcpy(entry->parent.bytes, value + PARENT, MN_ID_BYTES);
     entry->handle.type = (int32_t)mn_load_u32(value + TYPE);
     memcpy(entry->handle.bytes, value + MN_VALUE_FIXED_BYTES, entry->handle.size);

@@ -3,7 +3,8 @@
  * Key:    root (1), kind (1), id (16), then region (8, big-endian, so that they come in order) for
  *         DATA, the name for NAME, nothing for others.
  * Value:  checksum (8) of the key and of what follows, parent (16), handle type (4), handle size
- *         (1), hint size (1), handle, hint. Integers little-endian, checksum XXH3-64.
+ *         (1), hint size (1), handle, hint; then the parent's handle, if known: its type (4) and
+ *         its bytes, to the end. Integers little-endian, checksum XXH3-64.
  *
  * Example: region 2 of object 0102..10 of root 0, seen as "a" in the directory 00..00, with the
  * 8-byte handle of type 1:
@@ -21,7 +22,8 @@ enum {
     MN_KEY_OBJECT_BYTES = 2 + MN_ID_BYTES,
     MN_KEY_BYTES_MAX = MN_KEY_OBJECT_BYTES + MN_NAME_BYTES_MAX,
     MN_VALUE_FIXED_BYTES = 8 + MN_ID_BYTES + 4 + 1 + 1,
-    MN_VALUE_BYTES_MAX = MN_VALUE_FIXED_BYTES + MN_HANDLE_BYTES_MAX + MN_NAME_BYTES_MAX,
+    MN_VALUE_BYTES_MAX = MN_VALUE_FIXED_BYTES + MN_HANDLE_BYTES_MAX + MN_NAME_BYTES_MAX + 4 +
+        MN_HANDLE_BYTES_MAX,
 };
 
 struct mn_key {

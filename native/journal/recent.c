@@ -288,6 +288,7 @@ static int visit_place(const struct mn_recent_table *table, const struct mn_rece
         .id = object->id,
         .parent = object->parent,
         .handle = object->handle,
+        .parent_handle = object->parent_handle,
         .name = object->hint_size > 0 ? mn_arena_get(&table->arena, object->hint) : "",
         .name_size = object->hint_size,
         .root = object->root,

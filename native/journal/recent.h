@@ -10,7 +10,7 @@
 
 struct mn_recent;
 
-/* place_count_max: at least 1,024. Costs some 250 bytes a place. Returns 0 or -ENOMEM. */
+/* place_count_max: at least 1,024. Costs some 300 bytes a place. Returns 0 or -ENOMEM. */
 int mn_recent_create(uint32_t place_count_max, struct mn_recent **recent_out);
 void mn_recent_destroy(struct mn_recent *recent);
 

@@ -300,6 +300,7 @@ void mn_recent_hint(struct mn_recent_table *table, uint32_t slot, const struct m
     if (ref->name_size == 0)
         return;
     object->parent = ref->parent;
+    object->parent_handle = ref->parent_handle;
     if (object->hint != MN_ARENA_NONE && object->hint_size == ref->name_size &&
         memcmp(mn_arena_get(&table->arena, object->hint), ref->name, ref->name_size) == 0)
         return;

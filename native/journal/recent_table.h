@@ -14,6 +14,7 @@ struct mn_recent_object {
     struct mn_id id;
     struct mn_id parent;
     struct mn_handle handle;
+    struct mn_handle parent_handle;
     uint32_t next; /* in its bucket, or in the free list */
     uint32_t first_place;
     uint32_t place_count; /* 0: the slot is free */

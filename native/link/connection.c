@@ -108,6 +108,13 @@ void mn_connection_destroy(struct mn_connection *connection)
     free(connection);
 }
 
+void mn_connection_set_waiter(struct mn_connection *connection, void (*waiter)(void *, bool),
+                              void *argument)
+{
+    connection->stream.waiter = waiter;
+    connection->stream.waiter_argument = argument;
+}
+
 const char *mn_connection_peer_name(const struct mn_connection *connection)
 {
     return connection->peer_name;

@@ -4,6 +4,7 @@
 #ifndef MN_LINK_CONNECTION_H
 #define MN_LINK_CONNECTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,10 @@ int mn_connection_connect(struct mn_tls *tls, const char *address, uint16_t port
 /* fd: an accepted TCP socket, owned from now on. */
 int mn_connection_accept(struct mn_tls *tls, int fd, const char *peer_name, uint32_t timeout_ms,
                          uint32_t io_timeout_ms, struct mn_connection **connection_out);
+/* Who is told while a receive waits: waiter(argument, sleeps), sleeps before it sleeps. NULL:
+ * nobody. Not while another thread uses the connection. */
+void mn_connection_set_waiter(struct mn_connection *connection, void (*waiter)(void *, bool),
+                              void *argument);
 /* Any thread: blocked calls return -ESHUTDOWN soon; idempotent. */
 void mn_connection_shutdown(struct mn_connection *connection);
 void mn_connection_destroy(struct mn_connection *connection);

@@ -6,8 +6,6 @@
 
 #include "wire/frame.h"
 
-/* Bits of Hello's features; version 1 has none. */
-static const uint64_t FEATURES = 0;
 static const struct mn_versions OURS = {MN_PROTOCOL_VERSION_OLDEST, MN_PROTOCOL_VERSION};
 
 int mn_handshake_negotiate(struct mn_versions ours, struct mn_versions theirs,
@@ -45,7 +43,7 @@ int mn_handshake_prepare(struct mn_hello *hello, uint8_t lane, uint8_t lane_inde
         .lane = lane,
         .lane_index = lane_index,
         .session = *session,
-        .features = FEATURES,
+        .features = MN_FEATURES,
     };
     if (lane >= MN_LANE_COUNT || copy_text(hello->module, module, strlen(module)) != 0 ||
         copy_text(hello->node, node, strlen(node)) != 0)
@@ -171,7 +169,7 @@ int mn_handshake_welcome(struct mn_connection *connection, const struct mn_hello
 {
     struct mn_message_welcome message = {
         .session = hello->session,
-        .features = hello->features & FEATURES,
+        .features = hello->features & MN_FEATURES,
         .node = node,
         .node_size = (uint16_t)strlen(node),
     };

@@ -217,25 +217,33 @@ static int begin_call(struct mn_stream *stream)
     return stream->error;
 }
 
+static void tell_waiter(const struct mn_stream *stream, bool sleeps)
+{
+    if (stream->waiter != NULL)
+        stream->waiter(stream->waiter_argument, sleeps);
+}
+
 /* As recv. */
-static ssize_t receive_some(int fd, void *data, size_t size)
+static ssize_t receive_some(const struct mn_stream *stream, void *data, size_t size)
 {
     int64_t until_ns = now_ns() + LOOK_AGAIN_NS;
 
     do {
-        ssize_t count = recv(fd, data, size, MSG_DONTWAIT);
+        ssize_t count = recv(stream->fd, data, size, MSG_DONTWAIT);
 
         if (count >= 0 || errno != EAGAIN)
             return count;
+        tell_waiter(stream, false);
         (void)sched_yield();
     } while (now_ns() < until_ns);
-    return recv(fd, data, size, 0);
+    tell_waiter(stream, true);
+    return recv(stream->fd, data, size, 0);
 }
 
 ssize_t mn_stream_receive(struct mn_stream *stream, void *data, size_t size)
 {
     while (begin_call(stream) == 0) {
-        ssize_t count = receive_some(stream->fd, data, size);
+        ssize_t count = receive_some(stream, data, size);
 
         if (count > 0)
             return count;

@@ -4,9 +4,12 @@
 #define MN_LINK_STREAM_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+typedef void mn_stream_waiter(void *argument, bool sleeps);
 
 struct mn_stream {
     int fd;              /* owned, blocking; -1: none */
@@ -14,6 +17,10 @@ struct mn_stream {
     int64_t deadline_ns; /* of the current call; 0: none */
     uint32_t timeout_ms; /* 0: none */
     atomic_int is_down;  /* any thread sets it, once */
+    /* Called by receive while nothing comes: between two looks, and with sleeps before it sleeps.
+     * NULL: nobody. */
+    mn_stream_waiter *waiter;
+    void *waiter_argument;
 };
 
 /* Both: user_timeout_ms is TCP_USER_TIMEOUT (0: the system's). On failure nothing stays open.

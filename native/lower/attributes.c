@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "lower/xattr_access.h"
@@ -92,6 +93,15 @@ int mn_lower_set_attributes(int path_fd, const struct mn_attributes *attributes)
     return result;
 }
 
+int mn_lower_has_capabilities(int path_fd)
+{
+    ssize_t size = mn_xattr_get(path_fd, "security.capability", NULL, 0);
+
+    if (size == -ENODATA || size == -EOPNOTSUPP)
+        return 0;
+    return size < 0 ? (int)size : 1;
+}
+
 int mn_lower_kill_priv(int fd)
 {
     struct stat status;
@@ -149,4 +159,19 @@ int mn_lower_set_flags(int fd, uint32_t flags, uint32_t valid)
     if (wanted == current)
         return 0;
     return ioctl(fd, FS_IOC_SETFLAGS, &wanted) < 0 ? -errno : 0;
+}
+
+bool mn_lower_is_plain(int fd)
+{
+    static const int replicated = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL;
+    char names[256];
+    int flags = 0;
+
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 || (flags & replicated) != 0)
+        return false;
+    ssize_t size = flistxattr(fd, names, sizeof(names));
+    for (ssize_t at = 0; at < size; at += (ssize_t)strlen(names + at) + 1)
+        if (strcmp(names + at, MN_ID_XATTR) != 0 && strcmp(names + at, MN_FRESH_XATTR) != 0)
+            return false;
+    return size >= 0;
 }

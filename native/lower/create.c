@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "lower/xattr_access.h"
 
 enum { OPEN_KEPT = O_ACCMODE | O_SYNC | O_DSYNC };
 
@@ -54,7 +57,7 @@ int mn_lower_create(int directory_fd, const char *name, uint32_t mode, uint64_t 
     if (fd < 0)
         return fd;
     int result = mn_lower_handle(fd, "", handle_out);
-    if (result == 0)
+    if (result == 0 && id != NULL)
         result = mn_lower_id_set(fd, handle_out, id);
     if (result < 0) {
         /* Both nodes would count it as an object without identity: better not there at all. */
@@ -64,4 +67,22 @@ int mn_lower_create(int directory_fd, const char *name, uint32_t mode, uint64_t 
     }
     *path_fd_out = fd;
     return 0;
+}
+
+int mn_lower_make_unfinished(int directory_fd, const char *name, uint32_t mode, uint64_t rdev,
+                             const char *target, const char *mark, const struct mn_id *id,
+                             struct mn_handle *handle_out)
+{
+    int fd = make(directory_fd, name, mode, rdev, target, O_RDWR);
+    if (fd < 0)
+        return fd;
+    int result = mn_lower_handle(fd, "", handle_out);
+    if (result == 0)
+        result = mn_xattr_set(fd, MN_FRESH_XATTR, mark, strlen(mark), 0);
+    if (result == 0)
+        result = mn_lower_id_set(fd, handle_out, id);
+    close(fd);
+    if (result < 0)
+        (void)unlinkat(directory_fd, name, S_ISDIR(mode) ? AT_REMOVEDIR : 0);
+    return result;
 }

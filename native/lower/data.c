@@ -6,6 +6,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* A descriptor of an append-only file writes at the end, whatever offset it is given. */
+static bool would_move(int fd, uint64_t offset)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags >= 0 && (flags & O_APPEND) != 0 && lseek(fd, 0, SEEK_END) != (off_t)offset;
+}
+
 ssize_t mn_lower_write(int fd, const void *data, size_t size, uint64_t offset, uint32_t flags)
 {
     size_t done = 0;
@@ -13,6 +21,8 @@ ssize_t mn_lower_write(int fd, const void *data, size_t size, uint64_t offset, u
 
     if (offset > INT64_MAX - size)
         return -EFBIG;
+    if (would_move(fd, offset))
+        return -EPERM;
     /* Before the bytes: a crash in between leaves a file without privileges, never one with
      * foreign bytes and privileges. */
     if (flags & MN_WRITE_KILL_PRIV) {

@@ -1,6 +1,7 @@
 /* Hashes of a range, block by block, on either node (design 10): what is equal must not travel.
  * Reads with the descriptor's own O_NOATIME. A block with a hole in it has no hash (all zero): it
- * may read the same as data and still differ (invariant 10). */
+ * may read the same as data and still differ (invariant 10). Space that is only reserved is a
+ * hole. */
 #include "lower/lower.h"
 
 #include <errno.h>
@@ -63,7 +64,7 @@ int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_b
         uint8_t *hash = hashes + (size_t)count * MN_HASH_BYTES;
         if (hole < at)
             hole = next_hole(fd, at);
-        if (hole < at + (size_t)got)
+        if (hole < at + (size_t)got || mn_lower_is_reserved(fd, buffer, (size_t)got, at))
             memset(hash, 0, MN_HASH_BYTES);
         else
             mn_hash_block(buffer, (size_t)got, hash);

@@ -75,14 +75,22 @@ int mn_lower_id_give(int path_fd, const struct mn_handle *handle, struct mn_id *
     return result;
 }
 
+/* One system call for RANDOM_IDS identities: up to 256 bytes come whole. */
+enum { RANDOM_IDS = 256 / MN_ID_BYTES };
+
 int mn_lower_id_new(struct mn_id *id_out)
 {
+    static _Thread_local struct mn_id ids[RANDOM_IDS];
+    static _Thread_local unsigned id_count;
+
     do {
-        ssize_t size = getrandom(id_out->bytes, MN_ID_BYTES, 0);
-        if (size < 0 && errno == EINTR)
-            continue;
-        if (size != MN_ID_BYTES)
-            return size < 0 ? -errno : -EIO;
+        if (id_count == 0) {
+            ssize_t size = getrandom(ids, sizeof(ids), 0);
+            if (size != (ssize_t)sizeof(ids))
+                return size < 0 ? -errno : -EIO;
+            id_count = RANDOM_IDS;
+        }
+        *id_out = ids[--id_count];
     } while (mn_id_is_zero(id_out));
     return 0;
 }

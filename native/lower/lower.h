@@ -12,10 +12,15 @@
 
 #include "util/object.h"
 
+struct mn_rules;
+
 /* At the top of each lower root; never shown, never replicated. */
 #define MN_HIDDEN_NAME  ".mirror"
+#define MN_MARK_NAME    "checkpoint"        /* in it; begun (8, LE), stable (8) */
 #define MN_ID_XATTR     "trusted.mirror.id" /* id (16 bytes), handle type (4, LE), handle bytes */
 #define MN_XATTR_PREFIX "trusted.mirror."
+/* On an object that a reintegration made and that is not complete; `objects.py` says more. */
+#define MN_FRESH_XATTR "trusted.mirror.fresh"
 
 enum {
     MN_ID_MISSING = 1
@@ -28,6 +33,8 @@ struct mn_root {
     int hidden_fd;    /* MN_HIDDEN_NAME, mode 0700 */
     struct mn_id id;  /* of the root directory itself */
     dev_t device;
+    struct mn_rules *rules; /* owned; what is not replicated (rules.h); NULL: nothing is. Never
+                               changed while it is mounted or followed */
 };
 
 /* Opens, makes the hidden directory if create is set. MN_ID_MISSING: the root directory has no
@@ -35,6 +42,10 @@ struct mn_root {
  * use: the caller decides, design 8). */
 int mn_lower_root_open(const char *path, int index, int create, struct mn_root *root_out);
 void mn_lower_root_close(struct mn_root *root);
+/* Writes how far checkpoints came: the last that was begun here, written before the file system is
+ * synced for it, so that it is on disk when the checkpoint is announced; and the last that is
+ * known to be on both disks. */
+int mn_lower_mark(const struct mn_root *root, uint64_t begun_epoch, uint64_t stable_epoch);
 
 int mn_lower_handle(int directory_fd, const char *name,
                     struct mn_handle *handle_out); /* name "" : the fd itself */
@@ -59,12 +70,18 @@ int mn_lower_thread_init(void);
 int mn_lower_act_as(uint32_t uid, uint32_t gid, uint32_t umask, int may_exceed);
 void mn_lower_act_as_root(void);
 
-/* type bits in mode; target for a symbolic link; then the identity is set. *path_fd_out: O_PATH
+/* type bits in mode; target for a symbolic link; then the identity is set (id NULL: it gets none,
+ * being local). *path_fd_out: O_PATH
  * descriptor of the new object (or, for a regular file with open_flags != 0, one opened with these
  * flags), owned by the caller. */
 int mn_lower_create(int directory_fd, const char *name, uint32_t mode, uint64_t rdev,
                     const char *target, int open_flags, const struct mn_id *id,
                     struct mn_handle *handle_out, int *path_fd_out);
+/* The same for a reintegration, which completes it later: the mark first, then the identity, so
+ * that nothing with an identity only looks complete. */
+int mn_lower_make_unfinished(int directory_fd, const char *name, uint32_t mode, uint64_t rdev,
+                             const char *target, const char *mark, const struct mn_id *id,
+                             struct mn_handle *handle_out);
 int mn_lower_link(int path_fd, int directory_fd, const char *name);
 int mn_lower_unlink(int directory_fd, const char *name, int directory);
 int mn_lower_rename(int directory_fd, const char *name, int new_directory_fd, const char *new_name,
@@ -98,11 +115,15 @@ enum {
 }; /* message SetXattr */
 
 int mn_lower_set_attributes(int path_fd, const struct mn_attributes *attributes);
-/* The bytes written: fewer than size when an error came after some of them. */
+/* The bytes written: fewer than size when an error came after some of them. -EPERM: not at the end
+ * of an append-only file. */
 ssize_t mn_lower_write(int fd, const void *data, size_t size, uint64_t offset,
                        uint32_t flags); /* flags: message Write */
 /* The bytes read: fewer than size only at the end of the file. */
 ssize_t mn_lower_read(int fd, void *buffer, size_t size, uint64_t offset);
+/* True for zeros that nobody has written: `data`, read at offset, lies in one extent that is only
+ * reserved. False where that cannot be told. */
+bool mn_lower_is_reserved(int fd, const uint8_t *data, size_t size, uint64_t offset);
 /* XXH3-128 (16 bytes, canonical) of each block that begins before the end of the range and of the
  * file; the last one may be shorter. buffer: block_bytes of room. Stops at hash_count_max. */
 int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_bytes,
@@ -115,6 +136,10 @@ int mn_lower_set_xattr(int path_fd, const char *name, const void *value, size_t 
 int mn_lower_remove_xattr(int path_fd, const char *name);
 int mn_lower_set_flags(int fd, uint32_t flags, uint32_t valid); /* FS_IOC flags; fd not O_PATH */
 int mn_lower_sync(int fd, int datasync);
+/* No inode flag that is replicated, and no extended attribute but ours. fd: not O_PATH. */
+bool mn_lower_is_plain(int fd);
+/* 1: it has file capabilities; 0; or -errno. */
+int mn_lower_has_capabilities(int path_fd);
 int mn_lower_kill_priv(int fd); /* clears setuid, setgid as write(2) by an ordinary user does */
 
 #endif

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lower/rules.h"
+
 static int open_hidden(int directory_fd, int create, int *hidden_fd_out)
 {
     if (create && mkdirat(directory_fd, MN_HIDDEN_NAME, 0700) < 0 && errno != EEXIST)
@@ -67,6 +69,8 @@ void mn_lower_root_close(struct mn_root *root)
         close(root->directory_fd);
     if (root->hidden_fd >= 0)
         close(root->hidden_fd);
+    mn_rules_destroy(root->rules);
+    root->rules = NULL;
     root->directory_fd = -1;
     root->hidden_fd = -1;
 }

@@ -28,11 +28,14 @@ struct mn_handle {
 };
 
 /* An object and where to find it again: `parent` and `name` are a hint that a rename elsewhere
- * may have made untrue; `id` and `handle` are not. `name` is borrowed. */
+ * may have made untrue; `id` and `handle` are not. `name` is borrowed. The kernel tells the path
+ * of a directory that it has by handle, always, and of a file only while it is cached: hence the
+ * parent's handle; size 0: not known. */
 struct mn_ref {
     struct mn_id id;
     struct mn_id parent;
     struct mn_handle handle;
+    struct mn_handle parent_handle;
     const char *name;
     uint16_t name_size;
     uint8_t root;

@@ -43,6 +43,7 @@ static const struct rule rules[] = {
     [MN_MESSAGE_SET_ALL] = {"SetAll", 1 << MN_LANE_CONTROL, FROM_PRIM},
     [MN_MESSAGE_EMPTY_STASH] = {"EmptyStash", 1 << MN_LANE_CONTROL, FROM_PRIM},
     [MN_MESSAGE_ROOTS] = {"Roots", 1 << MN_LANE_CONTROL, FROM_PRIM},
+    [MN_MESSAGE_ROOTS_HELD] = {"RootsHeld", 1 << MN_LANE_CONTROL, FROM_SECOND},
     [MN_MESSAGE_END_SYNC] = {"EndSync", 1 << MN_LANE_CONTROL, FROM_PRIM},
     [MN_MESSAGE_FIND] = {"Find", 1 << MN_LANE_CONTROL, FROM_PRIM},
     [MN_MESSAGE_KEEP_ASIDE] = {"KeepAside", 1 << MN_LANE_CONTROL, FROM_PRIM},
@@ -52,6 +53,15 @@ static const struct rule rules[] = {
     [MN_MESSAGE_COPY_BLOCK] = {"CopyBlock", 1 << MN_LANE_COPY, FROM_PRIM},
     [MN_MESSAGE_READ_RANGE] = {"ReadRange", 1 << MN_LANE_COPY, FROM_PRIM},
     [MN_MESSAGE_BYTES] = {"Bytes", 1 << MN_LANE_COPY, FROM_SECOND},
+    [MN_MESSAGE_LIST_KEPT] = {"ListKept", 1 << MN_LANE_CONTROL, FROM_PRIM},
+    [MN_MESSAGE_KEPT_PAGE] = {"KeptPage", 1 << MN_LANE_CONTROL, FROM_SECOND},
+    [MN_MESSAGE_READ_KEPT] = {"ReadKept", 1 << MN_LANE_CONTROL, FROM_PRIM},
+    [MN_MESSAGE_KEPT_BYTES] = {"KeptBytes", 1 << MN_LANE_CONTROL, FROM_SECOND},
+    [MN_MESSAGE_REMOVE_KEPT] = {"RemoveKept", 1 << MN_LANE_CONTROL, FROM_PRIM},
+    [MN_MESSAGE_BEGIN_VERIFY] = {"BeginVerify", 1 << MN_LANE_CONTROL, FROM_PRIM},
+    [MN_MESSAGE_INSPECT] = {"Inspect", 1 << MN_LANE_CONTROL, FROM_PRIM},
+    [MN_MESSAGE_INSPECTED] = {"Inspected", 1 << MN_LANE_CONTROL, FROM_SECOND},
+    [MN_MESSAGE_END_VERIFY] = {"EndVerify", 1 << MN_LANE_CONTROL, FROM_PRIM},
 };
 
 static const struct rule *find(uint16_t code)

@@ -12,6 +12,7 @@ enum {
     MN_FRAME_HEADER_BYTES = 32,
     MN_PAYLOAD_BYTES_MAX = 1052672,
     MN_LIST_COUNT_MAX = 65536,
+    MN_FEATURES = 3,
 };
 
 enum mn_lane {
@@ -63,6 +64,7 @@ enum mn_message_code {
     MN_MESSAGE_SET_ALL = 0x38,
     MN_MESSAGE_EMPTY_STASH = 0x39,
     MN_MESSAGE_ROOTS = 0x3c,
+    MN_MESSAGE_ROOTS_HELD = 0x3f,
     MN_MESSAGE_END_SYNC = 0x3a,
     MN_MESSAGE_FIND = 0x3b,
     MN_MESSAGE_KEEP_ASIDE = 0x3d,
@@ -72,6 +74,15 @@ enum mn_message_code {
     MN_MESSAGE_COPY_BLOCK = 0x42,
     MN_MESSAGE_READ_RANGE = 0x43,
     MN_MESSAGE_BYTES = 0x44,
+    MN_MESSAGE_LIST_KEPT = 0x50,
+    MN_MESSAGE_KEPT_PAGE = 0x51,
+    MN_MESSAGE_READ_KEPT = 0x52,
+    MN_MESSAGE_KEPT_BYTES = 0x53,
+    MN_MESSAGE_REMOVE_KEPT = 0x54,
+    MN_MESSAGE_BEGIN_VERIFY = 0x60,
+    MN_MESSAGE_INSPECT = 0x61,
+    MN_MESSAGE_INSPECTED = 0x62,
+    MN_MESSAGE_END_VERIFY = 0x63,
 };
 
 /* Any code: "Write", or "unknown". */
