@@ -1,9 +1,7 @@
-"""<user>, <errd> and <splitbrain> as values: scripts, processes, witness."""
+"""<user>, <errd> and <vhost> as values: scripts, processes, the name of the host."""
 
-from collections.abc import Iterator
-
-from mirror.config.kinds import Address
-from mirror.config.models import Errd, SplitBrain, User, WatchedProcess
+from mirror.config.check_models import VirtualHostName
+from mirror.config.models import Errd, User, WatchedProcess
 from mirror.config.notes import Notes
 from mirror.config.reader import Checked
 
@@ -30,6 +28,17 @@ def build_errd(notes: Notes, element: Checked) -> Errd:
     for child in element.all("proc"):
         value = child.values
         _check_process_name(notes, child)
+        if "/" in value["action"]:
+            notes.collector.refuse(
+                child.line_of("action"),
+                f'<proc>: attribute "action": "{value["action"]}"; allowed: restart, stopstart,'
+                " stop, noaction, or the name of a program of bin",
+            )
+        if value["restart_services"] and value["action"] != "restart":
+            notes.collector.refuse(
+                child.line_of("restart_services"),
+                '<proc>: attribute "restart_services" needs action="restart"; add it',
+            )
         if 0 <= value["atmax"] < value["atleast"]:
             notes.collector.refuse(
                 child.line,
@@ -47,6 +56,7 @@ def build_errd(notes: Notes, element: Checked) -> Errd:
                 action=value["action"],
                 process_class=value["class"],
                 start_after=value["start_after"],
+                restart_services=value["restart_services"],
             )
         )
     return Errd(polltimer_ms=element.values["polltimer"], processes=tuple(processes))
@@ -65,44 +75,12 @@ def _check_process_name(notes: Notes, element: Checked) -> None:
         )
 
 
-def build_splitbrain(notes: Notes, service: Checked) -> SplitBrain | None:
-    """Build the one <splitbrain> of a <service>; None when there is none."""
-    found = [one for check in service.all("check") for one in _descend(check, "splitbrain")]
-    for extra in found[1:]:
-        notes.collector.refuse(
-            extra.line, f"<splitbrain> stands twice; the one of line {found[0].line} is enough"
-        )
-    if not found:
-        return None
-    element = found[0]
-    value = element.values
-    witnesses = tuple(value["arg"].replace(",", " ").split())
-    for witness in witnesses:
-        _check_witness(notes, element, value["exec"], witness)
-    return SplitBrain(ident=value["ident"], exec=value["exec"], witnesses=witnesses)
-
-
-def _check_witness(notes: Notes, element: Checked, exec_: str, witness: str) -> None:
-    if exec_ == "etcd":
-        fine = witness.startswith(("https://", "http://"))
-        allowed = "endpoints such as https://10.0.0.9:2379, separated by commas"
-    else:
-        allowed = f"witnesses, each {Address().allowed}, separated by spaces"
-        try:
-            Address().parse(witness)
-            fine = True
-        except ValueError:
-            fine = False
-    if not fine:
-        notes.collector.refuse(
-            element.line_of("arg"),
-            f'<splitbrain>: attribute "arg": "{witness}"; allowed: {allowed}',
-        )
-
-
-def _descend(element: Checked, name: str) -> Iterator[Checked]:
-    """Find elements at any depth: <check> may be nested in <check> in real files."""
-    for child in element.children:
-        if child.name == name:
-            yield child
-        yield from _descend(child, name)
+def build_vhost(notes: Notes, element: Checked) -> tuple[VirtualHostName, ...]:
+    """Build <vhost>."""
+    names = element.all("virtualhostname")
+    notes.once(names, "when")
+    notes.once(names, "envfile")
+    return tuple(
+        VirtualHostName(one.values["name"], one.values["envfile"], one.values["when"])
+        for one in names
+    )

@@ -5,6 +5,9 @@ from mirror.config.notes import Notes
 from mirror.config.reader import Checked
 from mirror.config.timing import HeartTiming, resolve_heart_timing
 
+# Of it the watchdog gets the part that daemon/watchdog_keeper.py says, a second or more.
+WATCHDOG_TIMEOUT_MS_MIN = 3_000
+
 
 def build_heart(notes: Notes, element: Checked) -> Heart:
     """Build <heart>; its timing is resolved once, for the whole and for each network."""
@@ -24,7 +27,21 @@ def build_heart(notes: Notes, element: Checked) -> Heart:
         pulse_ms=timing.pulse_ms,
         timeout_ms=timing.timeout_ms,
         heartbeats=tuple(beats),
+        watchdog=_watchdog(notes, element, beats),
     )
+
+
+def _watchdog(notes: Notes, element: Checked, beats: list[Heartbeat]) -> str:
+    device: str = element.values["watchdog"]
+    timeout_ms = min((beat.timeout_ms for beat in beats), default=0)
+    if device and timeout_ms < WATCHDOG_TIMEOUT_MS_MIN:
+        notes.collector.refuse(
+            element.line_of("watchdog"),
+            f'<heart>: attribute "watchdog": it counts whole seconds, and must fire within a'
+            f' timeout of {timeout_ms} ms; give "timeout" at least {WATCHDOG_TIMEOUT_MS_MIN} ms,'
+            ' or profile="standard"',
+        )
+    return device
 
 
 def _heartbeat(notes: Notes, element: Checked, timing: HeartTiming) -> Heartbeat:
@@ -90,6 +107,7 @@ def build_vip(notes: Notes, element: Checked) -> Vip:
                         addr=one.values["addr"],
                         where=one.values["where"],
                         check=one.values["check"],
+                        connections=one.values["connections"],
                         prefix_length=one.values["netmask"],
                     )
                     for one in real.all("virtual_addr")

@@ -13,6 +13,8 @@ def build_rfs(notes: Notes, element: Checked) -> Rfs:
     value = element.values
     replicated = element.all("replicated")
     _refuse_nested(notes, replicated)
+    if value["verifyat"] is not None:
+        notes.lines["verifyat"] = element.line_of("verifyat")
     flow = element.one("flow")
     if value["capture"] == "watch":
         notes.collector.notice(
@@ -31,6 +33,8 @@ def build_rfs(notes: Notes, element: Checked) -> Rfs:
         iotimeout_ms=value["iotimeout"],
         reitimeout_ms=value["reitimeout"],
         syncdelta_ms=value["syncdelta"],
+        verifyat=value["verifyat"],
+        syncat=value["syncat"],
         flow_network=flow.values["name"] if flow else None,
         replicated=tuple(_replicated(notes, child) for child in replicated),
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mirror.errors import ConfigRefused, Refusal
+from mirror.vocabulary.said import say
 
 LISTED_MAX = 12
 
@@ -53,9 +54,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     # Two letters exchanged are the commonest slip, and difflib weighs it no higher than others.
     for candidate, original in by_lower.items():
         if sorted(candidate) == sorted(name.lower()):
-            return f'; did you mean "{original}"?'
+            return say("config.nearest", name=original)
     found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return f'; did you mean "{by_lower[found[0]]}"?' if found else ""
+    return say("config.nearest", name=by_lower[found[0]]) if found else ""
 
 
 def listed(names: Iterable[str]) -> str:

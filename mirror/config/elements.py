@@ -8,10 +8,12 @@ and is not built yet is refused with a reason, so that no file is half obeyed.
 # A row is a line, however wide.
 # ruff: noqa: E501
 
+from mirror.config import check_elements
 from mirror.config.grammar import Attribute, Element, grammar
 from mirror.config.kinds import (
     Address,
     Choice,
+    Device,
     Directory,
     Duration,
     Ident,
@@ -20,6 +22,7 @@ from mirror.config.kinds import (
     ProcessLabel,
     Regex,
     RelativePath,
+    Schedule,
     Size,
     Switch,
     Text,
@@ -30,7 +33,6 @@ A = Attribute
 PORT = Number(1, 65_535)
 ANY_NUMBER = Number(0, 2**62)
 FARM = "farm mode comes later"
-EXCLUSIONS = "all that is beneath a replicated directory is replicated, exclusions come later"
 
 NO_NFS = "there is no local NFS mount here"
 NO_WINDOWS = "it concerns Windows only"
@@ -38,7 +40,7 @@ NO_WINDOWS = "it concerns Windows only"
 # fmt: off
 SERVICE = Element("service", (
     A("mode",             Choice(("mirror", "farm", "light")), required=True,
-      later=(("farm", FARM), ("light", "light mode comes later"))),
+      later=(("farm", FARM),)),
     A("boot",             Choice(("on", "off", "auto", "ignore")), "ignore"),
     A("boot_delay",       Duration("s"),       "0"),
     A("failover",         Switch(),            "on"),
@@ -46,13 +48,14 @@ SERVICE = Element("service", (
     A("maxloop",          Number(0, 1_000),    "3"),
     A("loop_interval",    Duration("h"),       "24"),
     A("automatic_reboot", Switch(),            "off"),
-), children=("heart", "vip", "rfs", "user", "errd", "failover"), repeated=("check",))
+), children=("heart", "vip", "rfs", "user", "vhost", "errd", "failover", "fence"), repeated=("check",))
 
 HEART = Element("heart", (
     A("profile",       Choice(("fast", "standard", "safekit"))),
     A("port",          PORT),
     A("pulse",         Duration("ms", 10)),
     A("timeout",       Duration("ms", 100)),
+    A("watchdog",      Device(),  "off"),
     A("permanent_arp", Switch(), "on", no_effect="the kernel's own neighbour table is enough"),
 ), repeated=("heartbeat",), one_of=("heartbeat",))
 
@@ -85,19 +88,18 @@ REAL_INTERFACE = Element("real_interface", repeated=("virtual_addr",), one_of=("
 VIRTUAL_ADDR = Element("virtual_addr", (
     A("addr",        Address(), required=True),
     A("where",       Choice(("one_side_alias", "one_side", "alias")), "one_side_alias",
-      later=(("alias", FARM), ("one_side", "an address that outgoing connections use comes later"))),
+      later=(("alias", FARM),)),
     A("check",       Switch(), "on"),
-    A("connections", Switch(), "off", no_effect="connections are not counted yet"),
+    A("connections", Switch(), "off"),
     A("netmask",     Netmask()),
 ))
 
 RFS = Element("rfs", (
     # what this product adds (design 6, 9, 11)
     A("barrier",         Choice(("write", "fsync")),     "write"),
-    A("capture",         Choice(("mount", "watch")),     "mount",
-      later=(("watch", "watch capture comes later"),)),
-    A("policy",          Choice(("keep-prim", "ask")),   "keep-prim",
-      later=(("ask", "asking after a split brain comes later"),)),
+    A("capture",         Choice(("mount", "watch")),     "mount"),
+    A("policy",          Choice(("keep-prim", "ask")),   "keep-prim"),
+    A("verifyat",        Text()),
     # what means the same as in SafeKit
     A("async",           Choice(("second", "none")),     "second"),
     A("nbrei",           Number(1, 64),                  "6"),
@@ -106,11 +108,9 @@ RFS = Element("rfs", (
     A("sendtimeout",     Duration("s", 100),             "30"),
     A("iotimeout",       Duration("s", 100),             "300"),
     A("reitimeout",      Duration("s", 100),             "150"),
+    A("syncdelta",       Duration("m"),                  "0"),
+    A("syncat",          Schedule(),                     "none"),
     # what is not built yet
-    A("syncdelta",       Duration("m"),                  "0",
-      later=(("*", "starting on data that are nearly up to date comes later; `prim` does it by hand"),)),
-    A("syncat",          Text(),                         "none",
-      later=(("*", "scheduled synchronisation comes later"),)),
     A("scripts",         Switch(),                       "off",
       later=(("on", "the _rfs_ callbacks come later"),)),
     # what has nothing to act on
@@ -142,8 +142,8 @@ REPLICATED = Element("replicated", (
 TOCHECK = Element("tocheck", (A("path", RelativePath(), required=True),))
 
 NOTREPLICATED = Element("notreplicated", (
-    A("path",      RelativePath(),       later=(("*", EXCLUSIONS),)),
-    A("regexpath", Regex(negation=True), later=(("*", EXCLUSIONS),)),
+    A("path",      RelativePath()),
+    A("regexpath", Regex(negation=True)),
 ))
 
 USER = Element("user", (
@@ -173,16 +173,7 @@ PROC = Element("proc", (
     A("class",       Ident(), required=True),
     A("start_after", Number(0, 1_000_000), "0"),
     A("cpu",         Text(), no_effect="the load of a process is not checked"),
-    A("restart_services", Text(), no_effect="a restart concerns the whole module"),
-))
-
-CHECK = Element("check", repeated=("check", "splitbrain"))
-
-SPLITBRAIN = Element("splitbrain", (
-    A("ident", Ident(), required=True),
-    A("exec",  Choice(("ping", "etcd")), "ping"),
-    A("arg",   Text(), required=True),
-    A("when",  Choice(("pre",)), "pre"),
+    A("restart_services", Text(empty=True), ""),
 ))
 
 FAILOVER = Element("failover", (
@@ -222,23 +213,13 @@ USERCONFIG = grammar(
         VAR,
         ERRD,
         PROC,
-        CHECK,
-        SPLITBRAIN,
         FAILOVER,
+        *check_elements.ELEMENTS,
     ),
     later={
         "farm": FARM,
         "lan": FARM,
         "virtual_interface": FARM,
         "loadbalancing_list": FARM,
-        "vhost": "a virtual host name comes later",
-        "virtualhostname": "a virtual host name comes later",
-        "tcp": "the tcp checker comes later",
-        "ping": "the ping checker comes later (a splitbrain witness by ping is here)",
-        "intf": 'this checker comes later (<interface check="on"> is here)',
-        "ip": 'this checker comes later (<virtual_addr check="on"> is here)',
-        "custom": "custom checkers come later",
-        "module": "the module checker comes later",
-        "fence": "fencing comes later",
     },
 )

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from mirror.config.build_replication import overlaps
 from mirror.config.collector import Collector, listed, nearest
 from mirror.config.models import ModuleConfig, VipInterface, VirtualAddress
+from mirror.vocabulary.said import say
 
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -77,15 +78,11 @@ def _check_directory(
     place = f'<replicated>: attribute "dir": {directory}'
     found = facts.directories[directory]
     if not found.exists or not found.is_directory:
-        observed = "is not a directory" if found.exists else "does not exist"
-        collector.refuse(line, f"{place} {observed}; create it on both nodes, or correct the path")
+        code = "host.not_directory" if found.exists else "host.no_directory"
+        collector.refuse(line, say(code, directory=directory))
         return
     for beneath in found.mounts_beneath:
-        collector.refuse(
-            line,
-            f"{place}: {beneath} is a mount point beneath it, whose files would not be replicated;"
-            f" replicate {beneath} by its own <replicated>, or unmount it",
-        )
+        collector.refuse(line, say("host.mount_beneath", directory=directory, beneath=beneath))
     for beneath in found.subvolumes_beneath:
         collector.refuse(
             line,
@@ -98,8 +95,8 @@ def _check_directory(
         )
     for own in facts.own_paths:
         if overlaps(found.real_path, own):
-            collector.refuse(line, f"{place} overlaps {own}, which mirror itself needs; move one")
-    _check_shared(line, place, directory, facts, collector)
+            collector.refuse(line, say("host.own", directory=directory, own=own))
+    _check_shared(line, directory, facts, collector)
     for other, held in _real_paths(config, facts).items():
         if (
             other < directory
@@ -111,17 +108,13 @@ def _check_directory(
             )
 
 
-def _check_shared(
-    line: int, place: str, directory: str, facts: HostFacts, collector: Collector
-) -> None:
+def _check_shared(line: int, directory: str, facts: HostFacts, collector: Collector) -> None:
     real = facts.directories[directory].real_path
     for module, other in facts.others.items():
         for held in other.directories:
             if overlaps(directory, held) or overlaps(real, held):
                 collector.refuse(
-                    line,
-                    f"{place} overlaps {held} of module {module}; a directory belongs to one"
-                    " module only",
+                    line, say("host.shared", directory=directory, held=held, module=module)
                 )
 
 
@@ -143,12 +136,10 @@ def _check_address(
     place = f'<virtual_addr>: attribute "addr": {address.addr}'
     for module, other in facts.others.items():
         if address.addr in other.addresses:
-            collector.refuse(line, f"{place} is held by module {module}; choose another address")
+            collector.refuse(line, say("host.address_held", address=address.addr, module=module))
     literals = facts.resolved.get(address.addr, (address.addr,))
     if not literals:
-        collector.refuse(
-            line, f"{place} is not known to name resolution; write the address itself"
-        )
+        collector.refuse(line, say("host.address_unknown", address=address.addr))
     for literal in literals:
         ip = ipaddress.ip_address(literal)
         if ip.is_loopback or ip.is_multicast or ip.is_unspecified:
@@ -162,5 +153,5 @@ def _check_address(
         if not any(ip in network for network in known):
             networks = listed({str(network) for network in known}) or "none"
             collector.refuse(
-                line, f"{place} is on no network of this host; networks here: {networks}"
+                line, say("host.address_nowhere", address=address.addr, networks=networks)
             )

@@ -1,14 +1,17 @@
-"""The directories of SAFE and SAFEVAR, and SAFE/safekit: made when missing, never changed.
+"""The directories of SAFE and SAFEVAR, SAFE/safekit and SAFEBIN: made when missing, never changed.
 
 A package of the distribution makes them too; this is for a node that was installed with pip.
 """
 
 import shlex
+from pathlib import Path
 
 from mirror.config.files import write_durably
 from mirror.config.layout import Layout
 
 PACKAGE_KINDS = ("generic", "demo", "published", "other", "backup")
+# Programs that SafeKit's scripts call as $SAFEBIN/NAME, or as `safekit -r NAME`.
+HELPERS = ("boundcmd", "gencron", "kill", "processtree")
 
 
 def ensure_directories(layout: Layout, python: str) -> None:
@@ -29,6 +32,12 @@ def ensure_directories(layout: Layout, python: str) -> None:
         path.mkdir(parents=True, exist_ok=True)
     # Local commands control the node: only its owner may reach the sockets.
     layout.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not layout.command.exists():
-        wrapper = f'#!/bin/sh\nexec {shlex.quote(python)} -m mirror.cli "$@"\n'
-        write_durably(layout.command, wrapper.encode(), mode=0o755)
+    program = f"exec {shlex.quote(python)} -m mirror.cli"
+    _make_wrapper(layout.command, f'{program} "$@"')
+    for name in HELPERS:
+        _make_wrapper(layout.safebin / name, f'{program} {name} "$@"')
+
+
+def _make_wrapper(file: Path, line: str) -> None:
+    if not file.exists():
+        write_durably(file, f"#!/bin/sh\n{line}\n".encode(), mode=0o755)

@@ -12,11 +12,14 @@ from typing import Protocol
 
 from mirror.config.collector import nearest
 from mirror.errors import UnitRefused
+from mirror.vocabulary.crontab import Crontab
+from mirror.vocabulary.said import say
 from mirror.vocabulary.units import DurationUnit, SizeUnit, parse_duration_ms, parse_size_bytes
 
 IDENT = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", re.ASCII)
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+HOST_NAME_CHARS_MAX = 63  # uname has 64 bytes, one of them is zero
 UNIT_NAME_BYTES_MAX = 255  # systemd's limit; that of a process is checked where both are known
 PATH_BYTES_MAX = 4095
 # POSIX classes are allowed in a regexpath; Python's own expressions do not know them.
@@ -39,13 +42,24 @@ class Text:
     """Any text; empty only where that means something."""
 
     empty: bool = False
-    allowed: str = "a text that is not empty"
+    allowed: str = say("kind.text")
 
     def parse(self, text: str) -> str:
         """See Kind."""
         if not text.strip() and not self.empty:
             raise ValueError("empty")
         return text
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Times in crontab's notation, or none."""
+
+    allowed: str = 'five fields as in crontab ("0 4 * * *"), @daily and its like, or none'
+
+    def parse(self, text: str) -> Crontab | None:
+        """See Kind."""
+        return None if text.strip() == "none" else Crontab.parse(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +71,7 @@ class Choice:
     @property
     def allowed(self) -> str:
         """See Kind."""
-        return "one of " + ", ".join(self.words)
+        return say("kind.word", words=list(self.words))
 
     def parse(self, text: str) -> str:
         """See Kind."""
@@ -77,7 +91,7 @@ class Switch:
     @property
     def allowed(self) -> str:
         """See Kind."""
-        return f"{self.on} or {self.off}"
+        return say("kind.switch", on=self.on, off=self.off)
 
     def parse(self, text: str) -> bool:
         """See Kind."""
@@ -95,7 +109,7 @@ class Number:
     @property
     def allowed(self) -> str:
         """See Kind."""
-        return f"a whole number from {self.minimum} to {self.maximum}"
+        return say("kind.number", minimum=self.minimum, maximum=self.maximum)
 
     def parse(self, text: str) -> int:
         """See Kind."""
@@ -155,7 +169,7 @@ class Size:
 class Address:
     """An IPv4 or IPv6 address, or a host name; an IPv6 address may stand in brackets."""
 
-    allowed: str = "an IPv4 address, an IPv6 address or a host name"
+    allowed: str = say("kind.address")
 
     def parse(self, text: str) -> str:
         """See Kind. Literal addresses come back in their one canonical form."""
@@ -220,7 +234,7 @@ class VariableName:
 class Directory:
     """An absolute directory, without '..'; spaces are allowed; '/' itself is not."""
 
-    allowed: str = "an absolute path other than '/', such as /var/lib/app"
+    allowed: str = say("kind.directory")
 
     def parse(self, text: str) -> str:
         """See Kind. Doubled and trailing slashes are dropped."""
@@ -237,8 +251,46 @@ class Directory:
 
 
 @dataclass(frozen=True, slots=True)
+class FilePath:
+    """An absolute path of a file, without '..'."""
+
+    allowed: str = "an absolute path, such as /etc/fence-password"
+
+    def parse(self, text: str) -> str:
+        """See Kind."""
+        path = PurePosixPath(text)
+        if not path.is_absolute() or ".." in path.parts or text.endswith("/"):
+            raise ValueError(f'"{text}"' if text else "empty")
+        return str(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """An absolute path, or off; "" once parsed when it is off."""
+
+    allowed: str = "off, or the path of a device, such as /dev/watchdog"
+
+    def parse(self, text: str) -> str:
+        """See Kind."""
+        return "" if text == "off" else FilePath().parse(text)
+
+
+@dataclass(frozen=True, slots=True)
+class HostLabel:
+    """A name that this host may show as its own (not an address)."""
+
+    allowed: str = "a host name of 1 to 63 letters, digits, '-' or '.'"
+
+    def parse(self, text: str) -> str:
+        """See Kind."""
+        if not HOST_NAME.fullmatch(text) or "_" in text or len(text) > HOST_NAME_CHARS_MAX:
+            raise ValueError(f'"{text}"' if text else "empty")
+        return text
+
+
+@dataclass(frozen=True, slots=True)
 class RelativePath:
-    """A path beneath the replicated directory."""
+    """A path beneath a directory that the row's own words name."""
 
     allowed: str = "a path relative to the replicated directory, without '..'"
 

@@ -18,7 +18,7 @@ MODULE_ID_MAX = 32  # as SafeKit's documented maximum of modules in a cluster
 CLUSTER_UDP_PORT = 4800
 CONSOLE_HTTP_PORT = 9010
 CONSOLE_HTTPS_PORT = 9453
-HEARTBEAT_UDP_PORT_FIRST = 8888
+HEARTBEAT_UDP_PORT = 8888  # of all modules: they share their packets
 DATA_TCP_PORT_FIRST = 5600
 DATA_TCP_PORT_STEP = 4
 
@@ -32,10 +32,10 @@ class ModulePorts:
 
 
 def ports_of(module_id: int) -> ModulePorts:
-    """Ports for a module id of MODULE_ID_MIN to MODULE_ID_MAX. Source: SafeKit's formulas."""
+    """Ports for a module id of MODULE_ID_MIN to MODULE_ID_MAX: SafeKit's, but for heartbeats."""
     assert MODULE_ID_MIN <= module_id <= MODULE_ID_MAX, module_id
     return ModulePorts(
-        heartbeat_udp=HEARTBEAT_UDP_PORT_FIRST + module_id - 1,
+        heartbeat_udp=HEARTBEAT_UDP_PORT,
         data_tcp=DATA_TCP_PORT_FIRST + (module_id - 1) * DATA_TCP_PORT_STEP,
     )
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mirror.config.check_models import Check, Fence, VirtualHostName
 from mirror.config.collector import Notice
+from mirror.vocabulary.crontab import Crontab
 
 Profile = Literal["fast", "standard", "safekit"]
 Barrier = Literal["write", "fsync"]
@@ -23,7 +25,7 @@ REPLICATION_FLOW_IDENT = "flow"  # the heartbeat so labelled names the network o
 class Service:
     """<service>: how the module behaves as a whole."""
 
-    mode: Literal["mirror"]
+    mode: Literal["mirror", "light"]
     boot: Literal["on", "off", "auto", "ignore"]
     boot_delay_ms: int
     failover: bool
@@ -46,13 +48,14 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Heart:
-    """<heart>: port is None when it follows from the module id."""
+    """<heart>: port is None when it follows from the module id. No heartbeats: a light module."""
 
     profile: Profile | None
     port: int | None
     pulse_ms: int
     timeout_ms: int
     heartbeats: tuple[Heartbeat, ...]
+    watchdog: str = ""  # a device that resets this host, "" for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class VirtualAddress:
     addr: str
     where: Literal["one_side_alias", "one_side"]
     check: bool
+    connections: bool
     prefix_length: int | None
 
 
@@ -100,6 +104,15 @@ class Replicated:
     not_replicated: tuple[str, ...] = ()
     not_replicated_regex: tuple[str, ...] = ()  # "!" first: only what matches is replicated
 
+    @property
+    def rules(self) -> tuple[tuple[str, str], ...]:
+        """What is not replicated: kind ("path", "regex", "only") and text."""
+        expressions = (
+            ("only", text[1:]) if text.startswith("!") else ("regex", text)
+            for text in self.not_replicated_regex
+        )
+        return (*(("path", path) for path in self.not_replicated), *expressions)
+
 
 @dataclass(frozen=True, slots=True)
 class Rfs:
@@ -115,7 +128,9 @@ class Rfs:
     sendtimeout_ms: int
     iotimeout_ms: int
     reitimeout_ms: int
-    syncdelta_ms: int
+    verifyat: str | None  # crontab syntax; None: only when asked
+    syncdelta_ms: int  # 0: never
+    syncat: Crontab | None  # None: in real time
     flow_network: str | None
     replicated: tuple[Replicated, ...]
 
@@ -144,6 +159,7 @@ class WatchedProcess:
     action: str  # restart, stopstart, stop, noaction, or an executable of bin/
     process_class: str
     start_after: int
+    restart_services: str = ""  # handed to the scripts of a restart as -Services "A, B"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +202,9 @@ class ModuleConfig:
     user: User | None = None
     errd: Errd | None = None
     splitbrain: SplitBrain | None = None
+    checks: tuple[Check, ...] = ()  # as written; the generated ones are in the daemon's settings
+    fence: Fence | None = None
+    vhost: tuple[VirtualHostName, ...] = ()
     macros: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict)  # "dir /srv/a" -> line, for refusals
@@ -202,4 +221,6 @@ class ModuleConfig:
             return self.rfs.flow_network
         beats = self.heart.heartbeats
         flow = (beat for beat in beats if beat.ident == REPLICATION_FLOW_IDENT)
-        return next(flow, beats[0]).name
+        first = beats[0] if beats else None
+        found = next(flow, first)
+        return found.name if found else None

@@ -14,6 +14,7 @@ from mirror.config.collector import Collector, listed, nearest
 from mirror.config.grammar import Attribute, Element, Grammar
 from mirror.config.macros import MacroRefused, Macros
 from mirror.config.xml_text import Document
+from mirror.vocabulary.said import say
 
 # Words that templates carry for the administrator to replace.
 PLACEHOLDER = re.compile(r"\b(?:\w*TO_BE_DEFINED|PROCESS_NAME)\b")
@@ -31,6 +32,7 @@ class Checked:
     lines: dict[str, int]
     children: tuple["Checked", ...]
     text: str
+    text_line: int = 0  # where the text begins, blank lines before it left out
 
     def all(self, name: str) -> tuple["Checked", ...]:
         """Children of this name, in order."""
@@ -85,6 +87,7 @@ class Reader:
             lines=lines,
             children=children,
             text=self._text(node, element),
+            text_line=self._text_line(node),
         )
 
     def _children(self, node: etree._Element, element: Element) -> tuple[Checked, ...]:
@@ -96,7 +99,7 @@ class Reader:
             if tag in element.children or tag in element.repeated:
                 if tag in seen and tag not in element.repeated:
                     self._collector.refuse(
-                        line, f"<{tag}> stands twice in <{element.name}>; once is allowed"
+                        line, say("config.twice", element=tag, parent=element.name)
                     )
                 children.append(self._element(child, self._grammar.elements[tag]))
             else:
@@ -114,12 +117,14 @@ class Reader:
             sentence = f"<{tag}> is not in this version: {self._grammar.later[tag]}; remove it"
         elif tag in self._grammar.elements:
             parents = " or ".join(f"<{name}>" for name in self._grammar.parents_of(tag))
-            sentence = f"<{tag}> stands in <{element.name}>; it belongs in {parents}"
+            sentence = say("config.misplaced", element=tag, parent=element.name, parents=parents)
         else:
             known = (*element.children, *element.repeated)
-            allowed = f"allowed in it: {listed(known)}" if known else "nothing is allowed in it"
             hint = nearest(tag, self._grammar.elements)
-            sentence = f"<{tag}> is not known in <{element.name}>{hint}; {allowed}"
+            sentence = f"<{tag}> is not known in <{element.name}>{hint}; nothing is allowed in it"
+            if known:
+                facts = {"element": tag, "parent": element.name, "nearest": hint}
+                sentence = say("config.element", **facts, allowed=listed(known))
         self._collector.refuse(line, sentence)
 
     def _attributes(
@@ -142,8 +147,12 @@ class Reader:
             if row.required and row.name not in lines:
                 self._collector.refuse(
                     self._document.line(node),
-                    f'<{element.name}>: attribute "{row.name}" is missing;'
-                    f" give {row.kind.allowed}",
+                    say(
+                        "config.missing",
+                        element=element.name,
+                        name=row.name,
+                        allowed=row.kind.allowed,
+                    ),
                 )
         return values, lines
 
@@ -153,11 +162,12 @@ class Reader:
             self._collector.notice(line, f"<{element.name} {name}>: no effect here: {reason}")
             return
         known = [row.name for row in element.attributes]
-        allowed = f"allowed: {listed(known)}" if known else "it has no attributes"
-        self._collector.refuse(
-            line,
-            f'<{element.name}>: attribute "{name}" is not known{nearest(name, known)}; {allowed}',
-        )
+        hint = nearest(name, known)
+        sentence = f'<{element.name}>: attribute "{name}" is not known{hint}; it has no attributes'
+        if known:
+            facts = {"element": element.name, "name": name, "nearest": hint}
+            sentence = say("config.attribute", **facts, allowed=listed(known))
+        self._collector.refuse(line, sentence)
 
     def _value(self, element: Element, row: Attribute, raw: str, line: int) -> object:
         """Parse one written value; None when it was refused."""
@@ -180,7 +190,8 @@ class Reader:
         except MacroRefused:
             return None
         except ValueError as error:
-            self._collector.refuse(line, f"{place}: {error}; allowed: {row.kind.allowed}")
+            facts = {"element": element.name, "name": row.name, "allowed": row.kind.allowed}
+            self._collector.refuse(line, say("config.value", **facts, observed=error))
             return None
         for word, reason in row.later:
             is_default = row.default is not None and value == row.kind.parse(row.default)
@@ -189,9 +200,15 @@ class Reader:
                 return None
         if row.no_effect:
             self._collector.notice(
-                line, f"<{element.name} {row.name}> has no effect here: {row.no_effect}"
+                line,
+                say("config.no_effect", element=element.name, name=row.name, why=row.no_effect),
             )
         return value
+
+    def _text_line(self, node: etree._Element) -> int:
+        before = str(node.text or "")
+        blank = before[: len(before) - len(before.lstrip())]
+        return self._document.end_line(node) + blank.count("\n")
 
     def _text(self, node: etree._Element, element: Element) -> str:
         pieces = [node.text or "", *(child.tail or "" for child in node)]

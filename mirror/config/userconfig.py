@@ -6,13 +6,14 @@ Pure: what concerns this host or the cluster is in host_check.py. All refusals a
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mirror.config.build_application import build_errd, build_splitbrain, build_user
+from mirror.config.build_application import build_errd, build_user, build_vhost
+from mirror.config.build_checks import build_checks, build_fence, build_splitbrain
 from mirror.config.build_network import build_heart, build_vip
 from mirror.config.build_replication import build_rfs
 from mirror.config.collector import Collector
 from mirror.config.elements import USERCONFIG
 from mirror.config.macros import Macros
-from mirror.config.models import Failover, ModuleConfig, Service
+from mirror.config.models import Failover, Heart, ModuleConfig, Service
 from mirror.config.notes import Notes
 from mirror.config.reader import Checked, Reader
 from mirror.config.xml_text import parse_xml
@@ -43,14 +44,9 @@ def load_userconfig(text: bytes, file: str, environment: Mapping[str, str]) -> M
 def _module(notes: Notes, root: Checked) -> ModuleConfig:
     element = root.one("service")
     assert element is not None
-    heart = element.one("heart")
-    if heart is None:
-        notes.collector.refuse(
-            element.line, "<service> holds no <heart>; a mirror module needs one heartbeat"
-        )
-        notes.collector.raise_if_refused()
-    assert heart is not None
+    heart = _heart(notes, element)
     vip, rfs, user, errd = (element.one(name) for name in ("vip", "rfs", "user", "errd"))
+    fence, vhost = element.one("fence"), element.one("vhost")
     if errd is not None and user is None:
         notes.collector.refuse(
             errd.line, "<errd> needs <user>, for it acts through the scripts; add <user/>"
@@ -58,15 +54,41 @@ def _module(notes: Notes, root: Checked) -> ModuleConfig:
     return ModuleConfig(
         file=notes.collector.file,
         service=_service(element),
-        heart=build_heart(notes, heart),
+        heart=heart,
         failover=_failover(notes, element.one("failover")),
         vip=build_vip(notes, vip) if vip else None,
         rfs=build_rfs(notes, rfs) if rfs else None,
         user=build_user(notes, user) if user else None,
         errd=build_errd(notes, errd) if errd else None,
         splitbrain=build_splitbrain(notes, element),
+        checks=build_checks(notes, element),
+        fence=build_fence(notes, fence) if fence else None,
+        vhost=build_vhost(notes, vhost) if vhost else (),
         lines=notes.lines,
     )
+
+
+def _heart(notes: Notes, service: Checked) -> Heart:
+    """Build <heart>. A light module runs on one node and has nothing that takes two."""
+    element = service.one("heart")
+    if service.values["mode"] == "light":
+        splitbrains = (one for check in service.all("check") for one in check.all("splitbrain"))
+        of_two = (service.one(name) for name in ("heart", "vip", "rfs", "fence"))
+        for found in (*of_two, *splitbrains):
+            if found is not None:
+                notes.collector.refuse(
+                    found.line,
+                    f"<{found.name}> has no place in a light module, which runs on one node;"
+                    ' remove it, or write mode="mirror"',
+                )
+        return Heart(profile=None, port=None, pulse_ms=0, timeout_ms=0, heartbeats=())
+    if element is None:
+        notes.collector.refuse(
+            service.line, "<service> holds no <heart>; a mirror module needs one heartbeat"
+        )
+        notes.collector.raise_if_refused()
+    assert element is not None
+    return build_heart(notes, element)
 
 
 def _service(element: Checked) -> Service:
@@ -87,10 +109,7 @@ def _failover(notes: Notes, element: Checked | None) -> Failover:
     if element is None:
         defaults = USERCONFIG.elements["failover"].defaults()
         element = Checked("failover", 0, defaults, {}, (), "")
-    elif element.text:
-        notes.collector.notice(
-            element.line, "<failover>: the rules are kept; they are not evaluated yet"
-        )
+    notes.lines["rules"] = element.text_line
     value = element.values
     if value["handle_time"] % value["period"]:
         notes.collector.refuse(

@@ -11,6 +11,7 @@ from typing import Any
 from lxml import etree
 
 from mirror.config.collector import Collector
+from mirror.vocabulary.said import say
 
 FILE_BYTES_MAX = 1024 * 1024  # the largest real file seen is below 64 KiB
 WRAPPER = b"mirror-document"  # never shown: holds a root and the macros written before it
@@ -37,9 +38,7 @@ class Document:
 
         The parser gives the line where a start tag ends, and tags span many lines in practice.
         """
-        line: Any = element.sourceline  # the stubs of lxml do not say that it is a number
-        end: int = min(line or 1, len(self.lines))
-        start = end
+        start = end = self.end_line(element)
         while start > 1 and f"<{element.tag!s}" not in self.lines[start - 1]:
             start -= 1
         pattern = re.compile(rf"(?<![\w.-]){re.escape(attribute)}\s*=")
@@ -47,6 +46,12 @@ class Document:
             if pattern.search(self.lines[number - 1]):
                 return number
         return start
+
+    def end_line(self, element: etree._Element) -> int:
+        """Line where the start tag ends, which is what the parser gives."""
+        line: Any = element.sourceline  # the stubs of lxml do not say that it is a number
+        end: int = min(line or 1, len(self.lines))
+        return end
 
     def line(self, element: etree._Element) -> int:
         """Line where the start tag begins."""
@@ -117,10 +122,11 @@ def _refuse_syntax(text: bytes, error: etree.XMLSyntaxError, collector: Collecto
             collector.refuse(
                 number,
                 f"a typographic quote ({quote}) stands where XML needs a straight one;"
-                f' replace it by " on this line',
+                f' replace it by " on this line, or all of them by'
+                f" `mirror module straighten {collector.file}`",
             )
     if found_curly:
         return
     message = re.sub(r", line \d+, column \d+.*", "", error.msg or "unreadable")
     message = message.replace(f" and {WRAPPER.decode()}", "")
-    collector.refuse(error.lineno or 1, f"not well-formed XML: {message}; correct this line")
+    collector.refuse(error.lineno or 1, say("config.syntax", observed=message))

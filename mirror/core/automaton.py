@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mirror.vocabulary.events import EventKind
+from mirror.vocabulary.said import Said
 from mirror.vocabulary.states import State
 
 
@@ -23,6 +24,7 @@ class Step(StrEnum):
     COVER = "COVER"
     IDENTIFY = "IDENTIFY"
     ASK_WITNESS = "ASK_WITNESS"
+    FENCE = "FENCE"
     SETTLE = "SETTLE"
     PART_SESSION = "PART_SESSION"
     ADOPT = "ADOPT"
@@ -42,6 +44,8 @@ class Step(StrEnum):
     CONFIRM_SYNC = "CONFIRM_SYNC"
     RECORD_OUT = "RECORD_OUT"
     RECORD_DAMAGED = "RECORD_DAMAGED"
+    RECORD_SPLIT = "RECORD_SPLIT"
+    RECORD_STOOD_BY = "RECORD_STOOD_BY"
     ASK_SWAP = "ASK_SWAP"
     RESTART_SCRIPTS = "RESTART_SCRIPTS"
     CLOSE_GATE = "CLOSE_GATE"
@@ -60,6 +64,7 @@ STEP_MEANING: dict[Step, str] = {
     Step.COVER: "the directories are covered by a read-only view",
     Step.IDENTIFY: "the hidden numbers of the directories are read",
     Step.ASK_WITNESS: "the witness, if there is one, is asked for this node to serve",
+    Step.FENCE: "the silent peer's host is switched off, and that is verified",
     Step.SETTLE: "everything received is applied and on this disk; no worker is left",
     Step.PART_SESSION: "the session is ended here; the source sees it and offers another",
     Step.ADOPT: "directories without an identity get one, at the very first `prim`",
@@ -79,6 +84,8 @@ STEP_MEANING: dict[Step, str] = {
     Step.CONFIRM_SYNC: "the source is told so",
     Step.RECORD_OUT: "durable: not in step any more; said to the peer by the same",
     Step.RECORD_DAMAGED: "durable: this copy is wrong in unknown places",
+    Step.RECORD_SPLIT: "durable: nobody serves before an administrator chooses",
+    Step.RECORD_STOOD_BY: "durable: everything that a primary that is gone acknowledged is here",
     Step.ASK_SWAP: "the primary is asked to swap",
     Step.RESTART_SCRIPTS: "stop and start scripts again, nothing else",
     Step.CLOSE_GATE: "changes fail from now on, at once",
@@ -111,6 +118,11 @@ class Row:
     steps: tuple[Step, ...]
     why: str
 
+    @property
+    def said(self) -> Said:
+        """Why, with its code."""
+        return Said(self.why, f"row.{self.row_id}")
+
 
 E, S, X = EventKind, State, Step
 STAY, REFUSE, DEFER = Outcome.STAY, Outcome.REFUSE, Outcome.DEFER
@@ -123,18 +135,25 @@ STOP, KILL_ = (E.STOP_ASKED,), (E.FORCESTOP_ASKED,)
 CYCLE = (E.STOP_ASKED, E.STOPSTART_ASKED)
 STOPS = (*CYCLE, *KILL_)
 RESTART, SWAP = (E.RESTART_ASKED,), (E.SWAP_ASKED,)
-RESUMED = (E.RESUMED_ALONE, E.RESUMED_PRIM, E.RESUMED_SECOND, E.RESUMED_ORPHANED, E.RESUMED_BROKEN)
+RESUMED_UP = (E.RESUMED_UP,)  # of a light module, whose table is light.py
+RESUMED = (
+    *(E.RESUMED_ALONE, E.RESUMED_PRIM, E.RESUMED_SECOND, E.RESUMED_ORPHANED),
+    *(E.RESUMED_BROKEN, *RESUMED_UP),
+)
 DONE, FAILED = (E.PLAN_DONE,), (E.PLAN_FAILED,)
 CLOSED = (E.CLOSED_TO_STOP, E.CLOSED_TO_START, E.CLOSED_TO_JOIN)
 MAY, WAITS, WANTED = (E.MAY_SERVE,), (E.MUST_WAIT,), (E.WITNESS_WANTED,)
 DENIED, SERVES = (E.WITNESS_DENIED,), (E.PEER_SERVES,)
-ELECTION = (*MAY, *WAITS, *WANTED, *DENIED, *SERVES)
+FENCED, FORBIDDEN = (E.FENCE_WANTED,), (E.TAKEOVER_FORBIDDEN,)
+ELECTION = (*MAY, *WAITS, *WANTED, *DENIED, *SERVES, *FENCED, *FORBIDDEN)
 JOINS, REFUSED, READY = (E.PEER_JOINS,), (E.PEER_REFUSED,), (E.PEER_READY,)
-SPLIT = (E.SPLIT_WON, E.SPLIT_LOST)
-SOURCE = (*JOINS, *REFUSED, *READY, E.PEER_PARTED, *SPLIT)
+SPLIT, UNDECIDED = (E.SPLIT_WON, E.SPLIT_LOST), (E.SPLIT_UNDECIDED,)
+MEETING = (*JOINS, *REFUSED, *READY, E.PEER_PARTED, *SPLIT)
+SOURCE = (*MEETING, *UNDECIDED)
 OFFERED, CONFIRMED = (E.OFFER_HEARD,), (E.PRIM_CONFIRMED,)
 GOES_ON, LEFT, LOST = (E.PEER_GOES_ON,), (E.PEER_LEFT,), (E.PEER_LOST,)
-TARGET = (*OFFERED, *CONFIRMED, *GOES_ON, *LEFT, *LOST)
+OVER = (E.SYNC_OVER,)
+TARGET = (*OFFERED, *CONFIRMED, *GOES_ON, *LEFT, *LOST, *OVER)
 LINK, IN_SYNC, HAS_ALL = (E.LINK_LOST,), (E.IN_SYNC,), (E.TARGET_IN_SYNC,)
 DEAD, FAULT = (E.DATA_PLANE_LOST,), (E.DATA_FAULT,)
 DATA = (*LINK, *IN_SYNC, *HAS_ALL, *DEAD, *FAULT)
@@ -153,6 +172,7 @@ SHUT_APP = (X.CLOSE_GATE, X.RUN_STOP, X.KILL, X.RELEASE_ADDRESS, X.DRAIN)
 OUT_AND_SHUT = (X.RECORD_OUT, *SHUT_APP)
 LEAVE = (X.RECORD_OUT, X.RUN_STOP, X.KILL, X.SETTLE)
 LEAVE_BAD = (X.RECORD_DAMAGED, X.RUN_STOP, X.KILL)
+STAND_BY = (X.RUN_STOP, X.KILL, X.SETTLE, X.RECORD_STOOD_BY)
 CLOSE = (X.RECORD_STOP, X.CLOSE_DATA, X.RUN_POSTSTOP)
 
 # fmt: off
@@ -167,7 +187,7 @@ ROWS: tuple[Row, ...] = (
     Row("O07", S.STOP,        (E.RESUMED_SECOND,),                                           S.SECOND,      (),                   "its session lives"),
     Row("O08", S.STOP,        (E.RESUMED_ORPHANED,),                                         S.ORPHANED,    (),                   "its session broke meanwhile"),
     Row("O09", S.STOP,        (E.RESUMED_BROKEN,),                                           S.LEAVING,     OUT_AND_SHUT,         "found in the middle of something: cleaned away, then started again"),
-    Row("O10", S.STOP,        DONE + FAILED + CLOSED + ELECTION + SOURCE + TARGET + DATA + TIME,STAY,          (),                   "stopped: nothing moves it but a command"),
+    Row("O10", S.STOP,        RESUMED_UP + DONE + FAILED + CLOSED + ELECTION + SOURCE + TARGET + DATA + TIME,STAY,          (),                   "stopped: nothing moves it but a command"),
 
     Row("T01", S.STARTING,    DONE,                                                          S.WAIT,        (),                   "covered: now who may serve"),
     Row("T02", S.STARTING,    FAILED + DEAD,                                                 S.LEAVING,     LEAVE,                "what it needs to start is not there"),
@@ -185,7 +205,9 @@ ROWS: tuple[Row, ...] = (
     Row("W07", S.WAIT,        RESTART + SWAP,                                                REFUSE,        (),                   "no application runs here"),
     Row("W08", S.WAIT,        DEAD + FAULT,                                                  S.LEAVING,     LEAVE,                "started again with a new data plane"),
     Row("W09", S.WAIT,        DONE + FAILED,                                                 STAY,          (),                   "asked; the answer counts, or it is asked again"),
-    Row("W10", S.WAIT,        RESUMED + CLOSED + SOURCE + TARGET + LINK + IN_SYNC + HAS_ALL + TIME,STAY,          (),                   "in no session: the election looks at the peer"),
+    Row("W10", S.WAIT,        RESUMED + CLOSED + FORBIDDEN + MEETING + TARGET + LINK + IN_SYNC + HAS_ALL + TIME,STAY,          (),                   "in no session: the election looks at the peer"),
+    Row("W11", S.WAIT,        UNDECIDED,                                                     STAY,          (X.RECORD_SPLIT,),    "policy=ask: remembered, should the other node fall silent now"),
+    Row("W12", S.WAIT,        FENCED,                                                        STAY,          (X.FENCE,),           "syncdelta: a silent host may serve what is newer, and is switched off first"),
 
     Row("L01", S.SETTLING,    DONE,                                                          S.TAKING_OVER, TAKE_OVER,            "invariant 3: all it received is on disk before it goes on alone"),
     Row("L02", S.SETTLING,    FAILED + FAULT,                                                S.LEAVING,     LEAVE_BAD,            "what it received cannot be brought to the disk: never promoted"),
@@ -195,7 +217,7 @@ ROWS: tuple[Row, ...] = (
     Row("L06", S.SETTLING,    CYCLE + RESTART,                                               DEFER,         (),                   "soon ALONE"),
     Row("L07", S.SETTLING,    START + PRIMARY,                                               STAY,          (),                   "it is about to serve"),
     Row("L08", S.SETTLING,    SWAP + SECONDARY,                                              REFUSE,        (),                   "it is taking over: nobody else serves"),
-    Row("L09", S.SETTLING,    RESUMED + CLOSED + MAY + WAITS + WANTED + DENIED + SOURCE + OFFERED + CONFIRMED + LEFT + LOST + LINK + IN_SYNC + HAS_ALL + TIME,STAY,          (),                   "decided already"),
+    Row("L09", S.SETTLING,    RESUMED + CLOSED + MAY + WAITS + WANTED + DENIED + FENCED + FORBIDDEN + SOURCE + OFFERED + CONFIRMED + LEFT + LOST + OVER + LINK + IN_SYNC + HAS_ALL + TIME,STAY,          (),                   "decided already"),
 
     Row("K01", S.TAKING_OVER, DONE,                                                          S.ALONE,       (),                   "the application was started"),
     Row("K02", S.TAKING_OVER, FAILED + DEAD,                                                 S.LEAVING,     SHUT_APP,             "it cannot serve: cleaned away, started again, counted by maxloop"),
@@ -213,6 +235,7 @@ ROWS: tuple[Row, ...] = (
     Row("A06", S.ALONE,       DONE + FAILED,                                                 STAY,          (),                   "the application goes on whatever became of a reintegration"),
     Row("A07", S.ALONE,       (E.SPLIT_WON,),                                                STAY,          (),                   "split brain: this node stays"),
     Row("A08", S.ALONE,       (E.SPLIT_LOST,),                                               S.LEAVING,     STOP_APP,             "split brain: the peer stays, this node's versions are kept aside"),
+    Row("A17", S.ALONE,       UNDECIDED,                                                     S.LEAVING,     (X.RECORD_SPLIT, *STOP_APP), "policy=ask: every change more would make the choice worse"),
     Row("A09", S.ALONE,       CYCLE,                                                         S.LEAVING,     STOP_APP,             "asked"),
     Row("A10", S.ALONE,       KILL_,                                                         S.LEAVING,     KILL_APP,             "asked, with force"),
     Row("A11", S.ALONE,       RESTART,                                                       STAY,          (X.RESTART_SCRIPTS,), "scripts only, no failover"),
@@ -224,11 +247,11 @@ ROWS: tuple[Row, ...] = (
 
     Row("R01", S.PAIRING,     DONE,                                                          S.PRIM,        (),                   "both records say both"),
     Row("R02", S.PAIRING,     FAILED,                                                        S.ALONE,       (X.GO_ALONE,),        "not recorded, so not shared"),
-    Row("R03", S.PAIRING,     LINK + CYCLE + RESTART + SWAP + STALLED + PARTED,              DEFER,         (),                   "after the record, which takes milliseconds"),
+    Row("R03", S.PAIRING,     LINK + FAULT + CYCLE + RESTART + SWAP + STALLED + PARTED,      DEFER,         (),                   "after the record, which takes milliseconds"),
     Row("R04", S.PAIRING,     KILL_ + DEAD,                                                  S.LEAVING,     KILL_APP,             "the application cannot go on"),
     Row("R05", S.PAIRING,     START + PRIMARY,                                               STAY,          (),                   "already so"),
     Row("R06", S.PAIRING,     SECONDARY,                                                     REFUSE,        (),                   "this node serves: stop it first"),
-    Row("R07", S.PAIRING,     RESUMED + CLOSED + ELECTION + JOINS + REFUSED + READY + SPLIT + TARGET + IN_SYNC + HAS_ALL + FAULT + EXPIRED + RETRY,STAY,          (),                   "soon PRIM"),
+    Row("R07", S.PAIRING,     RESUMED + CLOSED + ELECTION + JOINS + REFUSED + READY + SPLIT + UNDECIDED + TARGET + IN_SYNC + HAS_ALL + EXPIRED + RETRY,STAY,          (),                   "soon PRIM"),
 
     Row("P01", S.PRIM,        LINK,                                                          S.FREEZING,    (X.FREEZE,),          "no change alone before it is recorded: invariant 2"),
     Row("P02", S.PRIM,        PARTED,                                                        S.FREEZING,    (X.FREEZE,),          "the secondary says that it is in this session no more"),
@@ -241,11 +264,12 @@ ROWS: tuple[Row, ...] = (
     Row("P09", S.PRIM,        DEAD,                                                          S.LEAVING,     KILL_APP,             "the mount is dead: the secondary takes over at this node's word"),
     Row("P10", S.PRIM,        FAULT,                                                         S.LEAVING,     STOP_APP,             "its disk failed: the secondary's copy is good"),
     Row("P11", S.PRIM,        DONE + FAILED,                                                 STAY,          (),                   "nothing that the state rests on"),
-    Row("P12", S.PRIM,        RESUMED + CLOSED + ELECTION + JOINS + REFUSED + READY + SPLIT + TARGET + IN_SYNC + HAS_ALL + EXPIRED,STAY,          (),                   "the link lives: a silent heartbeat alone means nothing"),
+    Row("P12", S.PRIM,        RESUMED + CLOSED + ELECTION + JOINS + REFUSED + READY + SPLIT + UNDECIDED + TARGET + IN_SYNC + HAS_ALL + EXPIRED,STAY,          (),                   "the link lives: a silent heartbeat alone means nothing"),
     Row("P13", S.PRIM,        RETRY,                                                         STAY,          (X.TELL_WITNESS,),    "the secondary may not take over before the witness knows it"),
 
     Row("F01", S.FREEZING,    MAY,                                                           S.GOING_ALONE, PART,                 "election: SERVE"),
     Row("F02", S.FREEZING,    WAITS,                                                         STAY,          (),                   "election: the answer is still out"),
+    Row("F12", S.FREEZING,    FENCED,                                                        STAY,          (X.FENCE,),           "a peer that may serve is switched off before this node goes on alone"),
     Row("F03", S.FREEZING,    WANTED,                                                        STAY,          (X.ASK_WITNESS,),     "invariant 6: one compare-and-swap decides"),
     Row("F04", S.FREEZING,    DENIED,                                                        S.LEAVING,     SHUT_APP,             "the peer may have been granted it"),
     Row("F05", S.FREEZING,    SERVES,                                                        S.LEAVING,     SHUT_APP,             "the peer took over: nothing was acknowledged since the freeze"),
@@ -254,7 +278,7 @@ ROWS: tuple[Row, ...] = (
     Row("F08", S.FREEZING,    CYCLE + RESTART + SWAP,                                        DEFER,         (),                   "a process in a held call does not end: first the freeze does"),
     Row("F09", S.FREEZING,    START + PRIMARY,                                               STAY,          (),                   "it asks already whether it may go on"),
     Row("F10", S.FREEZING,    SECONDARY,                                                     REFUSE,        (),                   "this node serves: stop it first"),
-    Row("F11", S.FREEZING,    RESUMED + DONE + FAILED + CLOSED + SOURCE + TARGET + LINK + IN_SYNC + HAS_ALL + FAULT + STALLED + RETRY,STAY,          (),                   "frozen: only the election moves it"),
+    Row("F11", S.FREEZING,    RESUMED + DONE + FAILED + CLOSED + FORBIDDEN + SOURCE + TARGET + LINK + IN_SYNC + HAS_ALL + FAULT + STALLED + RETRY,STAY,          (),                   "frozen: only the election moves it"),
 
     Row("N01", S.GOING_ALONE, DONE,                                                          S.ALONE,       (),                   "invariant 2 holds: changes go on"),
     Row("N02", S.GOING_ALONE, FAILED + DEAD,                                                 S.LEAVING,     SHUT_APP,             "not recorded or not indexed: no change may be accepted"),
@@ -277,7 +301,7 @@ ROWS: tuple[Row, ...] = (
     Row("J09", S.JOINING,     RESTART,                                                       STAY,          (X.RESTART_SCRIPTS,), "scripts only"),
     Row("J10", S.JOINING,     START + SECONDARY,                                             STAY,          (),                   "already so"),
     Row("J11", S.JOINING,     SWAP + PRIMARY,                                                REFUSE,        (),                   "this node does not hold everything yet"),
-    Row("J12", S.JOINING,     RESUMED + CLOSED + ELECTION + SOURCE + IN_SYNC + TIME,         STAY,          (),                   "a target decides nothing"),
+    Row("J12", S.JOINING,     RESUMED + CLOSED + ELECTION + SOURCE + IN_SYNC + OVER + TIME,         STAY,          (),                   "a target decides nothing"),
 
     Row("C01", S.SECOND,      LINK + LOST,                                                   S.ORPHANED,    (),                   "it finds out whether the primary lives"),
     Row("C02", S.SECOND,      LEFT,                                                          S.ORPHANED,    (),                   "the primary's durable word: it serves no more"),
@@ -290,6 +314,7 @@ ROWS: tuple[Row, ...] = (
     Row("C09", S.SECOND,      START + SECONDARY,                                             STAY,          (),                   "already so"),
     Row("C10", S.SECOND,      PRIMARY,                                                       REFUSE,        (),                   "the other node is primary: use `swap`"),
     Row("C11", S.SECOND,      RESUMED + DONE + FAILED + CLOSED + ELECTION + SOURCE + OFFERED + CONFIRMED + IN_SYNC + HAS_ALL + TIME,STAY,          (),                   "in step, the link lives"),
+    Row("C12", S.SECOND,      OVER,                                                          S.WAIT,        GO_OUT,               "syncat: it holds all there was; between two times it waits"),
 
     Row("U01", S.ORPHANED,    MAY,                                                           S.SETTLING,    (X.SETTLE,),          "election: SERVE"),
     Row("U02", S.ORPHANED,    WAITS + SERVES,                                                STAY,          (),                   "the primary lives: only its question, its word or its silence moves it"),
@@ -301,7 +326,10 @@ ROWS: tuple[Row, ...] = (
     Row("U08", S.ORPHANED,    RESTART + SWAP,                                                DEFER,         (),                   "when it knows what it is"),
     Row("U09", S.ORPHANED,    START + SECONDARY,                                             STAY,          (),                   "already so"),
     Row("U10", S.ORPHANED,    PRIMARY,                                                       REFUSE,        (),                   "it is finding out whether the primary lives: it takes over by itself"),
-    Row("U11", S.ORPHANED,    RESUMED + DONE + FAILED + CLOSED + SOURCE + OFFERED + CONFIRMED + LEFT + LOST + LINK + IN_SYNC + HAS_ALL + TIME,STAY,          (),                   "the election weighs it"),
+    Row("U12", S.ORPHANED,    FENCED,                                                        STAY,          (X.FENCE,),           "invariant 8: a host that may still run is switched off first"),
+    Row("U13", S.ORPHANED,    FORBIDDEN,                                                     S.LEAVING,     STAND_BY,             "failover is off, or a rule keeps it waiting: started again, then WAIT; it still holds everything"),
+    Row("U14", S.ORPHANED,    CONFIRMED,                                                     S.SECOND,      (X.TELL_WITNESS,),    "it was silent for a moment: the link stands, and nothing was recorded"),
+    Row("U11", S.ORPHANED,    RESUMED + DONE + FAILED + CLOSED + SOURCE + OFFERED + LEFT + LOST + OVER + LINK + IN_SYNC + HAS_ALL + TIME,STAY,          (),                   "the election weighs it"),
 
     Row("V01", S.LEAVING,     DONE,                                                          S.CLOSING,     CLOSE,                "no process, no address, nothing in flight"),
     Row("V02", S.LEAVING,     FAILED,                                                        STAY,          (X.CLOSE_GATE,),      "half stopped: not started elsewhere; tried again (invariant 8)"),

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mirror.core import election, generations
+from mirror.core.rules import Hold, Judging, RuleFacts
+from mirror.core.rules.machine import hold
 from mirror.core.settings import OFFER_BACKOFF_MS, Settings
 from mirror.vocabulary.events import CommandAsked, RootSeen
 from mirror.vocabulary.facts import (
     ElectionFacts,
+    FenceSays,
     Hearing,
     Proof,
     ProofFacts,
@@ -22,8 +25,11 @@ from mirror.vocabulary.facts import (
     WitnessSays,
 )
 from mirror.vocabulary.record import GENERATION_BYTES, Record
+from mirror.vocabulary.said import say
 from mirror.vocabulary.states import SERVING, Goal, ScreenWord, State
 from mirror.vocabulary.words import Offer, Word
+
+IN_STEP = frozenset({State.SECOND, State.ORPHANED, State.SETTLING})
 
 
 @dataclass(slots=True)
@@ -64,23 +70,41 @@ class Context:
     offer_backoff_ms: int = OFFER_BACKOFF_MS
     refusal: str = ""
     ready_for: str = ""
+    parted: str = ""  # left at the primary's word, before this node's data plane said why
     confirmed: str = ""
     sync_generation: str = ""
     offer_seen: str = ""
     promises_out: str = ""
+    owes_out: str = ""  # it is out of this session, and its record does not say so yet
     asked_out: str = ""
     swap_due: bool = False
-    swap_seen: str = ""
+    swap_seen: str | None = ""  # None: the first one heard was asked of an earlier control plane
     asks_swap: str = ""
     split_seen: bool = False
+    sync_due: bool = False  # a synchronisation is due by the schedule of syncat
+    synced_ms: int | None = None  # when it was last in step; before this boot: negative
+    superseded: tuple[str, frozenset[str]] | None = None  # what a peer that gave way served with
+    peer_began: bool = False  # the peer was seen to start since this node went on alone
+    wants_back: bool = False  # lastprim: it was primary before its last stop
 
     # what was asked
     intent: str = ""  # "", prim, primforce, second, second fullsync
     goal: Goal = Goal.STOP
     left_from: State = State.STOP
     left_why: str = ""  # what failed, when nobody asked to leave
+    restart_extra: tuple[str, ...] = ()  # arguments for the scripts of the restart asked last
     deferred: list[CommandAsked] = field(default_factory=list)
     loops_ms: list[int] = field(default_factory=list)
+    loops_shown: int = -1
+    awaits_admin: bool = False  # failover is off and its primary is gone: only `prim` promotes it
+    trusts_before_s: int = 0  # secondforce: what was not modified since then is equal, by word
+    wants_full_peer: bool = False  # `prim fullsync`: the other node is compared as a whole
+
+    # what checkers, scripts and switches say
+    resources: dict[str, str] = field(default_factory=dict)
+    judging: Judging = field(default_factory=Judging)
+    switches: dict[str, bool] = field(default_factory=dict)
+    held: Hold | None = None
 
     # what is in hand
     plan_id: int = 0  # 0: nothing in hand
@@ -91,6 +115,9 @@ class Context:
     witness: WitnessSays = WitnessSays.UNASKED
     witness_again_ms: int = 0
     witness_behind: bool = False  # it could not be told of the pair
+    fence: FenceSays = FenceSays.UNASKED
+    fence_again_ms: int = 0
+    fence_due_ms: int | None = None  # the delay of the fencing agent, once it is wanted
     wished: Record | None = None  # the record that goes with what the witness was asked
     role: ScreenWord = ScreenWord.STOP  # whose start scripts have run
     last_ms: int | None = None
@@ -142,7 +169,20 @@ class Context:
         if self.state is not State.ORPHANED or word is None:
             return self.peer_out()
         idle = word.state not in SERVING and word.state is not State.LEAVING
-        return self.peer_out() or (idle and self.settings.peer not in word.record.may_serve)
+        renounced = idle and self.settings.peer not in word.record.may_serve
+        return self.peer_out() or renounced or self.primary_fell(word)
+
+    def primary_fell(self, word: Word) -> bool:
+        """Tell whether the primary was started again, within the timeout, and never went on alone.
+
+        It ended without a word to us, and its disk may lack what it had only in memory; whoever is
+        in step has it all. WAIT comes after its application was ended and its directories covered.
+        """
+        return (
+            word.state is State.WAIT
+            and self.settings.node in word.record.may_serve
+            and word.record.current == self.record.current
+        )
 
     def damaged(self) -> bool:
         """Tell whether the disk contradicts the record: restored, emptied, not mounted."""
@@ -197,7 +237,9 @@ class Context:
         """Say what this node can prove."""
         hearing = self.hearing(now_ms)
         word = self.word_now(now_ms)
-        source = word is not None and self.judgement(word).source is Which.ME
+        # Who is in step and did not fall stands above who comes back, whatever its role was.
+        stands = word is not None and word.state in IN_STEP and not self.in_step
+        source = word is not None and not stands and self.judgement(word).source is Which.ME
         facts = ProofFacts(
             hearing=hearing,
             peer_out=self.primary_out(now_ms),
@@ -205,10 +247,32 @@ class Context:
             complete=self.complete(),
             sole=self.record.may_serve == {self.settings.node},
             source=source,
-            # Without failover a SECOND waits for people; a PRIM that is parted goes on.
-            failover_allowed=self.settings.failover or self.state is State.FREEZING,
+            failover_allowed=self._failover_allowed(),
+            disputed=self.disputed(now_ms),
+            recent=self._recent(now_ms),
         )
         return election.prove(facts)
+
+    def undecided(self, word: Word) -> bool:
+        """Tell whether these two went on alone and nobody chose one of them (policy="ask")."""
+        if not self.settings.ask or not self.judgement(word).split:
+            return False
+        return (self.record.split == "chosen") == (word.record.split == "chosen")
+
+    def disputed(self, now_ms: int) -> bool:
+        """Tell whether an administrator has to choose: seen now, or before and recorded."""
+        if self.settings.ask and self.record.split == "seen":
+            return True
+        word = self.word_now(now_ms)
+        return word is not None and self.undecided(word)
+
+    def _recent(self, now_ms: int) -> bool:
+        """Tell whether this copy is consistent and young enough for syncdelta."""
+        record, delta_ms = self.record, self.settings.syncdelta_ms
+        mixed = record.target_of or record.inconsistent or self.damaged()
+        if record.blank or mixed or self.synced_ms is None or not self._failover_allowed():
+            return False
+        return 0 <= now_ms - self.synced_ms < delta_ms
 
     def case(self, now_ms: int) -> tuple[election.ProofRow, election.Case]:
         """Say whether this node may serve."""
@@ -219,8 +283,35 @@ class Context:
             witness=self._witness_fact(now_ms),
             forced=self.intent in {"prim", "primforce"},
             asked_second=self.intent.startswith("second"),
+            held=self.held is not None,
+            fence=self._fence_fact(proof.proof, now_ms),
         )
         return proof, election.decide(facts)
+
+    def _failover_allowed(self) -> bool:
+        """Without failover a SECOND waits for people; a PRIM that is parted goes on."""
+        if self.state is State.FREEZING or self.switch("failover", default=self.settings.failover):
+            return True
+        return not (self.in_step or self.awaits_admin)
+
+    def _fence_fact(self, proof: Proof, now_ms: int) -> FenceSays:
+        """Who hears nothing would go on, or start, beside a host that may still run.
+
+        Both roles ask: what a primary acknowledged while it is being switched off would be lost.
+        But not one that etcd granted it to: the other is denied, so nobody will switch it off.
+        """
+        starts = self.state is State.ORPHANED
+        starts = starts or (self.state is State.WAIT and proof is Proof.RECENT)
+        goes_on = self.state is State.FREEZING and not self.granted_by_etcd()
+        silent = self.hearing(now_ms) is Hearing.SILENT
+        if not self.settings.fence or not (starts or goes_on) or not silent:
+            return FenceSays.NOT_NEEDED
+        return FenceSays.NOT_NEEDED if self.primary_out(now_ms) else self.fence
+
+    def granted_by_etcd(self) -> bool:
+        """Tell whether nobody but this node can be allowed to serve any more."""
+        etcd = self.settings.witness is WitnessKind.ETCD
+        return etcd and self.witness is WitnessSays.GRANTS
 
     def _witness_fact(self, now_ms: int) -> WitnessSays:
         kind = self.settings.witness
@@ -229,22 +320,70 @@ class Context:
         # SafeKit's ping witness is asked only when no heartbeat is heard.
         if kind is WitnessKind.PING and self.hearing(now_ms) is Hearing.HEARD:
             return WitnessSays.NOT_CONFIGURED
+        if self.witness is WitnessSays.REFUSES and self._peer_renounced(now_ms):
+            return WitnessSays.NOT_CONFIGURED
         return self.witness
 
-    def waiting_reason(self, proof: Proof) -> str:
+    def _peer_renounced(self, now_ms: int) -> bool:
+        """Tell whether the peer, heard now, does not serve and durably says that it may not.
+
+        The witness may have granted it before it heard of us and went out: then nobody else may
+        serve, and the peer will not. Its record outlives the grant, so it stands above it.
+        """
+        word = self.word_now(now_ms)
+        if (
+            word is None
+            or word.record.blank
+            or word.state in SERVING
+            or word.state is State.LEAVING
+        ):
+            return False
+        return self.settings.peer not in word.record.may_serve
+
+    # --- what the rules look at ---
+
+    def switch(self, name: str, *, default: bool = True) -> bool:
+        """Tell how `errd|checker|failover on|off` stands."""
+        return self.switches.get(name, default)
+
+    def rule_facts(self, now_ms: int) -> RuleFacts:
+        """Give the resources of both nodes; checkers that are switched off count as up."""
+        local = {**self.resources, "rfs.uptodate": "up" if self.complete() else "down"}
+        if not self.switch("checker"):
+            watched = {one.resource for one in self.settings.checkers}
+            local |= dict.fromkeys(watched, "up")
+        word = self.word_now(now_ms)
+        cluster = {Hearing.SILENT: "down", Hearing.LISTENING: "unknown"}
+        return RuleFacts(
+            local=local,
+            remote=dict(word.resources) if word is not None else {},
+            cluster=cluster.get(self.hearing(now_ms), "up"),
+        )
+
+    def look_at_hold(self, now_ms: int) -> None:
+        """See whether a wait rule keeps this node from serving or joining.
+
+        A SECOND without its primary is not kept by a checker that has not spoken: the application
+        is down, and the checker will speak.
+        """
+        self.held = None
+        if self.state in {State.WAIT, State.ORPHANED}:
+            found = hold(self.settings.rules, self.rule_facts(now_ms))
+            initial = found is not None and found.initial
+            self.held = None if initial and self.state is State.ORPHANED else found
+
+    def waiting_reason(self, proof: Proof) -> str:  # noqa: PLR0911 - one line a reason
         """Say in a sentence why this node does not serve."""
+        if self.held is not None:
+            return self.held.reason
         if self.record.blank:
-            return (
-                "Data may be not uptodate for replicated directories: no node was ever primary"
-                " here; if you are sure that this node has valid data, run `prim` on it"
-            )
+            return say("wait.blank")
         if self.record.target_of:
-            return (
-                "Data may be inconsistent for replicated directories"
-                " (stopped during reintegration)"
-            )
+            return say("wait.target")
         if self.record.inconsistent:
-            return "Data may be inconsistent for replicated directories (this disk failed)"
+            return say("wait.disk_failed")
         if self.damaged():
-            return "The disk does not fit the record: restored, emptied or not mounted"
-        return f"Data may be not uptodate: {proof.value}" if proof is not Proof.PROVEN else ""
+            return say("wait.misfit")
+        if proof is Proof.DISPUTED:
+            return say("wait.split")
+        return say(f"wait.{proof.name.lower()}") if proof is not Proof.PROVEN else ""

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from mirror.vocabulary.facts import GenerationFacts, Relation, Which
 from mirror.vocabulary.record import Record
+from mirror.vocabulary.said import Said
 
 
 class How(StrEnum):
@@ -39,6 +40,11 @@ class Row:
     aside: bool
     split: bool
     why: str
+
+    @property
+    def said(self) -> Said:
+        """Why, with its code."""
+        return Said(self.why, f"generation.{self.row_id}")
 
     def matches(self, facts: GenerationFacts) -> bool:
         """Tell whether every cell of the row holds the fact."""
@@ -109,6 +115,7 @@ ROWS: tuple[Row, ...] = (
     Row("G30", ANCESTOR,  NONE,  NONE,        ANY,        BOOL,    ELSE, PEER,    FULL,        KEEP,  SPLIT, "split brain: both went on alone, no index reaches back; the peer stays"),
 )
 # fmt: on
+COMMANDED_THERE = frozenset({"G08"})  # an administrator gave the target's data up
 
 
 def judge(facts: GenerationFacts) -> Row:
@@ -180,9 +187,11 @@ def which(*, me: bool, peer: bool) -> Which:
 def lead_of(mine: Side, peer: Side) -> Which:
     """Break a tie; the order is the same from both sides.
 
-    Who serves now and alone does not stop for the other. Then who may serve by its own record;
+    After a split brain first whom an administrator chose. Who serves now and alone does not stop
+    for the other. Then who may serve by its own record;
     after a split brain who was primary before it (SafeKit: the former PRIM stays), after a common
-    fall the higher term, then who was primary; the name last, only so that there is an answer.
+    fall who left in order, then the higher term, then who was primary; the name last, only so that
+    there is an answer.
     """
     split = relate(mine.record, peer.record) in {Relation.SAME_BASE, Relation.SAME_ANCESTOR}
     return Which.ME if _rank(mine, split=split) > _rank(peer, split=split) else Which.PEER
@@ -192,10 +201,15 @@ def _rank(side: Side, *, split: bool) -> tuple[object, ...]:
     record = side.record
     may_serve = side.node in record.may_serve and not record.target_of
     primary_first = (record.was_primary, record.term) if split else ()
+    chosen = (record.split == "chosen",) if split else ()
+    # Left in order, in step: what the one that fell had only in memory is on this disk.
+    stood_by = record.clean_stop and not record.lived_on
     return (
+        *chosen,
         side.serves,
         may_serve,
         *primary_first,
+        stood_by,
         record.term,
         record.was_primary,
         # Names compare downwards: the first in the alphabet leads.

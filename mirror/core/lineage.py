@@ -37,7 +37,18 @@ def alone(record: Record, node: str, fresh: str, *, forced: bool, covered: bool)
         forced=record.forced or forced,
         was_primary=record.was_primary or record.blank,
         out_of="",
+        split="chosen" if forced and record.split else record.split,
     )
+
+
+def disputed(record: Record) -> Record:
+    """A split brain was seen: this node serves no more until an administrator chooses."""
+    return replace(record, split="seen")
+
+
+def uncounted(record: Record) -> Record:
+    """`prim fullsync`: the index is not believed, so that nothing partial follows."""
+    return replace(record, lived_on=False)
 
 
 def out(record: Record, peer: str, session: str) -> Record:
@@ -52,6 +63,11 @@ def handed_over(record: Record, peer: str, session: str) -> Record:
 
 def stopped_alone(record: Record) -> Record:
     """Stopped in order without a peer in step: whoever may serve stays as it was."""
+    return replace(record, clean_stop=True)
+
+
+def stood_by(record: Record) -> Record:
+    """In step with a primary that is gone, and not to take over: all it acknowledged is here."""
     return replace(record, clean_stop=True)
 
 
@@ -94,6 +110,7 @@ def paired(record: Record, node: str, peer: str) -> Record:
         forced=False,
         was_primary=True,
         out_of="",
+        split="",
     )
 
 

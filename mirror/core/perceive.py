@@ -19,6 +19,7 @@ from mirror.vocabulary.events import (
     Drained,
     Event,
     EventKind,
+    FenceAnswered,
     LinkAlive,
     LinkLost,
     LinkUp,
@@ -28,19 +29,25 @@ from mirror.vocabulary.events import (
     Progressed,
     RecordNotPersisted,
     RecordPersisted,
+    ResourceChanged,
     Resumed,
     RootsIdentified,
     SourceInSync,
     Stalled,
+    SwitchSet,
+    SyncDue,
+    SyncedAgo,
     TargetInSync,
     WitnessAnswered,
     WitnessTold,
 )
-from mirror.vocabulary.facts import Hearing, Which, WitnessSays
+from mirror.vocabulary.facts import FenceSays, Hearing, Proof, Which, WitnessSays
+from mirror.vocabulary.said import say
 from mirror.vocabulary.states import SERVING, Goal, State
 from mirror.vocabulary.words import Word
 
 E = EventKind
+_BEGINNING = frozenset({State.STOP, State.STARTING, State.WAIT})
 _CLOSED = {
     Goal.STOP: E.CLOSED_TO_STOP,
     Goal.START: E.CLOSED_TO_START,
@@ -53,20 +60,28 @@ _VERDICT = {
     Verdict.WAIT: E.MUST_WAIT,
     Verdict.ASK_WITNESS: E.WITNESS_WANTED,
     Verdict.DENIED: E.WITNESS_DENIED,
+    Verdict.FENCE: E.FENCE_WANTED,
 }
 
 
-def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # noqa: C901, PLR0911, PLR0912 - one arm an event
+def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # noqa: C901, PLR0911, PLR0912, PLR0915 - one arm an event
     """Remember what happened; give the kind that the table is asked about, if any."""
     match event:
-        case PeerHeard(word):
-            context.peer_word, context.heard_ms = word, now_ms
+        case PeerHeard(word, ago_ms):
+            known = context.peer_word
+            another_life = known is not None and known.incarnation != word.incarnation
+            context.peer_began |= another_life or word.state in _BEGINNING
+            if context.swap_seen is None:
+                context.swap_seen = word.asks_swap
+            context.peer_word, context.heard_ms = word, now_ms - ago_ms
         case PlanDone() | PlanFailed():
             return _plan_ended(context, event, now_ms)
         case RecordPersisted(record):
             if record.current != context.record.current:
                 context.misfit = False
             context.record = record
+            if context.settings.node not in record.may_serve:
+                context.owes_out = ""
         case RecordNotPersisted(record, sentence):
             context.failure = sentence
             if record.out_of and context.settings.node not in record.may_serve:
@@ -85,6 +100,19 @@ def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # no
         case WitnessTold(done):
             context.witness_behind = not done
             context.witness_again_ms = now_ms + RETRY_MS
+        case FenceAnswered(done, sentence) if context.fence is FenceSays.CALLED:
+            context.failure, context.fence_again_ms = sentence, now_ms + RETRY_MS
+            context.fence = FenceSays.DONE if done else FenceSays.FAILED
+            if done:  # what it said before it went off is nobody's word now
+                context.heard_ms = context.alive_ms = None
+        case ResourceChanged(name, value):
+            context.resources[name] = value
+        case SwitchSet(name, on):
+            context.switches[name] = on
+        case SyncDue():
+            context.sync_due = context.state in {State.WAIT, State.JOINING}
+        case SyncedAgo(ago_ms):
+            context.synced_ms = now_ms - ago_ms
         case CheckpointReached(epoch):
             context.checkpoint = max(context.checkpoint, epoch)
         case Progressed(progress):
@@ -115,6 +143,8 @@ def _plan_ended(context: Context, event: PlanDone | PlanFailed, now_ms: int) -> 
     if event.plan_id != context.plan_id:
         return None  # of a plan that a newer one has ended
     context.plan_id = 0
+    if context.fence is FenceSays.CALLED:  # it ended without an answer
+        context.fence, context.fence_again_ms = FenceSays.FAILED, now_ms + RETRY_MS
     if isinstance(event, PlanFailed):
         context.failure = event.sentence
         context.retry_ms = now_ms + RETRY_MS
@@ -146,6 +176,8 @@ def _of_session(
             return None
         case LinkLost(_, reason):
             context.link, context.ready_for, context.failure = False, "", reason
+            if context.leading:
+                context.refusal = reason  # shown until the next try begins
             return E.LINK_LOST
         case SourceInSync():
             return E.IN_SYNC
@@ -157,7 +189,10 @@ def _of_session(
 def _resumed(context: Context, event: Resumed) -> EventKind | None:  # noqa: PLR0911 - a line a case
     """Choose where to go on after a restart of the control plane (design 3)."""
     context.goal = Goal.START
+    context.swap_seen = None
     saved, mode = event.saved_state, event.mode
+    if saved is State.UP:
+        return E.RESUMED_UP
     node = context.settings.node
     sole = context.record.may_serve == {node}
     if saved is State.STOP:
@@ -182,6 +217,7 @@ def _resumed(context: Context, event: Resumed) -> EventKind | None:  # noqa: PLR
             return E.RESUMED_SECOND
         # The primary goes on alone only after a full timeout without our heartbeats.
         if event.down_ms * 2 < context.settings.timeout_ms:
+            context.in_step = True
             return E.RESUMED_ORPHANED
     context.left_from = saved
     return E.RESUMED_BROKEN
@@ -189,6 +225,8 @@ def _resumed(context: Context, event: Resumed) -> EventKind | None:  # noqa: PLR
 
 def look(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - a line a state
     """Give the first thing that is so now and that this state wants to know."""
+    if context.settings.light and context.state is State.WAIT:
+        return _going_up(context, now_ms)
     match context.state:
         case State.WAIT | State.ORPHANED | State.FREEZING | State.SETTLING:
             return _electing(context, now_ms)
@@ -207,21 +245,33 @@ def look(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - 
             return None
 
 
-def _electing(context: Context, now_ms: int) -> EventKind | None:
+def _going_up(context: Context, now_ms: int) -> EventKind | None:
+    """A light module serves unless a failover rule keeps it waiting."""
+    context.look_at_hold(now_ms)
+    context.reason = context.held.reason if context.held is not None else ""
+    return E.MAY_SERVE if context.held is None and not context.plan_id else None
+
+
+def _electing(context: Context, now_ms: int) -> EventKind | None:  # noqa: C901, PLR0911, PLR0912 - a line a case
     state = context.state
     if state in {State.ORPHANED, State.SETTLING} and _goes_on(context, now_ms):
         return E.PEER_GOES_ON
+    if state is State.ORPHANED and _still_together(context, now_ms):
+        return E.PRIM_CONFIRMED
     refused = context.witness is WitnessSays.REFUSES
     if refused and state is State.WAIT and now_ms >= context.witness_again_ms:
         context.witness = WitnessSays.UNASKED
+    context.look_at_hold(now_ms)
     proof, case = context.case(now_ms)
     kind = _VERDICT[case.verdict]
+    if state is State.ORPHANED and _forbidden(context, proof.proof, now_ms):
+        return E.TAKEOVER_FORBIDDEN
     if state is State.SETTLING:
         return kind if kind is E.PEER_SERVES else None
     if kind in {E.MUST_WAIT, E.WITNESS_DENIED}:
         denied = kind is E.WITNESS_DENIED
         context.reason = (
-            f"The witness does not allow it: {context.failure}"
+            say("wait.witness", observed=context.failure)
             if denied
             else context.waiting_reason(proof.proof)
         )
@@ -230,18 +280,64 @@ def _electing(context: Context, now_ms: int) -> EventKind | None:
     context.row = f"{context.row.split('/')[0]}/{proof.row_id}/{case.row_id}"
     if state is State.FREEZING and now_ms - context.frozen_ms > context.settings.freeze_limit_ms:
         return kind if kind is E.MAY_SERVE else E.FREEZE_EXPIRED
+    if state is State.WAIT and kind is E.PEER_SERVES and _between_schedules(context):
+        context.reason = say("wait.syncat")
+        return None
+    if state is State.WAIT and kind is E.MUST_WAIT and proof.proof is Proof.DISPUTED:
+        return _remember_split(context)
     if kind is E.WITNESS_WANTED and (context.plan_id or now_ms < context.witness_again_ms):
         return None
     if kind is E.WITNESS_DENIED and state is State.WAIT:
         return None
+    if kind is E.FENCE_WANTED and not _fence_due(context, now_ms):
+        return None
     stays = kind is E.MUST_WAIT or (kind is E.PEER_SERVES and state is State.ORPHANED)
     return None if stays else kind
+
+
+def _remember_split(context: Context) -> EventKind | None:
+    """Have it recorded, once, that an administrator chooses."""
+    return None if context.plan_id or context.record.split == "seen" else E.SPLIT_UNDECIDED
+
+
+def _between_schedules(context: Context) -> bool:
+    """Tell whether a secondary that could join waits for its time; `second` is a time too."""
+    asked = context.intent.startswith("second")
+    return context.settings.syncat and not context.sync_due and not asked
+
+
+def _forbidden(context: Context, proof: Proof, now_ms: int) -> bool:
+    """Tell whether the primary is gone and this node may not follow it."""
+    gone = context.primary_out(now_ms) or context.hearing(now_ms) is Hearing.SILENT
+    return gone and (proof is Proof.FAILOVER_OFF or context.held is not None)
+
+
+def _fence_due(context: Context, now_ms: int) -> bool:
+    """Tell whether the agent is to be called: after its delay, and again when it failed.
+
+    Who serves shoots at once, as does whom etcd chose; the delay leaves them their turn.
+    """
+    if context.fence_due_ms is None:
+        first = context.state is State.FREEZING or context.granted_by_etcd()
+        context.fence_due_ms = now_ms + (0 if first else context.settings.fence_delay_ms)
+    due_ms = max(context.fence_due_ms, context.fence_again_ms)
+    return now_ms >= due_ms and not context.plan_id
+
+
+def _still_together(context: Context, now_ms: int) -> bool:
+    """Tell whether the primary was only silent: it is PRIM in our session, and the link stands."""
+    word = context.word_now(now_ms)
+    if word is None or word.state is not State.PRIM or context.plan_id or not context.link:
+        return False
+    return word.session == context.session and not context.peer_out()
 
 
 def _goes_on(context: Context, now_ms: int) -> bool:
     """Tell whether a living primary goes on, or asks to, without this secondary."""
     word = context.word_now(now_ms)
     if word is None or word.state not in SERVING or not context.session:
+        return False
+    if context.fence is FenceSays.CALLED:  # it may be off in a moment: were we out, nobody is left
         return False
     return word.asks_out == context.session or word.session != context.session
 
@@ -250,6 +346,9 @@ def _alone(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 
     word = context.word_now(now_ms)
     if word is None:
         return None
+    meets = word.state in SERVING or word.state is State.JOINING or word.record.split == "seen"
+    if meets and context.undecided(word):
+        return E.SPLIT_UNDECIDED
     if word.state in SERVING:
         return _two_serve(context, word)
     if context.leading:
@@ -283,9 +382,11 @@ def _judge_joining(context: Context, word: Word, now_ms: int) -> EventKind:
         return E.SPLIT_WON
     if row.source is Which.ME:
         context.refusal = ""
+        served = word.record.may_serve == {context.settings.peer}
+        context.superseded = (word.record.current, word.record.may_serve) if served else None
         return E.PEER_JOINS
-    refused = row.why if row.how is How.REFUSED else f"this node serves, but {row.why}"
-    context.refusal = f"{refused} (row {row.row_id})"
+    code = "reintegration.refused" if row.how is How.REFUSED else "reintegration.serves"
+    context.refusal = say(code, why=row.said, row=row.row_id)
     back_off(context, now_ms)
     return E.PEER_REFUSED
 
@@ -350,8 +451,11 @@ def _joining(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR091
 
 
 def _second(context: Context, now_ms: int) -> EventKind | None:
-    if context.peer_out():
+    word = context.word_now(now_ms)
+    if context.peer_out() or (word is not None and context.primary_fell(word)):
         return E.PEER_LEFT
     if _goes_on(context, now_ms):
         return E.PEER_GOES_ON
-    return E.PEER_LOST if context.hearing(now_ms) is Hearing.SILENT else None
+    if context.hearing(now_ms) is Hearing.SILENT:
+        return E.PEER_LOST
+    return E.SYNC_OVER if context.settings.syncat and not context.sync_due else None

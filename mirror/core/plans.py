@@ -10,7 +10,7 @@ from dataclasses import replace
 from mirror.core import lineage, scripts
 from mirror.core.automaton import Step
 from mirror.core.context import Context
-from mirror.core.generations import How
+from mirror.core.generations import COMMANDED_THERE, How
 from mirror.core.perceive import back_off
 from mirror.core.settings import OFFER_BACKOFF_MS
 from mirror.vocabulary.actions import (
@@ -20,6 +20,7 @@ from mirror.vocabulary.actions import (
     CloseDataPlane,
     CloseGateNow,
     EnsureDataPlane,
+    Fence,
     FreezeNow,
     KillApplication,
     Note,
@@ -32,13 +33,15 @@ from mirror.vocabulary.actions import (
     TakeAddress,
     TellWitness,
 )
-from mirror.vocabulary.facts import WitnessKind, WitnessSays
+from mirror.vocabulary.facts import FenceSays, Proof, WitnessKind, WitnessSays
 from mirror.vocabulary.record import Record
 from mirror.vocabulary.states import SERVING, Goal, ScreenWord, State
 from mirror.vocabulary.words import Offer
 
 Actions = list[PlanAction | Note]
 W, S = ScreenWord, State
+# What scripts are told, as their third argument.
+ACTIONS = {Goal.STOP: "stop", Goal.START: "stopstart", Goal.JOIN: "swap"}
 
 
 def build(step: Step, context: Context, now_ms: int) -> Actions:
@@ -70,13 +73,18 @@ def _roots(context: Context) -> tuple[tuple[str, str], ...]:
 def _alone_record(context: Context, now_ms: int) -> Record:
     """Give the record this node wants to go on with; the same one until it is used."""
     if context.wished is None:
-        _, case = context.case(now_ms)
-        forced = "FORCED" in case.verdict.name and not context.record.blank
+        proof, case = context.case(now_ms)
+        accepted = "FORCED" in case.verdict.name or proof.proof is Proof.RECENT
+        forced = accepted and not context.record.blank
         node, fresh = context.settings.node, context.fresh()
         held = context.record
         if context.damaged():  # forced: nothing partial may ever follow from this disk
             held = lineage.damaged(held)
+        if forced and context.disputed(now_ms):
+            held = lineage.disputed(held)
         covered = context.in_step
+        if context.wants_full_peer:
+            held, covered = lineage.uncounted(held), False
         context.wished = lineage.alone(held, node, fresh, forced=forced, covered=covered)
     return context.wished
 
@@ -122,6 +130,8 @@ def _lead(context: Context, _: int) -> Actions:
         full=offer.full,
         aside=offer.aside,
         generation=offer.generation,
+        commanded=offer.row in COMMANDED_THERE or context.record.forced,
+        trusts_before_s=context.peer_word.trusts_before_s if context.peer_word else 0,
     )
 
 
@@ -130,12 +140,19 @@ def _record_pair(context: Context, _: int) -> Actions:
     paired = lineage.paired(before, settings.node, settings.peer)
     actions = _record(context, paired)
     if settings.witness is WitnessKind.ETCD:  # SECOND re-enters last (design 10.3)
-        held = (before.current, before.may_serve)
-        actions.append(TellWitness(*held, paired.current, paired.may_serve, forced=False))
+        holds = [context.superseded] if context.superseded is not None else []
+        for held in (*holds, (before.current, before.may_serve)):
+            actions.append(TellWitness(*held, paired.current, paired.may_serve, forced=False))
+    context.superseded = None
     return actions
 
 
 def _tell_witness(context: Context, _: int) -> Actions:
+    """Say of the pair; who was not granted anything meanwhile has nothing to give back."""
+    if context.state is State.ORPHANED and context.witness is not WitnessSays.GRANTS:
+        return []
+    if context.settings.witness is not WitnessKind.ETCD:
+        return []
     record = context.record
     held = (record.current, record.may_serve)
     return [TellWitness(*held, *held, forced=False)]
@@ -172,6 +189,8 @@ def _record_in_sync(context: Context, _: int) -> Actions:
     done = lineage.synchronised(
         context.record, source, context.sync_generation, settings.node, settings.peer
     )
+    if context.trusts_before_s:
+        done = replace(done, forced=True)
     return [*_data("identify"), *_record(context, done, hidden=True)]
 
 
@@ -181,21 +200,35 @@ def _confirm_sync(context: Context, _: int) -> Actions:
 
 
 def _record_out(context: Context, _: int) -> Actions:
-    if not context.session or context.settings.node not in context.record.may_serve:
+    # A newer plan may have ended the one that was to record it, and the session with it.
+    session = context.session or context.owes_out
+    if not session or context.settings.node not in context.record.may_serve:
         return []  # out already
+    if context.peer_word is not None and context.peer_word.out_of(session):
+        return []  # the primary handed over: were both out, nobody could start again
     if context.state in SERVING:
         return []
     # A control plane that comes back too late to go on: the primary waits for this word.
     was_second = context.state is State.STOP and context.left_from in {S.SECOND, S.ORPHANED}
-    if not (context.in_step or was_second) and context.confirmed != context.session:
+    held_all = context.in_step or was_second or context.owes_out == session
+    if not held_all and context.confirmed != session:
         return []
-    return _record(context, lineage.out(context.record, context.settings.peer, context.session))
+    context.owes_out = session
+    return _record(context, lineage.out(context.record, context.settings.peer, session))
+
+
+def _record_stood_by(context: Context, _: int) -> Actions:
+    return _record(context, lineage.stood_by(context.record)) if context.complete() else []
+
+
+def _record_split(context: Context, _: int) -> Actions:
+    return _record(context, lineage.disputed(context.record))
 
 
 def _record_damaged(context: Context, _: int) -> Actions:
-    record = lineage.damaged(context.record)
-    if context.session and not record.blank:
-        record = lineage.out(record, context.settings.peer, context.session)
+    record, session = lineage.damaged(context.record), context.session or context.owes_out
+    if session and not record.blank:
+        record = lineage.out(record, context.settings.peer, session)
     return _record(context, record)
 
 
@@ -246,7 +279,7 @@ def _close_data(context: Context, _: int) -> Actions:
 def _poststop(context: Context, _: int) -> Actions:
     if context.goal is Goal.JOIN and not context.data_lost:
         return []
-    ending = RunScripts(scripts.after_stop(context.goal.value))
+    ending = RunScripts(scripts.after_stop(ACTIONS[context.goal]))
     actions: Actions = [KillApplication(scripts.STARTS), ending]
     if context.settings.automatic_reboot and context.goal is Goal.START and context.loops_ms:
         actions.append(RebootHost())
@@ -258,14 +291,15 @@ def _stop_scripts(context: Context, _: int) -> Actions:
     calls = (
         scripts.leave_for_swap(context.role)
         if swaps
-        else scripts.leave(context.role, context.goal.value)
+        else scripts.leave(context.role, ACTIONS[context.goal])
     )
     return [RunScripts(calls)]
 
 
 def _start_scripts(context: Context, _: int) -> Actions:
-    calls = scripts.enter(context.role, W.ALONE, "start")
-    context.role = W.ALONE
+    role = W.UP if context.settings.light else W.ALONE
+    calls = scripts.enter(context.role, role, "start")
+    context.role = role
     return [RunScripts(calls)]
 
 
@@ -276,12 +310,13 @@ def _kill(context: Context, _: int) -> Actions:
 
 
 def _restart_scripts(context: Context, _: int) -> Actions:
-    return [RunBackground(scripts.restart(context.role))]
+    return [RunBackground(scripts.restart(context.role, context.restart_extra))]
 
 
 def _prestart(context: Context, _: int) -> Actions:
     calls = scripts.enter(W.STOP, W.WAIT, "start")
     context.role, context.data_lost, context.roots = W.WAIT, False, None
+    context.wants_back = context.record.was_primary
     context.offer_backoff_ms, context.offer_after_ms = OFFER_BACKOFF_MS, 0
     return [RunScripts(calls)]
 
@@ -300,6 +335,11 @@ def _go_alone(context: Context, now_ms: int) -> Actions:
     return [CallData("go_alone", {"generation": GENERATION_OF_PLAN})]
 
 
+def _fence(context: Context, _: int) -> Actions:
+    context.fence = FenceSays.CALLED
+    return [Fence(context.settings.peer)]
+
+
 def _ask_swap(context: Context, _: int) -> Actions:
     context.asks_swap = context.fresh()
     return []
@@ -314,12 +354,13 @@ _BUILDERS: dict[Step, Callable[[Context, int], Actions]] = {
     Step.COVER: lambda _c, _n: _data("cover"),
     Step.IDENTIFY: lambda _c, _n: _data("identify"),
     Step.ASK_WITNESS: _ask_witness,
+    Step.FENCE: _fence,
     Step.SETTLE: _settle,
     Step.PART_SESSION: _part_session,
     Step.ADOPT: _adopt,
     Step.RECORD_ALONE: _record_alone,
     Step.MOUNT: lambda _c, _n: _data("serve", generation=GENERATION_OF_PLAN),
-    Step.TAKE_ADDRESS: lambda _c, _n: [TakeAddress()],
+    Step.TAKE_ADDRESS: lambda context, _: [TakeAddress(agreed=context.peer_out())],
     Step.RUN_START: _start_scripts,
     Step.FREEZE: lambda _c, _n: [FreezeNow()],
     Step.GO_ALONE: _go_alone,
@@ -333,6 +374,8 @@ _BUILDERS: dict[Step, Callable[[Context, int], Actions]] = {
     Step.CONFIRM_SYNC: _confirm_sync,
     Step.RECORD_OUT: _record_out,
     Step.RECORD_DAMAGED: _record_damaged,
+    Step.RECORD_SPLIT: _record_split,
+    Step.RECORD_STOOD_BY: _record_stood_by,
     Step.ASK_SWAP: _ask_swap,
     Step.RESTART_SCRIPTS: _restart_scripts,
     Step.CLOSE_GATE: lambda _c, _n: [CloseGateNow()],

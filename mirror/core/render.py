@@ -1,11 +1,11 @@
-"""The three tables as Markdown, for people: what tests/golden/automaton.md holds. Pure."""
+"""The tables as Markdown, for people: what tests/golden/automaton.md holds. Pure."""
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from mirror.core import automaton, election, generations
+from mirror.core import automaton, election, generations, light
 from mirror.core.automaton import STEP_MEANING, Outcome
-from mirror.vocabulary.facts import Hearing, Proof, Relation, Which, WitnessSays
+from mirror.vocabulary.facts import FenceSays, Hearing, Proof, Relation, Which, WitnessSays
 from mirror.vocabulary.states import MEANING, SHOWN, State
 
 WHOLE: tuple[frozenset[object], ...] = (
@@ -15,6 +15,7 @@ WHOLE: tuple[frozenset[object], ...] = (
     frozenset(Relation),
     frozenset(Which),
     frozenset(WitnessSays),
+    frozenset(FenceSays),
 )
 
 
@@ -32,7 +33,9 @@ def render() -> str:
         "## Who is the source\n",
         _table(_GENERATION_HEAD, (_generation(row) for row in generations.ROWS)),
         "## What happened, what next\n",
-        _table(("row", "state", "events", "then", "steps", "why"), _rows()),
+        _table(("row", "state", "events", "then", "steps", "why"), _rows(automaton.ROWS)),
+        "## What happened, what next: a light module\n",
+        _table(("row", "state", "events", "then", "steps", "why"), _rows(light.ROWS)),
         "## Steps\n",
         _table(("step", "meaning"), ((step.value, STEP_MEANING[step]) for step in automaton.Step)),
     ]
@@ -48,10 +51,15 @@ _PROOF_HEAD = (
     "hearing",
     "source",
     "sole",
+    "disputed",
+    "recent",
     "proof",
     "why",
 )
-_CASE_HEAD = ("row", "peer serves", "proof", "witness", "forced", "second", "verdict", "why")
+_CASE_HEAD = (
+    *("row", "held", "peer serves", "proof", "witness", "fence", "forced", "second"),
+    *("verdict", "why"),
+)
 _GENERATION_HEAD = (
     "row",
     "relation",
@@ -73,8 +81,8 @@ def _states() -> Iterable[Sequence[str]]:
         yield state.value, f"{word} ({readiness})", MEANING[state]
 
 
-def _rows() -> Iterable[Sequence[str]]:
-    for row in automaton.ROWS:
+def _rows(rows: Iterable[automaton.Row]) -> Iterable[Sequence[str]]:
+    for row in rows:
         then = row.then.value
         yield (
             row.row_id,
@@ -88,13 +96,14 @@ def _rows() -> Iterable[Sequence[str]]:
 
 def _proof(row: election.ProofRow) -> Sequence[str]:
     cells = (row.complete, row.in_step, row.failover_allowed, row.peer_out)
-    more = (row.hearing, row.source, row.sole)
+    more = (row.hearing, row.source, row.sole, row.disputed, row.recent)
     return (row.row_id, *map(_cell, (*cells, *more)), row.proof.name, row.why)
 
 
 def _case(case: election.Case) -> Sequence[str]:
-    cells = (case.peer_serves, case.proof, case.witness, case.forced, case.asked_second)
-    return (case.row_id, *map(_cell, cells), case.verdict.name, case.why)
+    cells = (case.held, case.peer_serves, case.proof, case.witness, case.fence)
+    more = (case.forced, case.asked_second)
+    return (case.row_id, *map(_cell, (*cells, *more)), case.verdict.name, case.why)
 
 
 def _generation(row: generations.Row) -> Sequence[str]:

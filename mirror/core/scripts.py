@@ -1,6 +1,6 @@
 """Which scripts run when, in SafeKit's order (reference 5). Pure.
 
-A role is what the scripts know of a node: STOP, WAIT, ALONE, PRIM or SECOND. Arguments of a
+A role is what the scripts know of a node: STOP, WAIT, ALONE, PRIM, SECOND or UP. Arguments of a
 script: the role it leaves, the role it enters, the action.
 """
 
@@ -12,6 +12,7 @@ W = ScreenWord
 START: dict[tuple[ScreenWord, ScreenWord], tuple[str, ...]] = {
     (W.STOP, W.WAIT): ("transition", "prestart"),
     (W.WAIT, W.ALONE): ("transition", "start_both", "start_prim", "start_sec"),
+    (W.WAIT, W.UP): ("transition", "start_both", "start_prim", "start_sec"),
     (W.WAIT, W.PRIM): ("transition", "start_both", "start_prim"),
     (W.WAIT, W.SECOND): ("transition", "start_both", "start_second", "start_sec"),
     (W.ALONE, W.PRIM): ("stop_sec", "transition"),
@@ -21,17 +22,20 @@ START: dict[tuple[ScreenWord, ScreenWord], tuple[str, ...]] = {
     (W.SECOND, W.WAIT): ("stop_sec", "stop_second", "stop_both", "transition"),
     # After a swap: start_both never stopped.
     (W.PRIM, W.SECOND): ("transition", "start_second", "start_sec"),
+    (W.ALONE, W.SECOND): ("transition", "start_second"),
 }
 STOP: dict[ScreenWord, tuple[str, ...]] = {
     W.PRIM: ("stop_prim", "stop_both"),
     W.ALONE: ("stop_sec", "stop_prim", "stop_both"),
     W.SECOND: ("stop_sec", "stop_second", "stop_both"),
+    W.UP: ("stop_sec", "stop_prim", "stop_both"),
 }
 # What these leave running is the application.
 STARTS = ("start_prim", "start_both", "start_second", "start_sec")
 FORCE = ("stop_sec", "stop_prim", "stop_second", "stop_both")
 RESTART: dict[ScreenWord, tuple[tuple[str, ...], tuple[str, ...]]] = {
     W.ALONE: (("stop_sec", "stop_prim", "stop_both"), ("start_both", "start_prim", "start_sec")),
+    W.UP: (("stop_sec", "stop_prim", "stop_both"), ("start_both", "start_prim", "start_sec")),
     W.PRIM: (("stop_prim", "stop_both"), ("start_both", "start_prim")),
     W.SECOND: (
         ("stop_sec", "stop_second", "stop_both"),
@@ -43,6 +47,15 @@ CLASSES: dict[ScreenWord, tuple[str, ...]] = {
     W.ALONE: ("prim", "both", "sec"),
     W.PRIM: ("prim", "both"),
     W.SECOND: ("second", "both", "sec"),
+    W.UP: ("prim", "both", "sec"),
+}
+
+# Classes of <check> that run in a role, beside "pre".
+CHECKERS: dict[ScreenWord, tuple[str, ...]] = {
+    W.ALONE: ("prim", "both"),
+    W.PRIM: ("prim", "both"),
+    W.SECOND: ("second", "both"),
+    W.UP: ("prim", "both"),
 }
 
 
@@ -54,11 +67,12 @@ def enter(leaves: ScreenWord, enters: ScreenWord, action: str) -> tuple[ScriptCa
 
 
 def leave(role: ScreenWord, action: str) -> tuple[ScriptCall, ...]:
-    """Stop everything: as the role asks, then each again with force."""
-    down = (role.value, W.WAIT.value, action)
-    graceful = tuple(ScriptCall(name, down) for name in STOP.get(role, ()))
-    forced = tuple(ScriptCall(name, down, forced=True) for name in FORCE)
-    return (*graceful, *forced)
+    """Stop everything: as the role asks, down to WAIT; then all of it with force, down to STOP."""
+    graceful = STOP.get(role, ())
+    down, out = (role.value, W.WAIT.value, action), (W.WAIT.value, W.STOP.value, action)
+    names = (*graceful, "transition") if graceful else ()
+    forced = tuple(ScriptCall(name, out, forced=True) for name in FORCE)
+    return (*(ScriptCall(name, down) for name in names), *forced)
 
 
 def leave_for_swap(role: ScreenWord) -> tuple[ScriptCall, ...]:
@@ -76,9 +90,12 @@ def after_stop(action: str) -> tuple[ScriptCall, ...]:
     return (ScriptCall("poststop", arguments), ScriptCall("transition", arguments))
 
 
-def restart(role: ScreenWord) -> tuple[ScriptCall, ...]:
-    """Stop (gracefully, then forced) and start again what the role runs."""
+def restart(role: ScreenWord, extra: tuple[str, ...] = ()) -> tuple[ScriptCall, ...]:
+    """Stop (gracefully, then forced) and start again what the role runs.
+
+    extra: arguments after the three, such as `-Services "a, b"` for a targeted restart.
+    """
     stops, starts = RESTART.get(role, ((), ()))
-    arguments = (role.value, role.value, "restart")
+    arguments = (role.value, role.value, "restart", *extra)
     both = [ScriptCall(name, arguments, forced) for name in stops for forced in (False, True)]
     return (*both, *(ScriptCall(name, arguments) for name in starts))

@@ -2,9 +2,12 @@
 
 from mirror.core.context import Context
 from mirror.vocabulary.actions import Log, SetResource
-from mirror.vocabulary.events import EventKind
+from mirror.vocabulary.events import CommandAsked, EventKind
 from mirror.vocabulary.states import SHOWN, Readiness, ScreenWord, State
 from mirror.vocabulary.words import Word
+
+RULE = "rule"  # identity of a command that a failover rule asked for: rule:LABEL
+RESOURCES_MAX = 32  # a word is one datagram
 
 
 def word_of(context: Context) -> Word:
@@ -21,15 +24,33 @@ def word_of(context: Context) -> Word:
         promises_out=context.promises_out,
         damaged=context.damaged(),
         wants_full=context.intent == "second fullsync",
+        trusts_before_s=context.trusts_before_s,
         asks_swap=context.asks_swap,
         incarnation=context.incarnation,
         refusal=context.refusal,
+        resources=_for_peer(context),
     )
 
 
+def _for_peer(context: Context) -> tuple[tuple[str, str], ...]:
+    """Give what the rules, which are the same there, look at on this node."""
+    wanted = context.settings.rules.remote
+    if not wanted:
+        return ()
+    found = [
+        (name, value)
+        for name, value in sorted(context.resources.items())
+        if name in wanted or f"{name.partition('.')[0]}." in wanted
+    ]
+    return tuple(found[:RESOURCES_MAX])
+
+
 def shown(context: Context) -> tuple[ScreenWord, Readiness]:
-    """Give SafeKit's word and readiness; a swap is shown as the PRIM it still is."""
-    return SHOWN[context.state]
+    """Give SafeKit's word and readiness; WAIT is in movement until its checkers have spoken."""
+    word, readiness = SHOWN[context.state]
+    if context.state is State.WAIT and context.held is not None and context.held.initial:
+        readiness = Readiness.TRANSIENT
+    return word, readiness
 
 
 def state_line(before: State, context: Context, kind: EventKind, row_id: str) -> Log:
@@ -60,30 +81,67 @@ def remote_line(word: str, readiness: str) -> Log:
     return Log("E", "heart", f"Remote state {word} {readiness}")
 
 
-def action_line(kind: EventKind, context: Context) -> Log | None:  # noqa: PLR0911 - one line a case
+def action_line(kind: EventKind, context: Context) -> Log | None:  # noqa: C901, PLR0911, PLR0912 - one line a case
     """`Action alone called by heart: no heartbeat` and its like, before the change."""
     why = "remote stop" if context.peer_out() else "no heartbeat"
     if kind is EventKind.MAY_SERVE:
         if context.state in {State.ORPHANED, State.FREEZING}:
+            if context.settings.watch and context.state is State.ORPHANED:
+                why += f"; what {context.settings.peer} wrote last may be missing here"
             return Log("E", "heart", f"Action alone called by heart: {why}", {"row": context.row})
+        if context.row.endswith("E12"):
+            return Log("E", "rfsplug", "Action start called by syncdelta", {"row": context.row})
         verb = "prim" if context.intent else "start"
         return Log("E", "heart", f"Action {verb} called by heart", {"row": context.row})
     if kind is EventKind.SPLIT_WON:
         return Log("E", "heart", "Split brain recovery: staying alone", {"row": context.row})
+    if kind is EventKind.SPLIT_UNDECIDED:
+        return Log("E", "heart", "Split brain: an administrator chooses", {"row": context.row})
+    if kind is EventKind.SYNC_OVER:
+        return Log("E", "rfsplug", "Synchronised: waiting for the next time of syncat")
     if kind is EventKind.SPLIT_LOST:
         return Log("E", "heart", "Split brain recovery: exiting alone", {"row": context.row})
     if kind in {EventKind.PLAN_FAILED, EventKind.DATA_PLANE_LOST, EventKind.DATA_FAULT}:
         return Log("C", "heart", context.failure or kind.value.lower(), {"state": context.state})
     if kind is EventKind.PEER_REFUSED:
         return Log("E", "rfsplug", f"Reintegration refused: {context.refusal}")
+    if kind is EventKind.TAKEOVER_FORBIDDEN:
+        label = context.held.label if context.held is not None else "failover-off"
+        return Log("E", "heart", f"Action stopstart from failover rule {label}")
+    if kind is EventKind.LINK_LOST and context.leading:
+        return Log("E", "reintegre", f"Reintegration ended early: {context.failure}")
+    if kind is EventKind.LINK_LOST and context.state in {State.PRIM, State.SECOND}:
+        return link_line(context.failure)
     if kind is EventKind.IN_SYNC:
         return Log("E", "reintegre", "Reintegration ended (synchronize)")
     return None
 
 
+def link_line(reason: str) -> Log:
+    """`Link lost: No space left on device`, whichever of the two noticed first."""
+    return Log("E", "nfsbox", f"Link lost: {reason}")
+
+
+def command_line(command: CommandAsked, row_id: str) -> Log:
+    """`Action stop called by administrator`, `Action wait from failover rule t_web`."""
+    source, _, label = command.identity.partition(":")
+    if source == RULE:
+        text = f"Action {command.verb} from failover rule {label}"
+    else:
+        text = f"Action {command.verb} called by {command.identity or 'administrator'}"
+    return Log("E", "heart", text, {"row": row_id})
+
+
+IN_STEP_ONCE = frozenset(
+    {State.PRIM, State.SECOND, State.FREEZING, State.ORPHANED, State.SETTLING}
+)
+
+
 def safety(context: Context) -> str:  # noqa: PLR0911 - one line a sentence
     """Answer "is the data safe?" in the console's sentence, true at this second."""
     node, peer = context.settings.node, context.settings.peer
+    if context.settings.watch and context.state in IN_STEP_ONCE:
+        return _safety_of_watch(context)
     match context.state:
         case State.PRIM | State.SECOND:
             return "Both nodes hold everything. Either one may be lost."
@@ -98,17 +156,33 @@ def safety(context: Context) -> str:  # noqa: PLR0911 - one line a sentence
             return f"{node} is catching up. Until then only {peer} is complete."
         case State.FREEZING | State.ORPHANED | State.SETTLING:
             return "Both nodes hold everything; the link between them is lost."
+        case _ if context.settings.light:
+            return "A light module replicates nothing: its data are where they are."
         case _:
             if context.complete():
                 return f"{node} holds everything that it knows of; nobody serves here."
             return context.reason or f"{node} does not hold everything."
 
 
+def _safety_of_watch(context: Context) -> str:
+    peer = context.settings.peer
+    match context.state:
+        case State.PRIM:
+            return f"Copies are asynchronous: {peer} follows, and may lack what was written last."
+        case State.SECOND:
+            return f"Copies are asynchronous: what {peer} wrote last may be missing here."
+        case _:
+            return "The link is lost; what was written last is on one node alone."
+
+
 def resources(context: Context) -> tuple[SetResource, ...]:
     """Give the resources of SafeKit that follow from the state."""
     word, readiness = shown(context)
+    local = SetResource("state.local", f"{word} {readiness}")
+    if context.settings.light:
+        return (local,)
     return (
-        SetResource("state.local", f"{word} {readiness}"),
+        local,
         SetResource("rfs.uptodate", "up" if context.complete() else "down"),
         SetResource("rfs.degraded", "down"),
     )

@@ -77,6 +77,13 @@ class WatchProcesses:
 
 
 @dataclass(frozen=True, slots=True)
+class RunCheckers:
+    """Run the checkers of these classes from now on (pre, prim, second, both), and no others."""
+
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunBackground:
     """Run scripts after those that run or wait already; nothing waits for them."""
 
@@ -121,7 +128,12 @@ class KillApplication:
 
 @dataclass(frozen=True, slots=True)
 class TakeAddress:
-    """Take the virtual addresses."""
+    """Take the virtual addresses.
+
+    agreed: the other node had them until now, gave them back, and said so.
+    """
+
+    agreed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +176,13 @@ class TellWitness:
 
 
 @dataclass(frozen=True, slots=True)
+class Fence:
+    """Have the other host switched off, and verify it; gives FenceAnswered."""
+
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
 class EnsureDataPlane:
     """Start the data plane's process unless it runs, and be connected to it."""
 
@@ -199,6 +218,7 @@ PlanAction = (
     | PersistRecord
     | AskWitness
     | TellWitness
+    | Fence
     | EnsureDataPlane
     | CloseDataPlane
     | ClearDeadMount
@@ -224,6 +244,7 @@ Note = (
     | SetResource
     | ShowState
     | WatchProcesses
+    | RunCheckers
     | RunBackground
     | FreezeNow
     | CloseGateNow

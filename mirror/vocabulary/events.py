@@ -33,6 +33,7 @@ class EventKind(StrEnum):
     RESUMED_SECOND = "RESUMED_SECOND"
     RESUMED_ORPHANED = "RESUMED_ORPHANED"
     RESUMED_BROKEN = "RESUMED_BROKEN"
+    RESUMED_UP = "RESUMED_UP"
     # what this node undertook
     PLAN_DONE = "PLAN_DONE"
     PLAN_FAILED = "PLAN_FAILED"
@@ -44,6 +45,8 @@ class EventKind(StrEnum):
     MUST_WAIT = "MUST_WAIT"
     WITNESS_WANTED = "WITNESS_WANTED"
     WITNESS_DENIED = "WITNESS_DENIED"
+    FENCE_WANTED = "FENCE_WANTED"
+    TAKEOVER_FORBIDDEN = "TAKEOVER_FORBIDDEN"
     PEER_SERVES = "PEER_SERVES"
     # what the peer said, as a source sees it
     PEER_JOINS = "PEER_JOINS"
@@ -52,11 +55,13 @@ class EventKind(StrEnum):
     PEER_PARTED = "PEER_PARTED"
     SPLIT_WON = "SPLIT_WON"
     SPLIT_LOST = "SPLIT_LOST"
+    SPLIT_UNDECIDED = "SPLIT_UNDECIDED"
     # what the peer said, as a target sees it
     OFFER_HEARD = "OFFER_HEARD"
     PRIM_CONFIRMED = "PRIM_CONFIRMED"
     PEER_GOES_ON = "PEER_GOES_ON"
     PEER_LEFT = "PEER_LEFT"
+    SYNC_OVER = "SYNC_OVER"
     PEER_LOST = "PEER_LOST"
     # the data plane
     LINK_LOST = "LINK_LOST"
@@ -156,9 +161,10 @@ class WitnessTold:
 
 @dataclass(frozen=True, slots=True)
 class PeerHeard:
-    """A heartbeat of the peer, authenticated and not older than any before."""
+    """A heartbeat of the peer, authenticated and not older than any before; so long ago."""
 
     word: Word
+    ago_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +246,46 @@ class Ticked:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceChanged:
+    """A checker, a script or a network set a resource. value: init, up, down or unknown.
+
+    name: class.id, as `tcp.web`. by: who says so, for the module log; "" says nothing there.
+    """
+
+    name: str
+    value: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchSet:
+    """`errd|checker|failover on|off`, asked now or kept from an earlier run."""
+
+    name: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SyncDue:
+    """The schedule of `syncat` names this minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedAgo:
+    """How long before now this node was last in step, as a file of an earlier run says."""
+
+    ago_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FenceAnswered:
+    """The fencing agent ended. done: the other host is verified to be off."""
+
+    done: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resumed:
     """The control plane was started again over a module that may be running.
 
@@ -277,6 +323,11 @@ Event = (
     | DataPlaneLost
     | CheckpointReached
     | Progressed
+    | ResourceChanged
+    | SwitchSet
+    | SyncDue
+    | SyncedAgo
+    | FenceAnswered
     | Stalled
     | Ticked
     | Resumed

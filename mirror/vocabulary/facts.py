@@ -22,6 +22,16 @@ class WitnessSays(StrEnum):
     REFUSES = "refuses"  # or cannot be reached: then the other node may have been granted
 
 
+class FenceSays(StrEnum):
+    """What is known of the other host's power, for going on or starting out of silence."""
+
+    NOT_NEEDED = "not needed"  # none configured, or the peer is known to go on nowhere
+    UNASKED = "unasked"
+    CALLED = "called"  # the agent runs: the host may go off at any moment
+    DONE = "done"  # verified to be off
+    FAILED = "failed"
+
+
 class WitnessKind(StrEnum):
     """Which witness the configuration names."""
 
@@ -65,6 +75,8 @@ class ProofFacts:
     sole: nobody else is in that set.
     source: the generations table names it (only known when the peer is heard).
     failover_allowed: it may go on without the administrator.
+    disputed: both nodes went on alone, and an administrator is to choose (policy="ask").
+    recent: not known to be current, but consistent, and in step less than `syncdelta` ago.
     """
 
     hearing: Hearing
@@ -74,6 +86,8 @@ class ProofFacts:
     sole: bool
     source: bool
     failover_allowed: bool
+    disputed: bool
+    recent: bool
 
 
 class Proof(StrEnum):
@@ -87,17 +101,24 @@ class Proof(StrEnum):
     PEER_IS_SOURCE = "the other node has newer data and will start first"
     PEER_MAY_HOLD_NEWER = "the other node may have newer data and does not answer"
     FAILOVER_OFF = "failover is off: an administrator decides"
+    DISPUTED = "split brain: both nodes changed data alone, an administrator chooses"
+    RECENT = "the last synchronisation is younger than syncdelta"
 
 
 @dataclass(frozen=True, slots=True)
 class ElectionFacts:
-    """May I serve (core/election.py, CASES). forced: an administrator said `prim`."""
+    """May I serve (core/election.py, CASES). forced: an administrator said `prim`.
+
+    held: a failover rule keeps this node waiting, or a resource that one looks at is not known.
+    """
 
     peer_serves: bool
     proof: Proof
     witness: WitnessSays
     forced: bool
     asked_second: bool
+    held: bool
+    fence: FenceSays
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ class Record:
     was_primary: its role when both were last in step.
     out_of: the session it gave up; with it this node promises not to serve in that session.
     roots: (directory, identity) of each replicated directory.
+    split: "seen" while an administrator has to choose after a split brain (policy="ask"),
+        "chosen" when this side was; "" otherwise.
     """
 
     current: str = ""
@@ -44,6 +46,7 @@ class Record:
     was_primary: bool = False
     out_of: str = ""
     roots: tuple[tuple[str, str], ...] = ()
+    split: str = ""
 
     @property
     def blank(self) -> bool:
@@ -68,6 +71,7 @@ def record_to_map(record: Record) -> dict[str, Any]:
         "was_primary": record.was_primary,
         "out_of": record.out_of,
         "roots": [list(root) for root in record.roots],
+        "split": record.split,
     }
 
 

@@ -25,6 +25,9 @@ class State(StrEnum):
     ORPHANED = "ORPHANED"
     LEAVING = "LEAVING"
     CLOSING = "CLOSING"
+    # of a light module
+    GOING_UP = "GOING_UP"
+    UP = "UP"
 
 
 class ScreenWord(StrEnum):
@@ -35,6 +38,7 @@ class ScreenWord(StrEnum):
     ALONE = "ALONE"
     PRIM = "PRIM"
     SECOND = "SECOND"
+    UP = "UP"
     UNKNOWN = "UNKNOWN"
 
 
@@ -63,6 +67,8 @@ MEANING: dict[State, str] = {
     State.ORPHANED: "was SECOND and the link is lost: it finds out whether the primary lives",
     State.LEAVING: "the application is being stopped, the address given back, changes drained",
     State.CLOSING: "nothing runs any more: recorded, said to the peer, unmounted",
+    State.GOING_UP: "light module: the scripts that start the application run",
+    State.UP: "light module: the application runs, its checkers watch it",
 }
 
 # What the application may be doing decides who else may start: only these may answer clients.
@@ -93,7 +99,12 @@ SHOWN: dict[State, tuple[ScreenWord, Readiness]] = {
     State.ORPHANED: (ScreenWord.SECOND, Readiness.TRANSIENT),
     State.LEAVING: (ScreenWord.WAIT, Readiness.TRANSIENT),
     State.CLOSING: (ScreenWord.WAIT, Readiness.TRANSIENT),
+    State.GOING_UP: (ScreenWord.UP, Readiness.TRANSIENT),
+    State.UP: (ScreenWord.UP, Readiness.READY),
 }
+
+# A light module has no peer and no data, so these never meet the table of a mirror.
+LIGHT_ONLY = frozenset({State.GOING_UP, State.UP})
 
 
 class Goal(StrEnum):

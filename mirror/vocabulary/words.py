@@ -32,7 +32,10 @@ class Word:
     asks_out: the session whose secondary is asked to go out, because changes are frozen.
     promises_out: the session it is out of although its disk could not record that; kept as long
         as this control plane runs, and after it a start never serves without hearing the peer.
+    trusts_before_s: with wants_full: files not modified since then are equal, an administrator
+        says (`secondforce`); 0: nothing is taken on trust.
     incarnation: drawn by the control plane when it started.
+    resources: (name, state) of what the other node's failover rules look at; both have the same.
     """
 
     state: State
@@ -45,9 +48,11 @@ class Word:
     damaged: bool = False
     clean: bool = False
     wants_full: bool = False
+    trusts_before_s: int = 0
     asks_swap: str = ""
     incarnation: str = ""
     refusal: str = ""
+    resources: tuple[tuple[str, str], ...] = ()
 
     def out_of(self, session: str) -> bool:
         """Tell whether this node promises not to serve in `session`."""
@@ -70,9 +75,11 @@ def word_to_map(word: Word) -> dict[str, Any]:
         "damaged": word.damaged,
         "clean": word.clean,
         "wants_full": word.wants_full,
+        "trusts_before_s": word.trusts_before_s,
         "asks_swap": word.asks_swap,
         "incarnation": word.incarnation,
         "refusal": word.refusal,
+        "resources": [list(one) for one in word.resources],
     }
 
 
@@ -91,8 +98,10 @@ def word_from_map(values: Mapping[str, Any]) -> Word:
         damaged=values.get("damaged") is True,
         clean=values.get("clean") is True,
         wants_full=values.get("wants_full") is True,
+        trusts_before_s=_seconds(values.get("trusts_before_s", 0)),
         incarnation=_text(values, "incarnation"),
         refusal=_text(values, "refusal"),
+        resources=_resources(values.get("resources")),
         **texts,
     )
 
@@ -101,6 +110,25 @@ def _text(values: Mapping[str, Any], name: str) -> str:
     value = values.get(name, "")
     if not isinstance(value, str):
         raise ValueError(f"word field {name}: {value!r}")  # noqa: TRY004 - foreign data, one error
+    return value
+
+
+def _resources(values: object) -> tuple[tuple[str, str], ...]:
+    if values is None:
+        return ()  # of a version that has no rules
+    found = []
+    for value in values if isinstance(values, list | tuple) else (values,):
+        match value:
+            case [str(name), str(state)]:
+                found.append((name, state))
+            case _:
+                raise ValueError(f"resources: {value!r}")
+    return tuple(found)
+
+
+def _seconds(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 40:
+        raise ValueError(f"word field trusts_before_s: {value!r}")
     return value
 
 

@@ -5,9 +5,7 @@ The data plane has the same rules in C (native/link/handshake.c); golden vectors
 
 from dataclasses import dataclass
 
-from mirror.wire.schema import PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, Refusal
-
-FEATURES = 0  # bits of Hello's field; version 1 has none
+from mirror.wire.schema import FEATURES, PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ OURS = Versions(PROTOCOL_VERSION_OLDEST, PROTOCOL_VERSION)
 
 
 def negotiate(
-    theirs: Versions, their_features: int, *, ours: Versions = OURS, features: int = FEATURES
+    theirs: Versions, their_features: int, *, ours: Versions = OURS, features: int = int(FEATURES)
 ) -> Agreed | Refused:
     """Take the newest version both speak, and the features both have.
 

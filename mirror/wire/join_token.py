@@ -1,6 +1,8 @@
 """The one-time token with which a node joins: where to ask, whom to believe, what to say. Pure.
 
-One word that survives being read aloud badly but pasted well: `mirror1.` and base64url of
+Either node makes it: a node of the cluster, for the new one to ask it (`mirror1.`), or the new
+node, for one of the cluster to take it in (`mirror1new.`). One word that survives being read aloud
+badly but pasted well: that prefix, and base64url of
 
     1 byte   length of the address
     n bytes  address, ASCII
@@ -17,6 +19,8 @@ from dataclasses import dataclass, field
 from mirror.errors import TokenRefused
 
 PREFIX = "mirror1."
+PREFIX_NEW = "mirror1new."
+PREFIXES = (PREFIX, PREFIX_NEW)
 FINGERPRINT_BYTES = 32
 SECRET_BYTES = 16
 FIXED_BYTES = 1 + 2 + FINGERPRINT_BYTES + SECRET_BYTES
@@ -24,12 +28,16 @@ FIXED_BYTES = 1 + 2 + FINGERPRINT_BYTES + SECRET_BYTES
 
 @dataclass(frozen=True, slots=True)
 class JoinToken:
-    """What a token says. The secret is never shown by repr."""
+    """What a token says. The secret is never shown by repr.
+
+    of_new_node: who made it is in no cluster yet, and waits to be taken in.
+    """
 
     address: str
     port: int
     fingerprint: bytes
     secret: bytes = field(repr=False)
+    of_new_node: bool = False
 
     def encode(self) -> str:
         """Write the token."""
@@ -39,7 +47,8 @@ class JoinToken:
         assert len(self.secret) == SECRET_BYTES
         raw = bytes([len(address)]) + address + self.port.to_bytes(2, "big")
         raw += self.fingerprint + self.secret
-        return PREFIX + base64.urlsafe_b64encode(raw).decode().rstrip("=")
+        prefix = PREFIX_NEW if self.of_new_node else PREFIX
+        return prefix + base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def new_secret() -> bytes:
@@ -49,10 +58,9 @@ def new_secret() -> bytes:
 
 def decode_token(text: str) -> JoinToken:
     """Read a token. Raises: TokenRefused (MIR-115); the sentence never repeats the token."""
-    body = text.strip()
-    if not body.startswith(PREFIX):
-        raise TokenRefused(observed=f"it does not begin with {PREFIX}")
-    body = body.removeprefix(PREFIX)
+    prefix, dot, body = text.strip().partition(".")
+    if prefix + dot not in PREFIXES:
+        raise TokenRefused(observed=f"it does not begin with {' or '.join(PREFIXES)}")
     try:
         raw = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
@@ -66,5 +74,9 @@ def decode_token(text: str) -> JoinToken:
     port = int.from_bytes(raw[end : end + 2], "big")
     rest = raw[end + 2 :]
     return JoinToken(
-        address.decode("ascii"), port, rest[:FINGERPRINT_BYTES], rest[FINGERPRINT_BYTES:]
+        address.decode("ascii"),
+        port,
+        rest[:FINGERPRINT_BYTES],
+        rest[FINGERPRINT_BYTES:],
+        of_new_node=prefix + dot == PREFIX_NEW,
     )

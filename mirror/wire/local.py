@@ -5,7 +5,7 @@ data planes of one host. Pure: no socket here. Never used between nodes (see wir
 
     request {"v": 1, "id": 7, "do": "state", ...}
     reply   {"v": 1, "id": 7, "ok": true, ...}
-            {"v": 1, "id": 7, "ok": false, "error": {"code", "sentence", "exit_code"}}
+            {"v": 1, "id": 7, "ok": false, "error": {"code", "sentence", "exit_code", "facts"}}
     event   {"v": 1, "event": "state_changed", ...}
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 import msgpack
 
 from mirror.errors import LocalCallFailed, LocalMessageRefused, MirrorError
+from mirror.vocabulary.said import facts_of
 
 VERSION = 1
 LENGTH_PREFIX_BYTES = 4
@@ -49,7 +50,12 @@ def reply(message_id: int, /, **fields: Any) -> Message:
 
 def reply_error(message_id: int, error: MirrorError, /) -> Message:
     """Build the reply of a request that was refused or failed."""
-    said = {"code": error.code, "sentence": str(error), "exit_code": error.exit_code}
+    said = {
+        "code": error.code,
+        "sentence": str(error),
+        "exit_code": error.exit_code,
+        "facts": facts_of(error),
+    }
     return {"v": VERSION, "id": message_id, "ok": False, "error": said}
 
 
@@ -69,6 +75,7 @@ def raise_if_error(message: Message) -> Message:
         remote_code=str(said.get("code", "MIR-303")),
         remote_sentence=str(said.get("sentence", "refused without a reason (MIR-303)")),
         remote_exit_code=int(said.get("exit_code", LocalCallFailed.exit_code)),
+        remote_facts=said.get("facts"),
     )
 
 

@@ -8,6 +8,7 @@ import re
 
 from mirror.wire.fields import INTEGER_BYTES, MESSAGE_FIELDS, Field, size_bytes_min
 from mirror.wire.schema import (
+    FEATURES,
     FRAME_HEADER_BYTES,
     LANE_NUMBERS,
     LIST_COUNT_MAX,
@@ -30,6 +31,7 @@ CONSTANTS = {
     "MN_FRAME_HEADER_BYTES": FRAME_HEADER_BYTES,
     "MN_PAYLOAD_BYTES_MAX": PAYLOAD_BYTES_MAX,
     "MN_LIST_COUNT_MAX": LIST_COUNT_MAX,
+    "MN_FEATURES": int(FEATURES),
 }
 
 PROTOTYPES = """\

@@ -20,7 +20,7 @@ A code is never reused: what is withdrawn becomes `Retired`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum, IntFlag, StrEnum
 
 PROTOCOL_VERSION = 1
 PROTOCOL_VERSION_OLDEST = 1
@@ -58,6 +58,16 @@ class Refusal(IntEnum):
     LANE = 4  # no such lane, or that one is connected already
     BUSY = 5  # a worker of the old session has not finished (design 8): ask again
     REQUEST = 6  # a request made after Welcome cannot be done
+
+
+class Feature(IntFlag):
+    """Bits of Hello and Welcome: what may be said only when both ends have it."""
+
+    KEPT = 1  # versions kept aside are listed, read and removed over the link
+    VERIFY = 2  # a pair in step is compared
+
+
+FEATURES = Feature.KEPT | Feature.VERIFY
 
 
 class Coder(StrEnum):
@@ -111,7 +121,7 @@ STRUCTS: dict[str, str] = {
     "Entry":  "name:name id:id kind:u32",
     # a place of the dirty index; kind as PlaceKind; parent and hint help to find id again
     "Place":  "kind:u8 root:u8 id:id region:u64 name:bytes parent:id hint:bytes",
-    "Root":   "root:u8 id:id",
+    "Root":   "root:u8 id:id begun:u64 stable:u64",
     "Xattr":  "name:text value:bytes",
     "Step":   "name:name",
     # an object to attach: mode has the type bits; search 1: it may stand at a name that is not
@@ -121,6 +131,9 @@ STRUCTS: dict[str, str] = {
     "Wanted": "id:id parent:id hint:bytes path:list:Step",
     # flags: append, immutable and nodump of FS_IOC; xattrs: all but trusted.mirror.*
     "Attributes": "id:id mode:u32 uid:u32 gid:u32 atime_ns:i64 mtime_ns:i64 flags:u32 xattrs:list:Xattr",
+    # an object as it is at the target: found 0, there is none and the rest says nothing; target is
+    # the text of a symbolic link; flags and xattrs as in Attributes
+    "Seen": "found:u8 mode:u32 uid:u32 gid:u32 mtime_ns:i64 rdev:u64 flags:u32 target:bytes xattrs:list:Xattr",
 }
 
 MESSAGES: tuple[Message, ...] = (
@@ -158,7 +171,8 @@ MESSAGES: tuple[Message, ...] = (
     Message(0x37, "Outcomes",      S, CONTROL, Y, "error:i32 outcomes:bytes", "", 1, "a byte an object. Attach: 0 was there, 1 moved, 2 linked, 3 made new, 4 adopted (no identity before), 5 there, but not complete, 6 not now. Find, SetAll: 0 done, 1 there is none, 2 done, its mode, owner or extended attributes were others"),
     Message(0x38, "SetAll",        P, CONTROL, Y, "root:u8 objects:list:Attributes", "Outcomes", 1, "all attributes of these objects, which are complete now"),
     Message(0x39, "EmptyStash",    P, CONTROL, Y, "root:u8", "Ack", 1, "names are equal: what is left in the stash is kept aside or removed"),
-    Message(0x3C, "Roots",         P, CONTROL, Y, "full:u8 roots:list:Root", "Ack", 1, "first on CONTROL: the identities of the replicated directories; with full the target adopts them, else ESTALE when its own differ"),
+    Message(0x3C, "Roots",         P, CONTROL, Y, "full:u8 roots:list:Root", "RootsHeld", 1, "first on CONTROL: the replicated directories, and the marks of their disks: the last checkpoint begun there, and the last known to be on both; with full the target adopts the identities, else ESTALE when its own differ"),
+    Message(0x3F, "RootsHeld",     S, CONTROL, Y, "error:i32 roots:list:Root", "", 1, "the same of the target: a disk that has begun less than the other knows to be on both was restored from a snapshot"),
     Message(0x3A, "EndSync",       P, CONTROL, Y, "generation:id checkpoint:u64 record:bytes", "Ack", 1, "both disks hold everything: the target makes its record durable"),
     Message(0x3B, "Find",          P, CONTROL, Y, "root:u8 search:u8 objects:list:Wanted", "Outcomes", 1, "the target shall know these by identity, and be able to write them; search 1: by a scan of its tree if need be"),
     Message(0x3D, "KeepAside",     P, CONTROL, Y, "root:u8 id:id", "Ack", 1, "the data of this file is about to be overwritten: its present version is kept aside; ENOSPC ends the reintegration"),
@@ -169,6 +183,16 @@ MESSAGES: tuple[Message, ...] = (
     Message(0x42, "CopyBlock",     P, COPY,    N, "root:u8 id:id offset_bytes:u64 hole_bytes:u64 data:bytes", "Ack", 1, "bytes that differ, or a hole when data is empty"),
     Message(0x43, "ReadRange",     P, COPY,    N, "root:u8 id:id offset_bytes:u64 size_bytes:u32", "Bytes", 1, "the target's own bytes, for verification and the list of differences"),
     Message(0x44, "Bytes",         S, COPY,    N, "error:i32 data:bytes", "", 1, "as read"),
+
+    Message(0x50, "ListKept",      P, CONTROL, Y, "root:u8 cursor:u64", "KeptPage", 1, "feature 1: what this node kept aside of a directory; cursor 0 begins"),
+    Message(0x51, "KeptPage",      S, CONTROL, Y, "error:i32 lines:bytes next:u64", "", 1, "a JSON object a line; next is 0 after the last page"),
+    Message(0x52, "ReadKept",      P, CONTROL, Y, "root:u8 folder:name path:bytes offset_bytes:u64 size_bytes:u32", "KeptBytes", 1, "feature 1: attributes and a piece of one object kept aside; path beneath its folder"),
+    Message(0x53, "KeptBytes",     S, CONTROL, Y, "error:i32 size_bytes:u64 rdev:u64 hole_bytes:u64 objects:list:Attributes data:bytes", "", 1, "the object has one Attributes with a zero id; a hole before the data; of a symbolic link, data is its text"),
+    Message(0x54, "RemoveKept",    P, CONTROL, Y, "root:u8 folder:name path:bytes", "Ack", 1, "feature 1: this version is not wanted any more; result: bytes freed"),
+    Message(0x60, "BeginVerify",   P, CONTROL, Y, "aside:text", "Ack", 1, "feature 2: a pair in step is compared; ListNames, Find, Inspect, KeepAside, SetAll and HashRange may follow; aside: the folder for what a repair replaces, empty without repair"),
+    Message(0x61, "Inspect",       P, CONTROL, Y, "root:u8 objects:list:Wanted", "Inspected", 1, "what these objects are at the target, all but their data and times of access"),
+    Message(0x62, "Inspected",     S, CONTROL, Y, "error:i32 objects:list:Seen", "", 1, "one for each, in order"),
+    Message(0x63, "EndVerify",     P, CONTROL, Y, "", "Ack", 1, "the target gives back what it held for it"),
 )
 RETIRED: tuple[Retired, ...] = ()
 # fmt: on

@@ -29,6 +29,8 @@ class Outcome(IntEnum):
 
 # All of such an object must be looked at: its data, attributes, and names if it is a directory.
 WHOLLY_DIRTY = frozenset({Outcome.MADE_NEW, Outcome.ADOPTED, Outcome.UNFINISHED})
+# The target's own bytes, which an administrator may vouch for (`secondforce`).
+TRUSTED = frozenset({Outcome.WAS_THERE, Outcome.MOVED, Outcome.LINKED, Outcome.ADOPTED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What would happen: the decision code of both nodes, replayed on a state. Pure."""

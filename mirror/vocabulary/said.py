@@ -1,0 +1,204 @@
+"""Sentences that know what they were made of, so that a reader of another language has them too.
+
+A `Said` is its English sentence, and is used as one. Beside it stand a code and the facts that it
+names; the console has a French sentence for every code (webconsole/src/i18n/said.fr.json), and
+shows the English one where it has none. Codes: those of TEMPLATES; `MIR-601` of an error;
+`row.O04`, `proof.P03`, `case.E08` and `generation.G12` of the tables. A code keeps its meaning.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from mirror.errors import MirrorError
+from mirror.vocabulary.facts import Proof
+
+Facts = Mapping[str, object]
+
+# One sentence a code, as a str.format template. Several facts of one name stand with commas.
+TEMPLATES: dict[str, str] = {
+    # why a node does not serve
+    "wait.first_answer": "Waiting for the first answer of {resource} (rule {rule})",
+    "wait.rule": "Failover rule {rule} holds: {resources}",
+    "wait.blank": (
+        "Data may be not uptodate for replicated directories: no node was ever primary"
+        " here; if you are sure that this node has valid data, run `prim` on it"
+    ),
+    "wait.target": (
+        "Data may be inconsistent for replicated directories (stopped during reintegration)"
+    ),
+    "wait.disk_failed": ("Data may be inconsistent for replicated directories (this disk failed)"),
+    "wait.misfit": "The disk does not fit the record: restored, emptied or not mounted",
+    "wait.split": (
+        "Split brain: both nodes changed data alone; compare with `kept changed` on both,"
+        " then `prim` on the one to keep: the other's versions are kept aside"
+    ),
+    **{
+        f"wait.{proof.name.lower()}": f"Data may be not uptodate: {proof.value}"
+        for proof in Proof
+        if proof is not Proof.PROVEN
+    },
+    "wait.witness": "The witness does not allow it: {observed}",
+    "wait.syncat": "Waiting for the next scheduled synchronisation (syncat)",
+    "rule.is": "{name} is {value}",
+    "rule.other_node": "the other node",
+    "witness.held": "the witness says that {nodes} may serve",
+    "witness.nobody": "the witness says that nobody may serve",
+    "witness.ping": "no witness answers the ping",
+    "witness.changed": "the witness was changed by the other node meanwhile",
+    # why a reintegration was refused
+    "reintegration": "Reintegration: {observed}",
+    "reintegration.refused": "{why} (row {row})",
+    "reintegration.serves": "this node serves, but {why} (row {row})",
+    # why a command is refused
+    "refused.unknown": "unknown command: {verb}",
+    "refused.peer_is_primary": "{peer} is primary: stop it first, or start this node",
+    "refused.inconsistent": (
+        "Data may be inconsistent for replicated directories (stopped during"
+        " reintegration): only `primforce` starts it, and some data will be lost"
+    ),
+    "refused.nobody_to_follow": "{peer} is not primary: nothing to be the secondary of",
+    "refused.nobody_to_swap_with": "{peer} is not SECOND (Ready): nobody to swap with",
+    "refused.stopping": "the module is stopped, or is stopping",
+    # what is wrong in a configuration
+    "config.nearest": '; did you mean "{name}"?',
+    "config.twice": "<{element}> stands twice in <{parent}>; once is allowed",
+    "config.misplaced": "<{element}> stands in <{parent}>; it belongs in {parents}",
+    "config.element": "<{element}> is not known in <{parent}>{nearest}; allowed in it: {allowed}",
+    "config.attribute": (
+        '<{element}>: attribute "{name}" is not known{nearest}; allowed: {allowed}'
+    ),
+    "config.missing": '<{element}>: attribute "{name}" is missing; give {allowed}',
+    "config.value": '<{element}>: attribute "{name}": {observed}; allowed: {allowed}',
+    "config.syntax": "not well-formed XML: {observed}; correct this line",
+    "config.no_effect": "<{element} {name}> has no effect here: {why}",
+    "kind.word": "one of {words}",
+    "kind.switch": "{on} or {off}",
+    "kind.number": "a whole number from {minimum} to {maximum}",
+    "kind.text": "a text that is not empty",
+    "kind.address": "an IPv4 address, an IPv6 address or a host name",
+    "kind.directory": "an absolute path other than '/', such as /var/lib/app",
+    # what this host cannot give
+    "host.no_directory": (
+        '<replicated>: attribute "dir": {directory} does not exist;'
+        " create it on both nodes, or correct the path"
+    ),
+    "host.not_directory": (
+        '<replicated>: attribute "dir": {directory} is not a directory;'
+        " create it on both nodes, or correct the path"
+    ),
+    "host.mount_beneath": (
+        '<replicated>: attribute "dir": {directory}: {beneath} is a mount point beneath it,'
+        " whose files would not be replicated; replicate {beneath} by its own <replicated>,"
+        " or unmount it"
+    ),
+    "host.own": (
+        '<replicated>: attribute "dir": {directory} overlaps {own}, which mirror itself needs;'
+        " move one"
+    ),
+    "host.shared": (
+        '<replicated>: attribute "dir": {directory} overlaps {held} of module {module};'
+        " a directory belongs to one module only"
+    ),
+    "host.address_held": (
+        '<virtual_addr>: attribute "addr": {address} is held by module {module};'
+        " choose another address"
+    ),
+    "host.address_unknown": (
+        '<virtual_addr>: attribute "addr": {address} is not known to name resolution;'
+        " write the address itself"
+    ),
+    "host.address_nowhere": (
+        '<virtual_addr>: attribute "addr": {address} is on no network of this host;'
+        " networks here: {networks}"
+    ),
+    # what is best done at a first start
+    "first.serves": "{node} serves; nothing is to be chosen.",
+    "first.away": ("{node} does not answer: what it holds is not known. Wait for it if you can."),
+    "first.unread": "A record cannot be read: look at both directories before you choose.",
+    "first.source": ("{node} would be the source ({why}); `start` both nodes, and it is done so."),
+    "first.only": "Only {node} has files: start it with `prim`, then the other node.",
+    "first.blank": "Start the node with the good data with `prim`, then the other node.",
+    "first.refused": "They refuse to choose: {why}.",
+    # why it was stopped
+    "stopped.maxloop": "Stopped by maxloop: it was restarted too often",
+    "stopped.maxloop_by": "Stopped by maxloop: it was restarted too often, at last by: {observed}",
+    # why a node is not heard
+    "node.silent": "silent for {seconds} s",
+    "node.ended": "its console ended the stream",
+    "node.answers": "its console answers {status}",
+    # what a story tells
+    "whatif.no_power": "no power",
+    "broken.two_run": "invariant 8: start_prim on {node} while it runs on {other}",
+    "broken.verb": "invariant 2: {node} {verb} with {nodes} on disk",
+    "broken.partial": "invariant 3: partial from {node}, and the copies differ",
+    "broken.discarded": "invariant 7: {writes} discarded on {node}",
+    "broken.acknowledges": "invariant 4: {node} acknowledges, its record says {nodes}",
+    "broken.acknowledges_alone": "invariant 2: {node} acknowledges alone: {nodes}",
+    "broken.both_acknowledge": "invariant 6: both nodes acknowledge changes",
+    "broken.serves_without": "invariant 5: {node} begins to serve without {writes}",
+}
+
+
+class Said(str):
+    """An English sentence, with its code and its facts; a fact may be a `Said`, or a list."""
+
+    __slots__ = ("code", "facts")
+    code: str
+    facts: Facts
+
+    def __new__(cls, sentence: str = "", code: str = "", facts: Facts | None = None) -> Self:
+        """Nothing but the sentence takes part in comparing and hashing."""
+        made = super().__new__(cls, sentence)
+        made.code, made.facts = code, dict(facts or {})
+        return made
+
+
+def say(code: str, **facts: object) -> Said:
+    """Give the sentence of a code of TEMPLATES."""
+    written = {name: _written(fact) for name, fact in facts.items()}
+    return Said(TEMPLATES[code].format(**written), code, facts)
+
+
+def said_of(error: BaseException) -> str:
+    """Give the sentence of what was raised; one of ours keeps its code and its facts."""
+    if isinstance(error, MirrorError):
+        return Said(str(error), error.code, error.facts)
+    return str(error)
+
+
+def facts_of(error: MirrorError) -> dict[str, Any]:
+    """Give the facts of an error for a message."""
+    return {name: _part(fact) for name, fact in error.facts.items()}
+
+
+def parts_of(sentence: str) -> dict[str, Any] | None:
+    """Take a sentence apart for a message; None when there is nothing but the sentence."""
+    if not isinstance(sentence, Said) or not sentence.code:
+        return None
+    facts = {name: _part(fact) for name, fact in sentence.facts.items()}
+    return {"code": sentence.code, "facts": facts, "text": str(sentence)}
+
+
+def from_parts(parts: object, sentence: str) -> str:
+    """Put together again what `parts_of` gave; the plain sentence when it gave nothing."""
+    if not isinstance(parts, Mapping) or not isinstance(parts.get("facts"), Mapping):
+        return sentence
+    return Said(sentence, str(parts.get("code") or ""), parts["facts"])
+
+
+def _written(fact: object) -> str:
+    return ", ".join(str(one) for one in fact) if isinstance(fact, list) else str(fact)
+
+
+def _part(fact: object) -> object:
+    match fact:
+        case Said():
+            return parts_of(fact) or str(fact)
+        case list():
+            return [_part(one) for one in fact]
+        case Mapping():  # parts already, of another process
+            return dict(fact)
+        case bool() | int():
+            return fact
+        case _:
+            return str(fact)
