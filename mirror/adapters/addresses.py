@@ -17,15 +17,21 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from mirror.adapters import clock
-from mirror.adapters.arp import ArpEndpoint
-from mirror.adapters.nd import NdEndpoint
+from mirror.adapters.claims import Endpoint, Question, first_claim, open_endpoint
 from mirror.adapters.netlink_facts import HostNetwork, Interface, read_network
-from mirror.adapters.sock_destroy import destroy_connections
-from mirror.errors import AddressInUse, AddressNotReleased, InterfaceNotFound, NetworkNotSet
+from mirror.adapters.nft_reset import reset_for_a_moment
+from mirror.adapters.sock_destroy import can_destroy, destroy_connections
+from mirror.adapters.source_routes import forget_source, prefer_source
+from mirror.errors import (
+    AddressInUse,
+    AddressNotReleased,
+    InterfaceNotFound,
+    MirrorError,
+    NetworkNotSet,
+)
 
-PROBE_COUNT = 3
-PROBE_GAP_S = 0.06  # RFC 5227 has seconds; a takeover in about a second has no such time
-PROBE_LISTEN_S = 0.20
+# RFC 5227 has seconds; a takeover in about a second has no such time.
+PROBE = Question(count=3, gap_s=0.06, listen_s=0.20, probing=True)
 ANNOUNCE_COUNT = 5
 ANNOUNCE_GAP_S = 0.005
 ANNOUNCE_AGAIN_S = 5.0  # a switch port may take seconds to forward after a link came up
@@ -35,15 +41,14 @@ _IFA_F_NODAD = 0x02  # linux/if_addr.h
 _IFA_F_NOPREFIXROUTE = 0x200
 _FOREVER = 0xFFFFFFFF
 
-Endpoint = ArpEndpoint | NdEndpoint
-
 
 @dataclass(frozen=True, slots=True)
 class VirtualAddress:
     """What the configuration says of one virtual address.
 
     address: numeric. interface: "" to take the one on the address's network. prefix_length: None
-    for that network's. tcp_reset: reset connections before the address is removed.
+    for that network's. tcp_reset: reset connections before the address is removed. is_source:
+    new connections of this host come from it. counts: active connections are counted.
     announce_every_ms, announce_for_ms: SafeKit's arpinterval and arpelapse, 0 without arpreroute.
     """
 
@@ -51,6 +56,8 @@ class VirtualAddress:
     interface: str = ""
     prefix_length: int | None = None
     tcp_reset: bool = True
+    is_source: bool = False
+    counts: bool = False
     announce_every_ms: int = 0
     announce_for_ms: int = 0
 
@@ -93,9 +100,11 @@ def release_now(address: str, *, tcp_reset: bool = True) -> bool:
     found = read_network().find(address)
     if found is None:
         return False
-    if tcp_reset:
-        destroy_connections(address)
+    if tcp_reset and not destroy_connections(address) and not can_destroy():
+        reset_for_a_moment(address)
     observed = "still there"
+    with contextlib.suppress(MirrorError):  # the address goes whatever becomes of a route
+        forget_source(address)
     try:
         with IPRoute() as route:
             route.addr("del", index=found.index, address=address, prefixlen=found.prefix_length)
@@ -138,14 +147,16 @@ class AddressKeeper:
         interface = network.interface(found.index) if found else None
         return found is not None and found.usable and interface is not None and interface.up
 
-    async def take(self, *, expected: frozenset[str] = frozenset()) -> None:
+    async def take(self, *, expected: frozenset[str] = frozenset(), agreed: bool = False) -> None:
         """Make the address ours and tell the network; idempotent, and quick when it is ours.
 
         expected: hardware addresses whose answer is no conflict. A host whose processes stand
         still answers from its kernel, for an address that it has lost the right to.
-        Takes about PROBE_LISTEN_S. An address that this host has already, after a restart of
-        the control plane, is announced again without being removed. If it is cancelled, the
-        address may be there or not: `release` it.
+        agreed: until now the other node had it and watched for claims, so nobody else has: it is
+        used at once, and asked about beside (optimistic, as RFC 4429); a claim is answered.
+        Else takes about as long as PROBE listens. An address that this host has already, after a
+        restart of the control plane, is announced again without being removed. If it is
+        cancelled, the address may be there or not: `release` it.
         Raises: AddressInUse (MIR-204), InterfaceNotFound (MIR-205), NetworkNotSet (MIR-211).
         """
         if self._held:
@@ -157,16 +168,20 @@ class AddressKeeper:
             self._endpoint = self._open(place)
         try:
             if present is None:
-                await self._probe(place, expected)
+                if not agreed:
+                    await self._probe(place, expected)
                 await asyncio.to_thread(self._add, place)
+            if self._vip.is_source:
+                await asyncio.to_thread(prefer_source, self._vip.address)
         except BaseException:
             self._close_endpoint()
             raise
         self._held = True
         if self._endpoint is not None:
             asyncio.get_running_loop().add_reader(self._endpoint.fileno(), self._read_claims)
-            await self._announce()
-            self._announcer = asyncio.create_task(self._announce_later(), name="announce")
+            self._announce_once()  # the others beside: whoever serves does not wait for them
+            announced = self._announce_on(ask=present is None and agreed)
+            self._announcer = asyncio.create_task(announced, name="announce")
 
     async def release(self) -> None:
         """Give the address back; idempotent. Raises: AddressNotReleased (MIR-206)."""
@@ -180,11 +195,8 @@ class AddressKeeper:
         self._held = False
 
     def _open(self, place: Place) -> Endpoint:
-        address = ipaddress.ip_address(self._vip.address)
         try:
-            if isinstance(address, ipaddress.IPv4Address):
-                return ArpEndpoint(place.interface.name, address, place.own_macs)
-            return NdEndpoint(place.interface.name, address, place.own_macs)
+            return open_endpoint(place.interface.name, self._vip.address, place.own_macs)
         except OSError as error:
             raise self._refused("listen for claims", error) from error
 
@@ -196,35 +208,11 @@ class AddressKeeper:
 
     async def _probe(self, place: Place, expected: frozenset[str]) -> None:
         """Listen while asking; the first claim that is not expected ends it."""
-        endpoint = self._endpoint
-        if endpoint is None or not place.interface.up:
+        if self._endpoint is None or not place.interface.up:
             return
-        loop = asyncio.get_running_loop()
-        claimed: asyncio.Future[str] = loop.create_future()
-
-        def read() -> None:
-            with contextlib.suppress(OSError):
-                while not claimed.done():
-                    mac = endpoint.receive_claim(probing=True)
-                    if mac is not None and mac not in expected:
-                        claimed.set_result(mac)
-
-        loop.add_reader(endpoint.fileno(), read)
-        try:
-            for _ in range(PROBE_COUNT):
-                if claimed.done():
-                    break
-                with contextlib.suppress(OSError):  # no link: nobody to ask, and nobody to hear us
-                    endpoint.send_probe()
-                await asyncio.wait({claimed}, timeout=PROBE_GAP_S)
-            left_s = PROBE_LISTEN_S - PROBE_COUNT * PROBE_GAP_S
-            await asyncio.wait({claimed}, timeout=left_s)
-        finally:
-            loop.remove_reader(endpoint.fileno())
-        if claimed.done():
-            raise AddressInUse(
-                address=self._vip.address, interface=place.interface.name, mac=claimed.result()
-            )
+        mac = await first_claim(self._endpoint, PROBE, expected)
+        if mac is not None:
+            raise AddressInUse(address=self._vip.address, interface=place.interface.name, mac=mac)
 
     def _add(self, place: Place) -> None:
         flags = _IFA_F_NOPREFIXROUTE if place.shares_network else 0
@@ -232,7 +220,8 @@ class AddressKeeper:
         if ":" in self._vip.address:
             flags |= _IFA_F_NODAD  # we have just asked ourselves
             # Deprecated: answers to clients come from it, new connections of this host do not.
-            lifetimes = {"preferred": 0, "valid": _FOREVER}
+            preferred = _FOREVER if self._vip.is_source else 0
+            lifetimes = {"preferred": preferred, "valid": _FOREVER}
         try:
             with IPRoute() as route:
                 route.addr(
@@ -246,15 +235,24 @@ class AddressKeeper:
         except (NetlinkError, OSError) as error:
             raise self._refused("add", error) from error
 
-    async def _announce(self) -> None:
-        for _ in range(ANNOUNCE_COUNT):
-            if self._endpoint is None:
-                return
+    def _announce_once(self) -> None:
+        if self._endpoint is not None:
             with contextlib.suppress(OSError):  # a link that is down; said again later
                 self._endpoint.send_announcement()
+
+    async def _announce(self, count: int = ANNOUNCE_COUNT) -> None:
+        for _ in range(count):
+            self._announce_once()
             await asyncio.sleep(ANNOUNCE_GAP_S)
 
-    async def _announce_later(self) -> None:
+    async def _announce_on(self, *, ask: bool) -> None:
+        await asyncio.sleep(ANNOUNCE_GAP_S)
+        await self._announce(ANNOUNCE_COUNT - 1)
+        for _ in range(PROBE.count if ask else 0):
+            if self._endpoint is not None:
+                with contextlib.suppress(OSError):  # as an announcement
+                    self._endpoint.send_probe()
+            await asyncio.sleep(PROBE.gap_s)
         await asyncio.sleep(ANNOUNCE_AGAIN_S)
         await self._announce()
         every_ms = self._vip.announce_every_ms

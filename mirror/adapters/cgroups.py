@@ -14,6 +14,7 @@ from pathlib import Path
 from inotify_simple import INotify, flags
 
 ROOT_GROUP = "mirror"
+CHECKERS_GROUP = "mirror-checkers"  # custom checkers: no application, nothing serves by them
 
 # `0` written to cgroup.procs moves the writer, here the shell itself, before it becomes the
 # program. Words after the script are its arguments: nothing of them is ever parsed by the shell.

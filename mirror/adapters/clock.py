@@ -54,3 +54,9 @@ def wall_file_stamp(time_us: int) -> str:
     """Local wall time for a file name: `2021-08-06T084020.909`, sorting as time goes."""
     moment = datetime.fromtimestamp(time_us // 1_000_000, tz=UTC).astimezone()
     return f"{moment:%Y-%m-%dT%H%M%S}.{time_us % 1_000_000 // 1000:03d}"
+
+
+def local_minute(time_us: int) -> tuple[int, int, int, int, int]:
+    """Minute, hour, day, month and weekday (0: Sunday) of a wall time, in this host's zone."""
+    moment = datetime.fromtimestamp(time_us // 1_000_000, tz=UTC).astimezone()
+    return moment.minute, moment.hour, moment.day, moment.month, moment.isoweekday() % 7

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mirror.errors import (
+    EXIT_CONFIG_REFUSED,
     DataPlaneNotStarted,
     DataPlaneSilent,
     LocalMessageRefused,
@@ -108,7 +109,7 @@ class DataPlaneClient:
         deadline = asyncio.get_running_loop().time() + START_S
         while await self.attach() is None:
             if process.poll() is not None:
-                raise self._not_started(f"it ended with {process.returncode}")
+                raise self._not_started(_why(process.returncode, self._log))
             if asyncio.get_running_loop().time() > deadline:
                 process.kill()
                 raise self._not_started(f"no answer within {START_S:.0f} s")
@@ -264,3 +265,11 @@ class DataPlaneClient:
 
     def _not_started(self, observed: str) -> DataPlaneNotStarted:
         return DataPlaneNotStarted(module=self._module, observed=observed, log=self._log)
+
+
+def _why(code: int, log: Path) -> str:
+    """What a data plane that ended at once has to say."""
+    if code != EXIT_CONFIG_REFUSED:
+        return f"it ended with {code}"
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return lines[-1] if lines else "it refuses its configuration"

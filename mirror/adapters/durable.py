@@ -4,9 +4,13 @@ A reader sees the old content or the new one, also after a power loss at any poi
 callers on an event loop use `asyncio.to_thread`.
 """
 
+import contextlib
+import fcntl
 import os
 import secrets
 from pathlib import Path
+
+_ROOM_BYTES = 4096  # a longer content next time finds room for that much more
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -29,6 +33,50 @@ def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         beside.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def write_into_reserve(path: Path, content: bytes) -> None:
+    """Replace `path` by `content`, padded with spaces, as write_durably; on a full disk too.
+
+    The file that is replaced stays beside as the room of the next one, so that only the first
+    write, and one that is a block longer than all before, must find some. For text whose reader
+    passes over spaces at its end. Writers in several processes take turns.
+    Raises: OSError; the old content then still stands.
+    """
+    reserve, before = (path.with_name(f".{path.name}.{each}") for each in ("reserve", "before"))
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        before.unlink(missing_ok=True)
+        _fill(reserve, content, len(content) + _ROOM_BYTES)
+        with contextlib.suppress(FileNotFoundError):
+            before.hardlink_to(path)
+        reserve.replace(path)
+        if before.exists():
+            before.replace(reserve)
+        size = path.stat().st_size
+        if not reserve.exists() or reserve.stat().st_size < size:
+            with contextlib.suppress(OSError):  # no room now: the next write needs some
+                _fill(reserve, b"", size)
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _fill(reserve: Path, content: bytes, room: int) -> None:
+    """Write into blocks that are there already, as far as they go; then as many as are wanted."""
+    if reserve.exists() and reserve.stat().st_nlink > 1:  # cut between two names of one file
+        reserve.unlink()
+    descriptor = os.open(reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        there = os.fstat(descriptor).st_size
+        _write_all(descriptor, content.ljust(there))
+        wanted = -(-room // _ROOM_BYTES) * _ROOM_BYTES
+        with contextlib.suppress(OSError):
+            _write_all(descriptor, b" " * (wanted - max(there, len(content))))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_directory(directory: Path) -> None:

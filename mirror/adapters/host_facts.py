@@ -20,6 +20,7 @@ from mirror.errors import HostProbeFailed
 
 MOUNT_TABLE = Path("/proc/self/mountinfo")
 BTRFS_SUBVOLUME_INODE = 256  # the root of every subvolume has this number
+IpInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -89,9 +90,9 @@ def _subvolumes(root: str) -> Iterator[str]:
                 yield str(path)
 
 
-def interface_networks() -> dict[str, tuple[IpNetwork, ...]]:
-    """Networks by interface, loopback excluded; an interface without address has none."""
-    networks: dict[str, list[IpNetwork]] = {}
+def interface_addresses() -> dict[str, tuple[IpInterface, ...]]:
+    """Addresses with their networks by interface, loopback excluded; () where there is none."""
+    addresses: dict[str, list[IpInterface]] = {}
     try:
         with IPRoute() as route:
             names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in route.get_links()}
@@ -101,13 +102,18 @@ def interface_networks() -> dict[str, tuple[IpNetwork, ...]]:
             what="interfaces", observed=error.strerror, remedy="is netlink allowed here?"
         ) from error
     for name in names.values():
-        networks.setdefault(str(name), [])
+        addresses.setdefault(str(name), [])
     for entry in entries:
-        address = entry.get_attr("IFA_ADDRESS")
-        network = ipaddress.ip_network(f"{address}/{entry['prefixlen']}", strict=False)
-        networks[str(names[entry["index"]])].append(network)
-    networks.pop("lo", None)
-    return {name: tuple(found) for name, found in networks.items()}
+        address = ipaddress.ip_interface(f"{entry.get_attr('IFA_ADDRESS')}/{entry['prefixlen']}")
+        addresses[str(names[entry["index"]])].append(address)
+    addresses.pop("lo", None)
+    return {name: tuple(found) for name, found in addresses.items()}
+
+
+def interface_networks() -> dict[str, tuple[IpNetwork, ...]]:
+    """Networks by interface, loopback excluded; an interface without address has none."""
+    found = interface_addresses()
+    return {name: tuple(one.network for one in own) for name, own in found.items()}
 
 
 def resolve(name: str) -> tuple[str, ...]:

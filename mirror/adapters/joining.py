@@ -1,27 +1,36 @@
-"""Handing an invitation to a node that has the token, once, over TLS.
+"""Handing an invitation from a node of a cluster to a new one, once, over TLS.
 
-The node that joins believes the certificate whose fingerprint is in its token and no other; the
-node that invites believes whoever knows the secret. Three wrong secrets end the token. Foreground
-and blocking: `cluster token` waits, and nothing listens when it does not.
+Either of them makes the token and listens; the other one connects. Who connects believes the
+certificate whose fingerprint is in the token and no other; who listens believes whoever knows the
+secret. Three wrong secrets end the token. Foreground and blocking: `cluster token` waits, and
+nothing listens when it does not.
 """
 
 import hashlib
 import hmac
 import socket
 import ssl
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mirror.adapters import clock
+from mirror.adapters.pki import create_cluster, issue_node
 from mirror.adapters.pki_files import PkiFiles, read_file
-from mirror.errors import JoinFailed, LocalMessageRefused
+from mirror.errors import JoinFailed, LocalMessageRefused, MirrorError
 from mirror.wire.join_token import JoinToken
-from mirror.wire.local import Decoder, Message, encode, reply, request
+from mirror.wire.local import Decoder, Message, encode, reply, reply_error, request
 
 EXCHANGE_TIMEOUT_S = 10.0
 WRONG_SECRETS_MAX = 3
 # Before it has shown the secret, a stranger may make us hold this much.
 REQUEST_BYTES_MAX = 1024
+INVITATION_BYTES_MAX = 8 * 1024 * 1024
 CHUNK_BYTES = 65_536
+
+# What follows the right secret: True: done; None: the other node broke it off.
+_Exchange = Callable[[ssl.SSLSocket], bool | None]
 
 
 def fingerprint_of(directory: Path) -> bytes:
@@ -31,9 +40,21 @@ def fingerprint_of(directory: Path) -> bytes:
 
 
 class JoinServer:
-    """Listens for one node that joins. Use as: with it, `token`, then `serve`."""
+    """Listens for one other node. Use: `token` tells how it is reached, then `serve` or `receive`.
 
-    def __init__(self, directory: Path, address: str, port: int, secret: bytes) -> None:
+    With it a node of a cluster lets a new one join; a new node (`waiting_to_be_taken_in`) lets a
+    node of a cluster take it in.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        address: str,
+        port: int,
+        secret: bytes,
+        *,
+        of_new_node: bool = False,
+    ) -> None:
         """Begin to listen. port 0: any free one. Raises: JoinFailed (MIR-116), PkiRefused."""
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -51,19 +72,52 @@ class JoinServer:
             raise JoinFailed(
                 where=f"{address} port {port}",
                 observed=error.strerror or str(error),
-                remedy="is the address of this node in cluster.xml right?",
+                remedy="is it an address of this node?",
             ) from error
-        self.token = JoinToken(address, self._listener.getsockname()[1], fingerprint, secret)
+        port = self._listener.getsockname()[1]
+        self.token = JoinToken(address, port, fingerprint, secret, of_new_node=of_new_node)
 
     def close(self) -> None:
         """Stop listening; the token is then worth nothing."""
         self._listener.close()
 
     def serve(self, invitation: bytes, wait_s: float) -> str:
-        """Wait for the node, hand it the invitation, return its address.
+        """Wait for the new node, hand it the invitation, return its address.
 
         Raises: JoinFailed (MIR-116): nobody came within wait_s, or too many wrong secrets.
         """
+
+        def hand_over(connection: ssl.SSLSocket) -> bool | None:
+            connection.sendall(encode(reply(1, invitation=invitation)))
+            # Only the word of the other node tells that it has everything.
+            return _receive(connection, REQUEST_BYTES_MAX).get("do") == "joined" or None
+
+        return self._await(hand_over, wait_s)
+
+    def receive(self, accept: Callable[[bytes], str], wait_s: float) -> str:
+        """Wait for a node of a cluster, accept its invitation, return its address.
+
+        accept: becomes the node that is invited, and returns its name; what it raises is told to
+        the other node too, and ends the token.
+        Raises: JoinFailed (MIR-116) as `serve`; what `accept` raises.
+        """
+
+        def take_over(connection: ssl.SSLSocket) -> bool | None:
+            connection.sendall(encode(reply(1)))
+            invitation = _receive(connection, INVITATION_BYTES_MAX).get("invitation")
+            if not isinstance(invitation, bytes):
+                return None
+            try:
+                name = accept(invitation)
+            except MirrorError as error:
+                connection.sendall(encode(reply_error(2, error)))
+                raise
+            connection.sendall(encode(reply(2, node=name)))
+            return True
+
+        return self._await(take_over, wait_s)
+
+    def _await(self, exchange: _Exchange, wait_s: float) -> str:
         end_ms = clock.monotonic_ms() + int(wait_s * 1000)
         wrong = 0
         where = f"port {self.token.port}"
@@ -78,7 +132,7 @@ class JoinServer:
                 raw, peer = self._listener.accept()
             except TimeoutError:
                 continue
-            match self._exchange(raw, invitation):
+            match self._exchange(raw, exchange):
                 case True:
                     return str(peer[0])
                 case False:
@@ -89,7 +143,7 @@ class JoinServer:
             where=where, observed=f"{wrong} wrong tokens were shown", remedy="make a new token"
         )
 
-    def _exchange(self, raw: socket.socket, invitation: bytes) -> bool | None:
+    def _exchange(self, raw: socket.socket, exchange: _Exchange) -> bool | None:
         """Serve one connection: True joined, False wrong secret, None no node of ours."""
         raw.settimeout(EXCHANGE_TIMEOUT_S)
         try:
@@ -101,13 +155,25 @@ class JoinServer:
                 ):
                     connection.sendall(encode({**reply(1), "ok": False}))
                     return False
-                connection.sendall(encode(reply(1, invitation=invitation)))
-                # Only the word of the other node tells that it has everything.
-                return _receive(connection, REQUEST_BYTES_MAX).get("do") == "joined" or None
+                return exchange(connection)
         except (OSError, LocalMessageRefused):
             return None
         finally:
             raw.close()
+
+
+@contextmanager
+def waiting_to_be_taken_in(address: str, port: int, secret: bytes) -> Iterator[JoinServer]:
+    """A server of a node that is in no cluster: its certificate is made for this one token."""
+    with tempfile.TemporaryDirectory(prefix="mirror-token.") as directory:
+        own = Path(directory)
+        create_cluster(own)
+        issue_node(own, "new", [address], own)
+        server = JoinServer(own, address, port, secret, of_new_node=True)
+        try:
+            yield server
+        finally:
+            server.close()
 
 
 def fetch_invitation(token: JoinToken) -> bytes:
@@ -115,10 +181,48 @@ def fetch_invitation(token: JoinToken) -> bytes:
 
     Raises: JoinFailed (MIR-116): not reachable, another certificate, or the token is refused.
     """
-    where = f"{token.address} port {token.port}"
+    with _connected(token) as connection:
+        answer = _shown(connection, token, "join")
+        if not isinstance(answer.get("invitation"), bytes):
+            raise _token_refused(token)
+        connection.sendall(encode(request(2, "joined")))
+        return bytes(answer["invitation"])
+
+
+def hand_invitation(token: JoinToken, invitation: bytes) -> str:
+    """Hand an invitation to the new node that made the token; its name, once it is that node.
+
+    Raises: JoinFailed (MIR-116) as `fetch_invitation`, or in the words of the new node.
+    """
+    with _connected(token) as connection:
+        _shown(connection, token, "invite")
+        connection.sendall(encode(request(2, "be", invitation=invitation)))
+        answer = _receive(connection, None)
+        if answer.get("ok") is not True:
+            said = answer.get("error")
+            raise JoinFailed(
+                where=_where(token),
+                observed=str(said["sentence"]) if isinstance(said, dict) else "it refuses",
+                remedy="look there",
+            )
+        return str(answer.get("node") or "")
+
+
+def _shown(connection: ssl.SSLSocket, token: JoinToken, do: str) -> Message:
+    """Show the secret; what the other node answers. Raises: JoinFailed."""
+    connection.sendall(encode(request(1, do, secret=token.secret)))
+    answer = _receive(connection, None)
+    if answer.get("ok") is not True:
+        raise _token_refused(token)
+    return answer
+
+
+@contextmanager
+def _connected(token: JoinToken) -> Iterator[ssl.SSLSocket]:
+    """A connection to who made the token, and to nobody else. Raises: JoinFailed (MIR-116)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    # This node knows no authority yet: it believes the fingerprint, checked below, and only that.
+    # No authority is known of who made the token: its fingerprint, checked below, is believed.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
@@ -129,24 +233,27 @@ def fetch_invitation(token: JoinToken) -> bytes:
             shown = hashlib.sha256(connection.getpeercert(binary_form=True) or b"").digest()
             if not hmac.compare_digest(shown, token.fingerprint):
                 raise JoinFailed(
-                    where=where,
+                    where=_where(token),
                     observed="it is not the node that made the token",
                     remedy="find out who answers there",
                 )
-            connection.sendall(encode(request(1, "join", secret=token.secret)))
-            answer = _receive(connection, None)
-            if answer.get("ok") is not True or not isinstance(answer.get("invitation"), bytes):
-                raise JoinFailed(
-                    where=where, observed="the token is refused", remedy="make a new token"
-                )
-            connection.sendall(encode(request(2, "joined")))
-            return bytes(answer["invitation"])
+            yield connection
     except (OSError, LocalMessageRefused) as error:
         raise JoinFailed(
-            where=where,
+            where=_where(token),
             observed=getattr(error, "strerror", None) or str(error) or type(error).__name__,
             remedy="does `cluster token` still wait on the other node?",
         ) from error
+
+
+def _where(token: JoinToken) -> str:
+    return f"{token.address} port {token.port}"
+
+
+def _token_refused(token: JoinToken) -> JoinFailed:
+    return JoinFailed(
+        where=_where(token), observed="the token is refused", remedy="make a new token"
+    )
 
 
 def _receive(connection: ssl.SSLSocket, bytes_max: int | None) -> Message:

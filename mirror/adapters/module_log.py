@@ -20,7 +20,7 @@ import structlog
 
 from mirror.adapters import clock
 from mirror.adapters.durable import make_directory
-from mirror.adapters.process_log import say_in_syslog
+from mirror.adapters.journal import say
 
 LEVELS = "CEUSIWD"  # Critical, Event, User, Script; and in the verbose log Info, Warning, Debug
 SHOWN_LEVELS = "CEUS"
@@ -56,6 +56,10 @@ class LogEntry:
         return f"| {clock.wall_text(self.time_us)} | {self.source} | {self.level} | {self.text}"
 
 
+# None ends what is followed.
+_Follower = tuple[asyncio.AbstractEventLoop, asyncio.Queue[LogEntry | None]]
+
+
 class ModuleLog:
     """The log of one module. `append` may be called from any thread, the rest from the loop."""
 
@@ -63,12 +67,13 @@ class ModuleLog:
         self._path = path
         self._module = module
         self._waiting: deque[LogEntry] = deque()
-        self._changed = threading.Condition()  # guards the fields from _waiting to _stopping
+        self._changed = threading.Condition()  # guards the fields from _waiting to _ended
         self._written_count = 0
         self._appended_count = 0
         self._stopping = False
+        self._ended = False
         self._lost_count = 0
-        self._followers: set[tuple[asyncio.AbstractEventLoop, asyncio.Queue[LogEntry]]] = set()
+        self._followers: set[_Follower] = set()
         self._trace = structlog.get_logger().bind(module=module)
         self._thread = threading.Thread(target=self._run, name=f"log-{module}", daemon=True)
         self._thread.start()
@@ -100,15 +105,26 @@ class ModuleLog:
         return await asyncio.to_thread(read_last, self._path, count, levels)
 
     async def follow(self) -> AsyncIterator[LogEntry]:
-        """Every entry from now on, as it is written; a slow reader loses the oldest ones."""
-        queue: asyncio.Queue[LogEntry] = asyncio.Queue(QUEUE_MAX)
+        """Every entry from now on, as it is written; a slow reader loses the oldest ones.
+
+        Ends when the log is closed.
+        """
+        queue: asyncio.Queue[LogEntry | None] = asyncio.Queue(QUEUE_MAX)
         follower = (asyncio.get_running_loop(), queue)
         self._followers.add(follower)
         try:
-            while True:
-                yield await queue.get()
+            with self._changed:
+                if self._ended:
+                    return
+            while (entry := await queue.get()) is not None:
+                yield entry
         finally:
             self._followers.discard(follower)
+
+    async def clear(self) -> None:
+        """Forget every line written before; what is appended meanwhile may stay."""
+        await self.flush()
+        await asyncio.to_thread(_clear, self._path)
 
     def close(self) -> None:
         """Write what waits and end the thread. Blocks while the disk does."""
@@ -142,12 +158,15 @@ class ModuleLog:
                 self._written_count += len(batch)
                 self._changed.notify_all()
             self._tell_followers(batch)
+        with self._changed:
+            self._ended = True
+        self._tell_followers([None])
         if database is not None:
             with contextlib.suppress(sqlite3.Error):
                 database.close()
 
     def _say(self, entry: LogEntry) -> None:
-        say_in_syslog(self._module, entry.level, entry.source, entry.text)
+        say(self._module, entry.level, entry.source, entry.text, entry.fields)
         fields = {key: value for key, value in entry.fields.items() if key != "event"}
         report = self._trace.warning if entry.level in "CW" else self._trace.info
         with contextlib.suppress(OSError, ValueError):  # a closed or full stderr
@@ -178,7 +197,7 @@ class ModuleLog:
         self._lost_count += len(batch)
         return None
 
-    def _tell_followers(self, batch: Sequence[LogEntry]) -> None:
+    def _tell_followers(self, batch: Sequence[LogEntry | None]) -> None:
         for loop, queue in tuple(self._followers):
             with contextlib.suppress(RuntimeError):  # that loop is closed
                 loop.call_soon_threadsafe(_put_newest, queue, batch)
@@ -201,6 +220,12 @@ def read_last(path: Path, count: int, levels: str = SHOWN_LEVELS) -> list[LogEnt
         LogEntry(time_us, level, source, text, json.loads(fields))
         for time_us, level, source, text, fields in reversed(rows)
     ]
+
+
+def _clear(path: Path) -> None:
+    if path.exists():
+        with contextlib.closing(sqlite3.connect(path, timeout=5)) as database, database:
+            database.execute("DELETE FROM log")
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -261,7 +286,7 @@ def _put_aside(path: Path) -> bool:
     return True
 
 
-def _put_newest(queue: asyncio.Queue[LogEntry], batch: Sequence[LogEntry]) -> None:
+def _put_newest(queue: asyncio.Queue[LogEntry | None], batch: Sequence[LogEntry | None]) -> None:
     for entry in batch:
         if queue.full():
             queue.get_nowait()

@@ -13,11 +13,13 @@ This file never puts a private key in an exception, a log or a process argument.
 import ipaddress
 import re
 import secrets
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -86,13 +88,107 @@ def issue_node(
             file=out_dir, observed=f"node name {node_name!r}", remedy="use letters, digits, - . _"
         )
     cluster, out = PkiFiles(cluster_dir), PkiFiles(out_dir)
-    authority_key = load_key(cluster.ca_key)
     authority = x509.load_pem_x509_certificate(read_file(cluster.ca_certificate))
     secret = read_cluster_key(cluster_dir)
     key = ec.generate_private_key(ec.SECP256R1())
+    certificate = _signed(cluster, node_name, addresses, key.public_key())
+    make_directory(out_dir)
+    if out_dir.resolve() != cluster_dir.resolve():
+        write_durably(out.cluster_key, secret, mode=_PRIVATE)
+        write_durably(out.ca_certificate, _pem(authority), mode=_PUBLIC)
+    write_durably(out.node_key, _key_bytes(key), mode=_PRIVATE)
+    write_durably(out.node_certificate, _pem(certificate), mode=_PUBLIC)
+    return out
+
+
+def replace_authority(directory: Path, node_name: str, addresses: Sequence[str]) -> None:
+    """Make a new authority here, and a certificate of this node by it; the cluster secret stays.
+
+    For when the node that held the authority's key is lost. A certificate by the old one is
+    refused from then on. Broken off in between, it is done again.
+    Raises: PkiRefused (MIR-320) when this node is in no cluster.
+    """
+    read_cluster_key(directory)
+    with tempfile.TemporaryDirectory(prefix=".authority.", dir=directory.parent) as staging:
+        made = Path(staging) / directory.name
+        create_cluster(made)
+        new, files = issue_node(made, node_name, addresses, made), PkiFiles(directory)
+        for source, target, mode in (
+            (new.ca_key, files.ca_key, _PRIVATE),
+            (new.ca_certificate, files.ca_certificate, _PUBLIC),
+            (new.node_key, files.node_key, _PRIVATE),
+            (new.node_certificate, files.node_certificate, _PUBLIC),
+        ):
+            write_durably(target, source.read_bytes(), mode=mode)
+
+
+def sign_request(
+    cluster_dir: Path, node_name: str, addresses: Sequence[str], request: bytes
+) -> bytes:
+    """Certificate (PEM) for the public key of a request (PEM); nothing else of it is believed.
+
+    Raises: PkiRefused (MIR-320): no authority's key here, or not a request with an EC key.
+    """
+    cluster = PkiFiles(cluster_dir)
+    try:
+        asked = x509.load_pem_x509_csr(request)
+        key = asked.public_key()
+        is_right = asked.is_signature_valid and isinstance(key, ec.EllipticCurvePublicKey)
+    except ValueError:
+        is_right = False
+    if not is_right:
+        raise PkiRefused(
+            file=cluster.directory, observed="no request of a node", remedy="renew again"
+        )
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    return _pem(_signed(cluster, node_name, addresses, key))
+
+
+class Renewal:
+    """A new key of this node, in memory until the authority has signed a certificate for it."""
+
+    def __init__(self, directory: Path, node_name: str) -> None:
+        self._files = PkiFiles(directory)
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = node_name
+
+    @property
+    def request(self) -> bytes:
+        """What the authority is asked to sign (PEM)."""
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self._name)])
+        builder = x509.CertificateSigningRequestBuilder().subject_name(name)
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    def install(self, certificate_pem: bytes) -> None:
+        """Put key and certificate in force. Raises: PkiRefused (MIR-320), and nothing is changed.
+
+        Whoever listens has the old ones in memory, and takes up these when they fit together.
+        """
+        try:
+            certificate = x509.load_pem_x509_certificate(certificate_pem)
+            authority = x509.load_pem_x509_certificate(read_file(self._files.ca_certificate))
+            certificate.verify_directly_issued_by(authority)
+            fits = certificate.public_key() == self._key.public_key()
+        except (ValueError, TypeError, InvalidSignature):
+            fits = False
+        if not fits:
+            raise PkiRefused(
+                file=self._files.node_certificate,
+                observed="not a certificate of this cluster for the new key",
+                remedy="is the other node in the same cluster?",
+            )
+        write_durably(self._files.node_key, _key_bytes(self._key), mode=_PRIVATE)
+        write_durably(self._files.node_certificate, certificate_pem, mode=_PUBLIC)
+
+
+def _signed(
+    cluster: PkiFiles, node_name: str, addresses: Sequence[str], key: ec.EllipticCurvePublicKey
+) -> x509.Certificate:
+    authority_key = load_key(cluster.ca_key)
+    authority = x509.load_pem_x509_certificate(read_file(cluster.ca_certificate))
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, node_name)])
-    certificate = (
-        _builder(name, authority.subject, key.public_key())
+    return (
+        _builder(name, authority.subject, key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(
@@ -104,20 +200,13 @@ def issue_node(
         .add_extension(
             x509.SubjectAlternativeName(_alternative_names(node_name, addresses)), critical=False
         )
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()),
             critical=False,
         )
         .sign(authority_key, hashes.SHA256())
     )
-    make_directory(out_dir)
-    if out_dir.resolve() != cluster_dir.resolve():
-        write_durably(out.cluster_key, secret, mode=_PRIVATE)
-        write_durably(out.ca_certificate, _pem(authority), mode=_PUBLIC)
-    write_durably(out.node_key, _key_bytes(key), mode=_PRIVATE)
-    write_durably(out.node_certificate, _pem(certificate), mode=_PUBLIC)
-    return out
 
 
 def _builder(

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mirror.adapters.durable import make_directory, write_durably
+from mirror.adapters.durable import make_directory, write_into_reserve
 from mirror.errors import RecordNotWritten, RecordTorn
 
 FORMAT = 1
@@ -39,6 +39,8 @@ def read_record(path: Path) -> dict[str, Any] | None:
 def write_record(path: Path, record: dict[str, Any]) -> None:
     """Replace the record; on return it is on disk, and before that the old one was.
 
+    A full disk does not keep a node from deciding: only the first record needs room.
+
     record: JSON values only, keys are strings; what comes back is equal to it.
     Raises: RecordNotWritten (MIR-208); the old record then still stands.
     """
@@ -52,7 +54,7 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
     )
     try:
         make_directory(path.parent)
-        write_durably(path, shown.encode() + b"\n")
+        write_into_reserve(path, shown.encode() + b"\n")
     except OSError as error:
         raise RecordNotWritten(file=path, observed=error.strerror or str(error)) from error
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.adapters import clock
-from mirror.adapters.cgroups import ROOT_GROUP, ControlGroup, find_cgroup2
-from mirror.adapters.durable import make_directory
-from mirror.adapters.process_marks import MARK_VARIABLE, MarkedGroup
+from mirror.adapters.cgroups import find_cgroup2
+from mirror.adapters.process_marks import MarkedGroup
+from mirror.adapters.script_place import Group, ScriptPlace, not_started
 from mirror.config.layout import Layout
-from mirror.errors import ProcessesRemain, ScriptNotStarted
+from mirror.errors import ProcessesRemain
 
 # What these leave running outlives them, and ends with the stop script of the same ending:
 # on a swap stop_prim must not take what start_both runs with it.
@@ -29,11 +29,6 @@ APPLICATION_GROUPS: dict[str, str] = {
 }
 TERM_GRACE_S = 5.0
 KILL_WAIT_S = 5.0
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-_INHERITED = ("LANG", "LC_ALL", "TZ", "HOME")
-
-Group = ControlGroup | MarkedGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +62,10 @@ class ScriptRunner:
     def __init__(
         self, layout: Layout, module: str, *, cgroup2: Path | None, logging: bool = True
     ) -> None:
-        self._layout = layout
+        self.place = ScriptPlace(layout, module, cgroup2=cgroup2, logging=logging)
         self._module = layout.module(module)
         self._cgroup2 = cgroup2
-        self._logging = logging
         self._one_at_a_time = asyncio.Lock()
-        self._groups: dict[str, Group] = {}
 
     @classmethod
     def probe(cls, layout: Layout, module: str, *, logging: bool = True) -> "ScriptRunner":
@@ -89,6 +82,11 @@ class ScriptRunner:
             " environment; a daemon that hides from both survives a forced stop"
         )
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a script runs now."""
+        return self._one_at_a_time.locked()
+
     def has(self, script: str) -> bool:
         """Whether the module has this script. Blocking."""
         return (self._module.applied_bin / script).exists()
@@ -99,11 +97,14 @@ class ScriptRunner:
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
+        *,
+        starts_as: str = "",
     ) -> ScriptResult:
         """Run a script and wait for it; a second call waits for the first.
 
         environment: the `<var>` of the configuration. timeout_s: None is no limit; when it is
         over, SIGTERM and after TERM_GRACE_S SIGKILL go to the script, not to the application.
+        starts_as: the start script whose application this one starts parts of, "" for its own.
         Cancelled: the script is killed at once; what it started as application stays.
         Raises: ScriptNotStarted (MIR-209).
         """
@@ -112,7 +113,8 @@ class ScriptRunner:
         async with self._one_at_a_time:
             if not await asyncio.to_thread(path.exists):
                 return ScriptResult(script, 0, False, 0, None, skipped=True)
-            return await self._run(script, path, arguments, environment or {}, timeout_s)
+            group = APPLICATION_GROUPS.get(starts_as or script, "")
+            return await self._run(script, path, group, arguments, environment or {}, timeout_s)
 
     async def end_application(
         self, script: str = "start_prim", *, timeout_s: float = KILL_WAIT_S
@@ -121,7 +123,7 @@ class ScriptRunner:
 
         Raises: ProcessesRemain (MIR-210) when some are still there after timeout_s.
         """
-        return await self._kill(self._group(APPLICATION_GROUPS[script]), timeout_s)
+        return await self._kill(self.place.group(APPLICATION_GROUPS[script]), timeout_s)
 
     async def end_everything(self, *, timeout_s: float = KILL_WAIT_S) -> list[int]:
         """Kill every process of the module, running scripts included. Returns: the killed ones.
@@ -129,14 +131,14 @@ class ScriptRunner:
         Also what a control plane before this one has started.
         Raises: ProcessesRemain (MIR-210) when some are still there after timeout_s.
         """
-        everything = self._group("")
+        everything = self.place.group("")
         killed = await self._kill(everything, timeout_s)
         await asyncio.to_thread(everything.remove)
         return killed
 
     async def application_processes(self, script: str = "start_prim") -> list[int]:
         """Processes that this start script has left running."""
-        return await asyncio.to_thread(self._group(APPLICATION_GROUPS[script]).processes)
+        return await asyncio.to_thread(self.place.group(APPLICATION_GROUPS[script]).processes)
 
     async def prune_logs(self, size_bytes_max: int) -> None:
         """At module start: remove the oldest userlogs until they fit (`userlogsize`)."""
@@ -158,31 +160,33 @@ class ScriptRunner:
         self,
         script: str,
         path: Path,
+        application: str,
         arguments: Sequence[str],
         variables: Mapping[str, str],
         timeout_s: float | None,
     ) -> ScriptResult:
-        group_name = APPLICATION_GROUPS.get(script, script)
-        group = self._group(group_name)
+        """application: the group in which what it leaves running stays, "" for none."""
+        group_name = application or script
+        group = self.place.group(group_name)
         started_ms = clock.monotonic_ms()
-        output, log_path = await asyncio.to_thread(self._prepare, script, path, group)
+        output, log_path = await asyncio.to_thread(self.place.prepare, script, path, group)
         try:
             process = await asyncio.create_subprocess_exec(
                 *group.enter([str(path), *arguments]),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=self._environment(group_name, variables),
+                env=self.place.environment(group_name, variables),
                 cwd=self._module.applied_bin,
                 start_new_session=True,
             )
         except OSError as error:
-            raise _not_started(path, error) from error
+            raise not_started(path, error) from error
         finally:
             os.close(output)
         if isinstance(group, MarkedGroup):
             group.note_session(process.pid)
-        own_group = None if script in APPLICATION_GROUPS else group
+        own_group = None if application else group
         try:
             timed_out = await self._wait(process, timeout_s)
         except asyncio.CancelledError:
@@ -199,50 +203,6 @@ class ScriptRunner:
             clock.monotonic_ms() - started_ms,
             log_path,
         )
-
-    def _group(self, name: str) -> Group:
-        """A group of the module by its name; "" is that of all of them."""
-        if name not in self._groups:
-            full = f"{self._module.name}/{name}".rstrip("/")
-            self._groups[name] = (
-                MarkedGroup(full)
-                if self._cgroup2 is None
-                else ControlGroup(self._cgroup2 / ROOT_GROUP / full)
-            )
-        return self._groups[name]
-
-    def _prepare(self, script: str, path: Path, group: Group) -> tuple[int, Path | None]:
-        """Make the group and open the log. Returns: a descriptor to close, and the log's path."""
-        if not os.access(path, os.X_OK):
-            raise ScriptNotStarted(script=path, observed="not executable")
-        try:
-            group.create()
-            if not self._logging:
-                return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), None
-            make_directory(self._module.working)
-            stamp = clock.wall_file_stamp(clock.wall_us())
-            log_path = self._module.working / f"userlog_{stamp}_{script}.ulog"
-            # Appending: what the application writes later must not overwrite itself.
-            mode = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            return os.open(log_path, mode, 0o640), log_path
-        except OSError as error:
-            raise _not_started(path, error) from error
-
-    def _environment(self, group_name: str, variables: Mapping[str, str]) -> dict[str, str]:
-        """SafeKit's variables win over `<var>`: a module cannot point them elsewhere."""
-        return {
-            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
-            "PATH": PATH,
-            **variables,
-            "SAFE": str(self._layout.safe),
-            "SAFEVAR": str(self._layout.safevar),
-            "SAFEBIN": str(self._layout.safebin),
-            "SAFEMODULE": self._module.name,
-            "SAFEUSERBIN": str(self._module.applied_bin),
-            "SAFEUSERCONF": str(self._module.applied_conf),
-            "SAFEUSERVAR": str(self._module.working),
-            MARK_VARIABLE: f"{self._module.name}/{group_name}",
-        }
 
     async def _wait(self, process: asyncio.subprocess.Process, timeout_s: float | None) -> bool:
         """Returns: whether the time was over first."""
@@ -270,10 +230,6 @@ class ScriptRunner:
                 return
         if group is not None:
             await group.wait_empty(KILL_WAIT_S)
-
-
-def _not_started(path: Path, error: OSError) -> ScriptNotStarted:
-    return ScriptNotStarted(script=path, observed=error.strerror or str(error))
 
 
 def _prune(directory: Path, size_bytes_max: int) -> None:

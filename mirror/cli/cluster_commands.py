@@ -1,29 +1,47 @@
 """cluster config, confcheck, confinfo, state, init, invite, join: two nodes learn of each other.
 
-`init` on the first node, `token` there, `join` with that token on the second. Where the second
-cannot reach the first yet, `invite` writes a file instead. It holds a private key: readable by its
-owner only, to be carried by a safe way (scp), then removed.
+`init` on the first node, `token` there, `join` with that token on the second; or `token` on the
+second, `join` with it on the first. Where neither reaches the other yet, `invite` writes a file.
+It holds a private key: readable by its owner only, to be carried safely (scp), then removed.
 """
 
 import contextlib
 import hashlib
 import json
+import shutil
 from dataclasses import replace as replace_fields
 from pathlib import Path
 
 import click
 
-from mirror.adapters.joining import JoinServer, fetch_invitation
-from mirror.adapters.pki import create_cluster, issue_node
+from mirror.adapters.console.database import Database
+from mirror.adapters.console.users import Users
+from mirror.adapters.host_facts import interface_addresses
+from mirror.adapters.joining import (
+    JoinServer,
+    fetch_invitation,
+    hand_invitation,
+    waiting_to_be_taken_in,
+)
+from mirror.adapters.peer_https import PeerConsole
+from mirror.adapters.pki import (
+    Renewal,
+    create_cluster,
+    issue_node,
+    replace_authority,
+    sign_request,
+)
+from mirror.adapters.pki_files import PkiFiles
 from mirror.cli import invitation
 from mirror.cli.configure import read_cluster
 from mirror.cli.options import SectionedGroup, common, pass_session
 from mirror.cli.session import Session
-from mirror.config.cluster import Cluster, load_cluster
+from mirror.config.cluster import Cluster, addresses_of, load_cluster
 from mirror.config.collector import listed
 from mirror.config.files import read_bytes, write_durably
-from mirror.errors import ClusterInviteRefused, NodeNotReachable
-from mirror.wire.join_token import PREFIX, decode_token, new_secret
+from mirror.config.layout import CLUSTER_UDP_PORT, CONSOLE_HTTPS_PORT
+from mirror.errors import ClusterInviteRefused, ModuleInUse, NodeNotReachable
+from mirror.wire.join_token import PREFIXES, decode_token, new_secret
 
 FILE = click.Path(path_type=Path)
 
@@ -99,6 +117,41 @@ def state_cluster(session: Session) -> None:
     session.report(reply, "\n".join(f"{name}: {seen}" for name, seen in nodes.items()))
 
 
+@cluster.command(name="deconfig")
+@common
+@pass_session
+def deconfig_cluster(session: Session) -> None:
+    """Leave the cluster: cluster.xml, name and keys go; no module may be configured."""
+    configured = session.store.configured()
+    if configured:
+        raise ModuleInUse(
+            module=configured[0],
+            observed="it is configured, and needs the cluster",
+            remedy=f"`deconfig -m {configured[0]}` it first",
+        )
+    layout = session.layout
+    layout.cluster_config.unlink(missing_ok=True)
+    layout.node_identity.unlink(missing_ok=True)
+    shutil.rmtree(layout.pki, ignore_errors=True)
+    _tell(session)
+    session.report({}, "this node is in no cluster any more")
+
+
+def _key_command(name: str) -> None:
+    @pass_session
+    def run(session: Session) -> None:
+        session.report(
+            {"effect": False}, f"{name}: nothing to do, nodes always speak encrypted to each other"
+        )
+
+    help_text = "Accepted without effect: nodes always speak encrypted to each other."
+    cluster.command(name=name, help=help_text)(common(run))
+
+
+_key_command("genkey")
+_key_command("delkey")
+
+
 @cluster.command()
 @click.argument("file", required=False, type=FILE)
 @click.option("--name", required=True, metavar="NODE", help="Which node of cluster.xml this is.")
@@ -141,20 +194,94 @@ def invite(session: Session, name: str, file: Path) -> None:
 
 
 @cluster.command()
-@click.argument("name", metavar="NODE")
-@click.option("--wait", "wait_s", type=float, default=900.0, help="Seconds to wait for NODE.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_535),
+    default=CONSOLE_HTTPS_PORT,
+    show_default=True,
+    help="Of the other node's console, when the authority's key is there.",
+)
+@click.option(
+    "--authority",
+    is_flag=True,
+    help="Make a new authority here: the node with its key is lost. The other node joins anew.",
+)
 @common
 @pass_session
-def token(session: Session, name: str, wait_s: float) -> None:
-    """Print a one-time token for NODE and wait until NODE has joined with it."""
+def renew(session: Session, *, port: int, authority: bool) -> None:
+    """Make a new key for this node, and have the cluster's authority sign its certificate."""
+    layout, name = session.layout, node_name(session)
+    checked = read_cluster(layout)
+    if name is None or name not in checked.node_names:
+        raise ClusterInviteRefused(
+            what="renewal", observed="this node is in no cluster", remedy="`cluster join` it first"
+        )
+    if authority:
+        replace_authority(layout.pki, name, addresses_of(checked, name))
+        session.report(
+            {"node": name, "signed_by": name},
+            f"{name} is the authority now; `cluster token` here lets the other node join anew",
+        )
+        return
+    renewal = Renewal(layout.pki, name)
+    if PkiFiles(layout.pki).ca_key.is_file():
+        signed, by = (
+            sign_request(layout.pki, name, addresses_of(checked, name), renewal.request),
+            name,
+        )
+    else:
+        signed, by = _signed_there(session, checked, name, renewal.request, port)
+    renewal.install(signed)
+    session.report(
+        {"node": name, "signed_by": by},
+        f"{name} has a new certificate, signed on {by}; it is taken up at once, and by the data"
+        " link at its next session",
+    )
+
+
+def _signed_there(
+    session: Session, checked: Cluster, name: str, request: bytes, port: int
+) -> tuple[bytes, str]:
+    """Have the node that holds the authority's key sign it. Raises: MirrorError."""
+    peer = checked.peer_of(name) or ""
+    console = PeerConsole(peer, addresses_of(checked, peer), port, session.layout.pki)
+    body = json.dumps({"request": request.decode("ascii")}).encode()
+    answer = console.ask("POST", "/api/v1/peer/certificate", body)
+    certificate = answer.json.get("certificate")
+    if answer.status != 200 or not isinstance(certificate, str):
+        raise ClusterInviteRefused(
+            what="renewal",
+            observed=str(answer.json.get("detail") or f"{peer} answers {answer.status}"),
+            remedy=f"look at {peer}",
+        )
+    return certificate.encode("ascii"), peer
+
+
+@cluster.command()
+@click.argument("name", metavar="[NODE]", required=False)
+@click.option("--address", help="Of this node, where the other one reaches it; before it joined.")
+@click.option("--wait", "wait_s", type=float, default=900.0, help="Seconds to wait for the other.")
+@common
+@pass_session
+def token(session: Session, name: str | None, address: str | None, wait_s: float) -> None:
+    """Print a one-time token and wait until it was used with `cluster join` on the other node.
+
+    On a node of the cluster it lets NODE join (the other node of cluster.xml when not given); on a
+    node of no cluster it lets one take this node in.
+    """
+    if node_name(session) is None and name is None:
+        _wait_to_be_taken_in(session, address, wait_s)
+        return
     layout = session.layout
     checked = read_cluster(layout)
-    _require_node(checked, name)
     here = checked.command_lan.node(node_name(session) or "")
     if here is None:
         raise ClusterInviteRefused(
-            what=name, observed="this node is in no cluster", remedy="`cluster init` it first"
+            what=name or "token",
+            observed="this node is in no cluster",
+            remedy="`cluster init` it first",
         )
+    name = _joining_node(session, checked, name)
     server = JoinServer(layout.pki, here.local_address, checked.port, new_secret())
     with contextlib.closing(server):
         content = invitation.build(layout, name, addresses_of(checked, name))
@@ -163,28 +290,93 @@ def token(session: Session, name: str, wait_s: float) -> None:
             {"node": name, "token": word},
             f"on {name}: mirror cluster join {word}\nwaiting for {name}; Ctrl-C ends the token",
         )
-        address = server.serve(content, wait_s)
-    session.report({"node": name, "joined_from": address}, f"{name} joined from {address}")
+        other = server.serve(content, wait_s)
+    session.report({"node": name, "joined_from": other}, f"{name} joined from {other}")
+
+
+def _wait_to_be_taken_in(session: Session, address: str | None, wait_s: float) -> None:
+    address = address or _first_address()
+    session.ensure_directories()
+    taken: list[str] = []
+
+    def accept(content: bytes) -> str:
+        taken.append(_accept(session, content, "the invitation", replace=False))
+        return taken[-1]
+
+    with waiting_to_be_taken_in(address, CLUSTER_UDP_PORT, new_secret()) as server:
+        word = server.token.encode()
+        session.report(
+            {"node": "", "token": word},
+            f"on a node of the cluster: mirror cluster join {word}\n"
+            "waiting to be taken in; Ctrl-C ends the token",
+        )
+        other = server.receive(accept, wait_s)
+    session.report(
+        {"node": taken[-1], "joined_from": other},
+        f"this node is {taken[-1]} of the cluster of {other}",
+    )
+
+
+def _first_address() -> str:
+    found = [one.ip for addresses in interface_addresses().values() for one in addresses]
+    reachable = [str(one) for one in found if not one.is_link_local]
+    if not reachable:
+        raise ClusterInviteRefused(
+            what="token", observed="this host has no address", remedy="name one with --address"
+        )
+    return reachable[0]
 
 
 @cluster.command()
 @click.argument("token_or_file", metavar="TOKEN|FILE")
 @click.option("-r", "replace", is_flag=True, help="Leave the cluster this node is in.")
+@click.option("--name", metavar="NODE", help="Whom the TOKEN of a new node makes of it.")
 @common
 @pass_session
-def join(session: Session, token_or_file: str, *, replace: bool) -> None:
-    """Join a cluster with the TOKEN of `cluster token`, or the FILE of `cluster invite`."""
-    layout = session.layout
+def join(session: Session, token_or_file: str, name: str | None, *, replace: bool) -> None:
+    """Join a cluster with the TOKEN of `cluster token`, or the FILE of `cluster invite`.
+
+    With the TOKEN of a new node, on a node of the cluster: take that node in.
+    """
+    if not token_or_file.startswith(PREFIXES):
+        content, after = read_bytes(Path(token_or_file)), f"; remove {token_or_file}"
+        mine = _accept(session, content, token_or_file, replace=replace)
+        session.report({"node": mine}, f"this node is {mine} of the cluster{after}")
+        return
+    found = decode_token(token_or_file)
+    if found.of_new_node:
+        checked = read_cluster(session.layout)
+        wanted = _joining_node(session, checked, name)
+        content = invitation.build(session.layout, wanted, addresses_of(checked, wanted))
+        made = hand_invitation(found, content)
+        session.report({"node": made}, f"{made} is taken in: the node at {found.address}")
+        return
+    invitation.refuse_when_member(session.layout, "the token", replace=replace)
+    mine = _accept(session, fetch_invitation(found), "the token", replace=replace)
+    session.report({"node": mine}, f"this node is {mine} of the cluster")
+
+
+def _accept(session: Session, content: bytes, source: str, *, replace: bool) -> str:
+    """Become the node that is invited; its name."""
     session.ensure_directories()
-    if token_or_file.startswith(PREFIX):
-        invitation.refuse_when_member(layout, "the token", replace=replace)
-        content, source, after = fetch_invitation(decode_token(token_or_file)), "the token", ""
-    else:
-        content, source = read_bytes(Path(token_or_file)), token_or_file
-        after = f"; remove {token_or_file}"
-    name = invitation.accept(layout, content, source, replace=replace)
+    name = invitation.accept(session.layout, content, source, replace=replace)
+    with Database(session.layout.safevar) as database:
+        Users(database).give_way()
     _tell(session)
-    session.report({"node": name}, f"this node is {name} of the cluster{after}")
+    return name
+
+
+def _joining_node(session: Session, checked: Cluster, name: str | None) -> str:
+    """The node of cluster.xml that is to join. Raises: ClusterInviteRefused (MIR-114)."""
+    wanted = name or checked.peer_of(node_name(session) or "")
+    if not wanted:
+        raise ClusterInviteRefused(
+            what="token",
+            observed="cluster.xml has no other node",
+            remedy="put it there first: `cluster config`",
+        )
+    _require_node(checked, wanted)
+    return wanted
 
 
 def node_name(session: Session) -> str | None:
@@ -193,14 +385,6 @@ def node_name(session: Session) -> str | None:
     if not file.is_file():
         return None
     return str(json.loads(read_bytes(file))["name"])
-
-
-def addresses_of(checked: Cluster, name: str) -> list[str]:
-    """All addresses of a node, for its certificate."""
-    found = [node for lan in checked.lans if (node := lan.node(name)) is not None]
-    return list(
-        dict.fromkeys([*(one.address for one in found), *(one.local_address for one in found)])
-    )
 
 
 def _require_node(checked: Cluster, name: str) -> None:

@@ -1,13 +1,15 @@
-"""Commands about the configuration of a module: config, deconfig, confcheck, confinfo."""
+"""Commands about the configuration of a module: config, update, deconfig, confcheck, confinfo."""
 
 import click
 
 from mirror.cli import configure
+from mirror.cli.distributed import deployer, on_each, show
 from mirror.cli.options import common, pass_session
 from mirror.cli.session import Session
+from mirror.config.collector import listed
+from mirror.config.dynamic import needs_stop
 from mirror.config.layout import ports_of
 from mirror.config.models import ModuleConfig
-from mirror.config.package import pack
 from mirror.errors import ModuleInUse, NodeNotReachable
 from mirror.wire.local import Message
 
@@ -15,22 +17,48 @@ from mirror.wire.local import Message
 @click.command()
 @click.option("--all-nodes", is_flag=True, help="Configure the module on the other node too.")
 @common
+@click.pass_context
 @pass_session
-def config(session: Session, *, all_nodes: bool) -> None:
-    """Check the edited configuration of the module and put it in force."""
+def config(session: Session, ctx: click.Context, *, all_nodes: bool) -> None:
+    """Check the edited configuration of the module and put it in force.
+
+    While the module runs, changes that need no stop are taken up at once; others are refused.
+    """
     module = session.module_for("config")
-    refuse_when_running(session, module)
+    if all_nodes:
+        outcomes = on_each(session, "*", deployer(session, module))
+        show(session, outcomes)
+        ctx.exit(max(one.exit_code for one in outcomes))
+    _configure(session, module)
+
+
+@click.command()
+@common
+@pass_session
+def update(session: Session) -> None:
+    """Take up changes of the configuration while the module runs, without a stop."""
+    _configure(session, session.module_for("update"))
+
+
+def _configure(session: Session, module: str) -> None:
+    configured = module in session.store.configured()
+    state = running_state(session, module) if configured else "STOP"
+    if state != "STOP":
+        refuse_what_needs_a_stop(session, module, state)
     checked = configure.configure(session.store, module, session.environment)
     reply = tell_control_plane(session, "reconfigure", module)
-    if all_nodes:
-        reply = _push(session, module)
     _say_notices(checked)
     number = session.store.ids.of(module)
     when = "" if reply else "; the node reads it when it starts"
-    where = "on all nodes" if all_nodes else "on this node"
+    how = "is configured" if state == "STOP" else f"took the changes up in {state}"
     session.report(
-        {"module": module, "id": number, "notices": [str(one) for one in checked.notices]},
-        f"{module} (id {number}) is configured {where}{when}",
+        {
+            "module": module,
+            "id": number,
+            "live": state != "STOP",
+            "notices": [str(one) for one in checked.notices],
+        },
+        f"{module} (id {number}) {how} on this node{when}",
     )
 
 
@@ -86,20 +114,35 @@ def confinfo(session: Session) -> None:
     session.report(value, f"{module} (id {number}{ports}): edited {edited}, {relation}")
 
 
-def refuse_when_running(session: Session, module: str) -> None:
-    """A configuration changes in STOP only, as long as there is no dynamic configuration.
-
-    Raises: ModuleInUse (MIR-106). A node that is not running runs no module.
-    """
+def running_state(session: Session, module: str) -> str:
+    """State of the module on this node; a node that is not running runs no module."""
     try:
         with session.client() as client:
             modules = client.call("state")["modules"]
     except NodeNotReachable:
-        return
-    state = modules.get(module, {}).get("state", "STOP")
+        return "STOP"
+    return str(modules.get(module, {}).get("state", "STOP"))
+
+
+def refuse_when_running(session: Session, module: str) -> None:
+    """Raise ModuleInUse (MIR-106) for a module that is not in STOP."""
+    state = running_state(session, module)
     if state != "STOP":
         raise ModuleInUse(
             module=module, observed=f"it is in {state}", remedy=f"`stop -m {module}` it first"
+        )
+
+
+def refuse_what_needs_a_stop(session: Session, module: str, state: str) -> None:
+    """Raise ModuleInUse (MIR-106) with the changes that a running module cannot take up."""
+    store, environment = session.store, session.environment
+    old = configure.read_applied(store, module, environment)
+    new = configure.read_edited(store, module, environment)
+    if changed := needs_stop(old, new):
+        raise ModuleInUse(
+            module=module,
+            observed=f"it is in {state}, and {listed(changed)} cannot change meanwhile",
+            remedy=f"`stop -m {module}` it first",
         )
 
 
@@ -110,22 +153,6 @@ def tell_control_plane(session: Session, do: str, module: str) -> Message | None
             return client.call(do, module=module)
     except NodeNotReachable:
         return None
-
-
-def _push(session: Session, module: str) -> Message:
-    """Have the control plane configure the peer with the very same files."""
-    file = session.layout.run / f".{module}.push.safe"
-    try:
-        pack(session.layout.module(module).applied, file)
-        with session.client() as client:
-            return client.call(
-                "push_config",
-                module=module,
-                module_id=session.store.ids.of(module),
-                package=file.read_bytes(),
-            )
-    finally:
-        file.unlink(missing_ok=True)
 
 
 def _say_notices(checked: ModuleConfig) -> None:

@@ -4,10 +4,12 @@ Order: parse; cluster; host; bin/confcheck; in force; bin/config and bin/postcon
 plane is told. What fails before "in force" changes nothing; what fails after it is taken back.
 """
 
+import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from mirror.adapters import virtual_host
 from mirror.adapters.config_scripts import run_config_script
 from mirror.adapters.host_facts import gather_host_facts
 from mirror.config.cluster import Cluster, check_against_cluster, load_cluster
@@ -17,8 +19,11 @@ from mirror.config.host_check import OtherModule, check_against_host
 from mirror.config.layout import Layout
 from mirror.config.models import ModuleConfig
 from mirror.config.module_store import ModuleStore
+from mirror.config.script_text import curly_lines, is_shell
 from mirror.config.userconfig import load_userconfig
+from mirror.core.rules.check import refuse_wrong_rules
 from mirror.errors import ClusterNotConfigured, ConfigRefused, Refusal, ScriptRefusedConfig
+from mirror.vocabulary.crontab import Crontab
 
 
 def read_cluster(layout: Layout) -> Cluster:
@@ -36,6 +41,13 @@ def read_edited(store: ModuleStore, module: str, environment: Mapping[str, str])
     return load_userconfig(read_bytes(file), str(file), environment)
 
 
+def read_applied(store: ModuleStore, module: str, environment: Mapping[str, str]) -> ModuleConfig:
+    """Parse the configuration in force. Raises: ModuleUnknown, ConfigRefused (MIR-101)."""
+    store.require_configured(module)
+    file = store.layout.module(module).applied_userconfig
+    return load_userconfig(read_bytes(file), str(file), environment)
+
+
 def check(store: ModuleStore, module: str, environment: Mapping[str, str]) -> ModuleConfig:
     """Check the edited configuration against itself, the cluster and this host.
 
@@ -45,17 +57,48 @@ def check(store: ModuleStore, module: str, environment: Mapping[str, str]) -> Mo
     cluster = read_cluster(store.layout)
     facts = gather_host_facts(config, store.layout, other_modules(store, module, environment))
     refusals: list[Refusal] = []
-    try:
-        check_against_cluster(config, cluster)
-    except ConfigRefused as error:
-        refusals += error.refusals
-    try:
-        check_against_host(config, facts)
-    except ConfigRefused as error:
-        refusals += error.refusals
+    checks: tuple[Callable[[], None], ...] = (
+        lambda: refuse_wrong_rules(config),
+        lambda: refuse_wrong_schedules(config),
+        lambda: check_against_cluster(config, cluster),
+        lambda: check_against_host(config, facts),
+        lambda: refuse_curly_scripts(store.layout.module(module).edited / "bin"),
+    )
+    for one in checks:
+        try:
+            one()
+        except ConfigRefused as error:
+            refusals += error.refusals
     if refusals:
         raise ConfigRefused(refusals)
     return config
+
+
+def refuse_curly_scripts(directory: Path) -> None:
+    """Raise ConfigRefused (MIR-101) for typographic quotes where a shell would take them."""
+    refusals = []
+    for file in sorted(directory.glob("*")):
+        text = read_bytes(file).decode("utf-8", "replace") if file.is_file() else ""
+        for line in curly_lines(text) if is_shell(text) else ():
+            sentence = (
+                'a typographic quote stands where the shell needs a straight one; replace it by "'
+                f" on this line, or all of them by `mirror module straighten {file}`"
+            )
+            refusals.append(Refusal(str(file), line, sentence))
+    if refusals:
+        raise ConfigRefused(refusals)
+
+
+def refuse_wrong_schedules(config: ModuleConfig) -> None:
+    """Raise ConfigRefused (MIR-101) for a schedule that nobody can follow."""
+    if config.rfs is None or config.rfs.verifyat is None:
+        return
+    try:
+        Crontab.parse(config.rfs.verifyat)
+    except ValueError as error:
+        sentence = f'<rfs>: attribute "verifyat": {error}'
+        line = config.lines.get("verifyat", 0)
+        raise ConfigRefused([Refusal(config.file, line, sentence)]) from error
 
 
 def check_with_script(
@@ -104,6 +147,7 @@ def configure(store: ModuleStore, module: str, environment: Mapping[str, str]) -
     try:
         _run(staged / "bin" / "confcheck", variables, layout, module)
         store.apply(module, staged)
+        virtual_host.install(layout, module, config.vhost)
         for name in ("config", "postconfig"):
             _run(layout.module(module).applied_bin / name, variables, layout, module)
         store.keep_last(module)
@@ -124,7 +168,11 @@ def deconfigure(store: ModuleStore, module: str, environment: Mapping[str, str])
     """
     store.require_configured(module)
     layout = store.layout
-    variables = script_environment(layout, module, None, environment)
+    config: ModuleConfig | None = None
+    # One that is not read any more is taken out of force all the same, without its <var>.
+    with contextlib.suppress(ConfigRefused):
+        config = read_applied(store, module, environment)
+    variables = script_environment(layout, module, config, environment)
     _run(layout.module(module).applied_bin / "deconfig", variables, layout, module)
     store.remove_applied(module)
 

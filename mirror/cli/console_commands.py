@@ -13,16 +13,23 @@ from mirror.adapters.console.credentials import US_PER_S, Credentials, Purpose, 
 from mirror.adapters.console.database import Database
 from mirror.adapters.console.roles import Role
 from mirror.adapters.console.users import Users
-from mirror.cli.cluster_commands import addresses_of, node_name
+from mirror.cli.cluster_commands import node_name
 from mirror.cli.configure import read_cluster
 from mirror.cli.options import SectionedGroup, common, pass_session
 from mirror.cli.session import Session
+from mirror.config.cluster import addresses_of
 from mirror.config.layout import CONSOLE_HTTP_PORT, CONSOLE_HTTPS_PORT
 from mirror.errors import MirrorError, NotFoundHere
 
 FIRST_USER = "admin"
 LINK_HOURS = 24
 ROLES = click.Choice([str(role) for role in Role], case_sensitive=False)
+
+
+FROM_ELSEWHERE = (
+    "which answers on this server alone until the cluster has its certificates; from another\n"
+    f"machine: ssh -L {CONSOLE_HTTP_PORT}:localhost:{CONSOLE_HTTP_PORT} root@THIS_SERVER"
+)
 
 
 @click.group(cls=SectionedGroup)
@@ -43,11 +50,13 @@ def link(session: Session, *, name: str, role: str | None, hours: int) -> None:
         wanted = Role(role) if role else existing.role if existing else Role.ADMIN
         secret = Credentials(database).make_link(Purpose.PASSWORD, name, wanted, hours * 3600)
         _note(database, "make a one-time link", f"{name} {wanted}")
-    urls = [f"{place}/#/link/{secret}" for place in _places(session)]
+    places = _places(session)
+    urls = [f"{place}/#/link/{secret}" for place in places]
     session.report(
         {"user": name, "role": wanted, "urls": urls, "hours": hours},
         f"within {hours} hours, {name} ({wanted}) sets a password at\n"
-        + "\n".join(f"  {url}" for url in urls),
+        + "\n".join(f"  {url}" for url in urls)
+        + (f"\n{FROM_ELSEWHERE}" if len(places) == 1 else ""),
     )
 
 

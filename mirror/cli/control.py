@@ -4,6 +4,7 @@ A verb asks the control plane and says what it answered; nothing is decided here
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import click
 
@@ -61,6 +62,7 @@ def add_control_verbs(group: click.Group) -> None:
     """Add every verb, and waitstate, to the group."""
     for verb in VERBS:
         group.add_command(_command_of(verb))
+    group.add_command(secondforce)
     group.add_command(waitstate)
 
 
@@ -103,6 +105,29 @@ def wait_for(
         return client.call(
             "wait_state", module=module, states=list(states), ready=ready, timeout_s=timeout_s
         )
+
+
+@click.command()
+@click.option(
+    "-d",
+    "date",
+    required=True,
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"]),
+    help="Local time; files modified since then are compared and copied, older ones are trusted.",
+)
+@common
+@pass_session
+def secondforce(session: Session, date: datetime) -> None:
+    """Start as secondary; trust files not modified since DATE. This may hide differences.
+
+    For a copy that was shipped by hand. All names and attributes are made equal; content of older
+    files is not looked at. `rfsverify` compares it afterwards.
+    """
+    module = session.module_for("secondforce")
+    before = int(date.timestamp())
+    reply = session.command("secondforce", module, **{f"before={before}": True})
+    text = f"{module}: what was not modified since {date:%Y-%m-%d %H:%M:%S} is taken on trust"
+    session.report({**reply, "module": module, "before_s": before}, text)
 
 
 @click.command()

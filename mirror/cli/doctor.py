@@ -8,18 +8,21 @@ import importlib
 import os
 import platform
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import click
 from rich.table import Table
 from rich.text import Text
 
 from mirror.adapters.pki_files import PkiFiles, refuse_when_shared
+from mirror.cli import doctor_cluster, doctor_host
 from mirror.cli.cluster_commands import node_name
 from mirror.cli.configure import check, read_cluster
+from mirror.cli.finding import Finding, fine
 from mirror.cli.options import common, pass_session
 from mirror.cli.session import Session
 from mirror.cli.terminal import show
@@ -27,22 +30,11 @@ from mirror.errors import EXIT_FAILED, EXIT_OK, MirrorError, NodeNotReachable
 
 KERNEL_MINIMUM = (5, 15)
 FREE_BYTES_MIN = 1024 * 1024 * 1024  # the dirty index and the logs must always find room
+TRY_REALTIME = """
+from mirror.adapters.heartbeats.realtime import lock_memory, raise_this_thread
+print("; ".join(filter(None, (raise_this_thread(), lock_memory()))), end="")
+"""
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found; remedy is empty when all is well."""
-
-    what: str
-    level: Literal["ok", "warning", "problem"]
-    observed: str
-    remedy: str = ""
-
-
-def fine(what: str, observed: str) -> Finding:
-    """Build a finding that asks for nothing."""
-    return Finding(what, "ok", observed)
 
 
 @click.command()
@@ -97,6 +89,19 @@ def _kernel(_session: Session) -> Finding:
         return fine("kernel", release)
     minimum = ".".join(str(part) for part in KERNEL_MINIMUM)
     return Finding("kernel", "problem", release, f"install {minimum} or later")
+
+
+def _realtime(_session: Session) -> Finding:
+    """Real time."""
+    # In a process of its own: what is tried there is gone with it.
+    tried = subprocess.run(
+        [sys.executable, "-c", TRY_REALTIME], capture_output=True, text=True, check=False
+    )
+    if tried.returncode == 0 and not tried.stdout:
+        return fine("real time", "heartbeats have priority, and memory that stays in RAM")
+    observed = tried.stdout.strip() or "not known"
+    remedy = "give the service CAP_SYS_NICE and CAP_IPC_LOCK, or a longer <heart timeout>"
+    return Finding("real time", "warning", f"{observed}: a loaded host may look dead", remedy)
 
 
 def _fuse(_session: Session) -> Finding:
@@ -183,10 +188,13 @@ def _module(session: Session, module: str) -> Finding:
 CHECKS: tuple[Callable[[Session], Finding], ...] = (
     _user,
     _kernel,
+    _realtime,
     _fuse,
     _native,
     _room,
     _cluster,
     _keys,
     _control_plane,
+    *doctor_host.CHECKS,
+    *doctor_cluster.CHECKS,
 )

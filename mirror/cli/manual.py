@@ -76,12 +76,10 @@ def _command(command: click.Command, ctx: click.Context) -> Iterator[str]:
         yield from _option(parameter, ctx)
 
 
-COMMON = frozenset({"module", "identity", "json", "help"})
-
-
 def _option(parameter: click.Parameter, ctx: click.Context) -> Iterator[str]:
     record: tuple[Any, Any] | None = parameter.get_help_record(ctx)
-    if isinstance(parameter, click.Option) and record and parameter.name not in COMMON:
+    is_own = isinstance(parameter, click.Option) and parameter.expose_value
+    if is_own and record and parameter.name != "help":
         yield f".br\n\\fB{escape(record[0])}\\fR: {escape(record[1])}\n"
 
 

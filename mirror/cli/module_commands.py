@@ -1,4 +1,4 @@
-"""module install, package, uninstall, list, listid, getports, genkey, delkey."""
+"""module install, package, uninstall, list, listid, getports, straighten, genkey, delkey."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import click
 import mirror
 from mirror.cli.options import SectionedGroup, common, json_option, module_option, pass_session
 from mirror.cli.session import Session
+from mirror.cli.straighten import straighten
 from mirror.config.layout import MODULE_ID_MAX, MODULE_ID_MIN, ports_of
 from mirror.config.module_store import find_package
 from mirror.config.names import check_module_name
@@ -29,7 +30,8 @@ def module() -> None:
 def install(session: Session, file: Path | None, *, module_id: int | None, replace: bool) -> None:
     """Install a module from FILE (.safe, or a directory laid out as one).
 
-    Without FILE, the module of that name among the packages of this node or those shipped.
+    Without FILE, the module of that name among the packages of this node or those shipped; they
+    are also found by the name of a package, as in `-m shop mirror.safe`.
     """
     name = session.module_or_none()
     if name is None and file is not None:
@@ -37,7 +39,10 @@ def install(session: Session, file: Path | None, *, module_id: int | None, repla
     if name is None:
         name = session.module_for("module install")
     session.ensure_directories()
-    source = file or find_package(session.layout, name, shipped_modules())
+    source = file
+    if source is None or (source.parent == Path() and not source.exists()):
+        wanted = name if source is None else source.name.removesuffix(".safe")
+        source = find_package(session.layout, wanted, shipped_modules())
     number = session.store.install(name, source, module_id=module_id, replace=replace)
     edited = session.layout.module(name).edited_userconfig
     session.report(
@@ -128,6 +133,7 @@ def _key_command(name: str) -> None:
 
 _key_command("genkey")
 _key_command("delkey")
+module.add_command(straighten)
 
 
 def shipped_modules() -> Path | None:

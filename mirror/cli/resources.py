@@ -6,7 +6,7 @@ import click
 
 from mirror.cli.options import common, pass_session
 from mirror.cli.session import Session
-from mirror.errors import ResourceUnknown
+from mirror.errors import EXIT_FAILED, EXIT_OK, ResourceUnknown
 
 ERRD_NAMES = {"suspend": "off", "resume": "on"}  # the words of SafeKit before 8.2
 
@@ -70,20 +70,40 @@ def errd(session: Session, action: str, process_class: str | None) -> None:
 
 
 def _loop_command(name: str, help_text: str) -> click.Command:
+    @click.pass_context
     @pass_session
-    def run(session: Session) -> None:
+    def run(session: Session, ctx: click.Context) -> None:
         reply = session.command(name, session.module_for(name))
         count = reply.get("count")
         session.report(reply, "" if count is None else str(count))
+        ctx.exit(EXIT_FAILED if reply.get("reached") and name != "resetloop" else EXIT_OK)
 
     return click.command(name=name, help=help_text)(common(run))
+
+
+def _switch_command(name: str, help_text: str) -> click.Command:
+    @click.argument("action", type=click.Choice(["on", "off"]))
+    @common
+    @pass_session
+    def run(session: Session, action: str) -> None:
+        module = session.module_for(name)
+        session.report(session.command(name, module, action=action), f"{module}: {name} {action}")
+
+    return click.command(name=name, help=help_text)(run)
 
 
 COMMANDS = (
     get_resource,
     set_resource,
     errd,
-    _loop_command("incloop", "Count one more automatic restart (for handlers of errd)."),
+    _switch_command("checker", "Switch the checkers of the module on or off."),
+    _switch_command("failover", "Let this node take over by itself (on), or not (off)."),
+    _loop_command(
+        "incloop",
+        "Count one more automatic restart (for handlers). Exit code 1: the limit is reached.",
+    ),
     _loop_command("resetloop", "Set the counter of automatic restarts to zero."),
-    _loop_command("checkloop", "Show the counter of automatic restarts."),
+    _loop_command(
+        "checkloop", "Show the counter of automatic restarts. Exit code 1: the limit is reached."
+    ),
 )

@@ -1,9 +1,12 @@
 """`mirror snapshot`: all that support needs about one module in one zip, and no secret.
 
+With `--both` a zip that holds one of each node: the other one's is made by its console.
+
 What is taken is listed, not what is left out: keys, the index and replicated data are on no list.
 Values that look like passwords are blanked in the configurations.
 """
 
+import io
 import json
 import re
 import zipfile
@@ -14,10 +17,15 @@ from typing import Any
 
 import click
 
+from mirror.adapters.peer_https import PeerConsole
+from mirror.cli.cluster_commands import node_name
+from mirror.cli.configure import read_cluster
 from mirror.cli.doctor import examine
 from mirror.cli.options import common, pass_session
 from mirror.cli.session import Session, without_envelope
-from mirror.errors import FileNotReadable, MirrorError
+from mirror.config.cluster import Cluster, addresses_of
+from mirror.config.layout import CONSOLE_HTTPS_PORT
+from mirror.errors import FileNotReadable, MirrorError, PeerNotReachable
 
 FILE_BYTES_MAX = 16 * 1024 * 1024  # of a log, the end is what matters
 BLANK = "(removed)"
@@ -35,21 +43,73 @@ _SECRET_VALUE = (
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--both", is_flag=True, help="Of both nodes, a zip of each in FILE.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_535),
+    default=CONSOLE_HTTPS_PORT,
+    show_default=True,
+    help="Of the other node's console, for --both.",
+)
 @common
 @pass_session
-def snapshot(session: Session, file: Path) -> None:
+def snapshot(session: Session, file: Path, *, both: bool, port: int) -> None:
     """Gather configuration, record, logs and state in FILE, without secrets."""
     module = session.module_for("snapshot")
     session.store.require_installed(module)
     try:
-        with zipfile.ZipFile(file, "x", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in contents(session, module):
-                archive.writestr(name, content)
-            count = len(archive.namelist())
+        if both:
+            _write_both(session, module, file, port)
+            return
+        count = _write_own(session, module, file)
         file.chmod(0o600)
     except OSError as error:
         raise FileNotReadable(file=file, observed=error.strerror or str(error)) from error
     session.report({"file": str(file), "files": count}, f"{file}: {count} files")
+
+
+def _write_own(session: Session, module: str, file: Path | io.BytesIO) -> int:
+    """Write the zip of this node; how many files it holds."""
+    with zipfile.ZipFile(
+        file, "x" if isinstance(file, Path) else "w", zipfile.ZIP_DEFLATED
+    ) as archive:
+        for name, content in contents(session, module):
+            archive.writestr(name, content)
+        return len(archive.namelist())
+
+
+def _write_both(session: Session, module: str, file: Path, port: int) -> None:
+    """Write a zip with one of each node, or with a text that says why one is missing."""
+    me = node_name(session) or "this"
+    cluster = read_cluster(session.layout)
+    peer = cluster.peer_of(me) or ""
+    missing = ""
+    with zipfile.ZipFile(file, "x", zipfile.ZIP_STORED) as archive:
+        file.chmod(0o600)
+        own = io.BytesIO()
+        _write_own(session, module, own)
+        archive.writestr(f"snapshot_{me}_{module}.zip", own.getvalue())
+        try:
+            theirs = _snapshot_there(session, cluster, peer, module, port)
+            archive.writestr(f"snapshot_{peer}_{module}.zip", theirs)
+        except MirrorError as error:
+            missing = str(error)
+            archive.writestr(f"snapshot_{peer}_{module}.txt", missing)
+    session.report(
+        {"file": str(file), "nodes": [me, peer], "missing": missing},
+        f"{file}: {me} alone; {missing}" if missing else f"{file}: {me} and {peer}",
+    )
+
+
+def _snapshot_there(
+    session: Session, cluster: Cluster, peer: str, module: str, port: int
+) -> bytes:
+    console = PeerConsole(peer, addresses_of(cluster, peer), port, session.layout.pki)
+    answer = console.ask("GET", f"/api/v1/modules/{module}/snapshot", b"")
+    if answer.status != 200:
+        said = str(answer.json.get("detail") or f"its console answers {answer.status}")
+        raise PeerNotReachable(node=peer, observed=said)
+    return answer.body
 
 
 def contents(session: Session, module: str) -> Iterator[tuple[str, bytes]]:

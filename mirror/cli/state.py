@@ -13,7 +13,12 @@ from mirror.errors import MirrorError, ModuleUnknown
 
 
 @click.command()
-@click.option("-v", "verbose", is_flag=True, help="Show the resources too.")
+@click.option(
+    "-v",
+    "verbose",
+    is_flag=True,
+    help="Show the resources too, and what a reintegration waits for.",
+)
 @click.option("-l", "local", is_flag=True, help="With -q: the local state.")
 @click.option(
     "-q",
@@ -46,6 +51,8 @@ def state(session: Session, *, verbose: bool, local: bool, quiet: bool) -> None:
         return
     show(modules_view(modules))
     for values in modules.values():
+        if verbose and (pending := (values.get("progress") or {}).get("pending")):
+            click.echo("  pending: " + ", ".join(pending))
         if verbose:
             show(resources_view(values["resources"]))
 

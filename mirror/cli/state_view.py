@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mirror.cli.replication import verification_lines
 from mirror.cli.words import Values, state_word
 from mirror.vocabulary.units import format_duration, format_size
 
@@ -54,8 +55,44 @@ def detail_lines(values: Values) -> Iterator[Text]:
         yield Text(f"why: {reason}{row}")
     if progress := values.get("progress"):
         yield Text(progress_line(progress))
+    for line in lag_lines(values.get("replication") or {}):
+        yield Text(line)
+    if line := networks_line(values.get("heartbeats") or {}):
+        yield Text(line)
+    if line := verified_line(values.get("verification") or {}):
+        yield Text(line)
     if advice := values.get("action"):
         yield Text(f"to do: {advice}")
+
+
+def lag_lines(replication: Values) -> Iterator[str]:
+    """Write `copies: asynchronous, 1.2 s behind` with capture="watch", and what is wrong."""
+    watch = replication.get("watch") or {}
+    if watch:
+        lag_ms = int(watch.get("lag_ms") or 0)
+        yield f"copies: asynchronous, {lag_ms / 1000:.1f} s behind"
+    if trouble := watch.get("trouble"):
+        yield f"copies: {trouble}"
+
+
+def networks_line(heartbeats: Mapping[str, Values]) -> str:
+    """Write `networks: default heard, jitter 0.2 ms, 3 lost; lan2 silent`; "" without any."""
+    said = []
+    for name, one in sorted(heartbeats.items()):
+        if one.get("silent"):
+            said.append(f"{name} silent")
+            continue
+        jitter_ms = int(one.get("jitter_p99_us") or 0) / 1000
+        lost = f", {one['lost']} lost" if one.get("lost") else ""
+        said.append(f"{name} heard, jitter {jitter_ms:.1f} ms{lost}")
+    return f"networks: {'; '.join(said)}" if said else ""
+
+
+def verified_line(verification: Values) -> str:
+    """One line of the last verification, or of the one under way; "" when there was none."""
+    if verification.get("outcome") in (None, "never"):
+        return ""
+    return f"verification: {verification_lines(verification)[0]}"
 
 
 def progress_line(progress: Values) -> str:

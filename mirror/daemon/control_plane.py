@@ -16,6 +16,7 @@ from pathlib import Path
 
 import structlog
 
+from mirror.adapters.heartbeats.realtime import LOOP_PRIORITY, raise_this_thread
 from mirror.adapters.process_log import configure_trace
 from mirror.config.installation import ensure_directories
 from mirror.config.layout import Layout
@@ -46,6 +47,7 @@ def main() -> None:
         if not channel.wait_go():
             return
     _call_process(NAME)
+    raise_this_thread(LOOP_PRIORITY)  # a refusal is told by the heartbeats' thread
     sys.exit(asyncio.run(_run(Layout.from_environment(), channel)))
 
 
@@ -67,7 +69,9 @@ async def _run(layout: Layout, channel: HealthChannel | None) -> int:
         end(EXIT_CRASHED)
 
     await asyncio.to_thread(ensure_directories, layout, sys.executable)
-    modules = Modules(layout, crashed)
+    modules = Modules(layout, crashed, channel.armed if channel is not None else None)
+    if channel is not None:
+        channel.guarded = modules.guarded
     server = CommandServer(layout.control_socket, modules)
     loading = loop.create_task(_load(modules, server, channel))
     try:
@@ -100,6 +104,7 @@ async def _load(modules: Modules, server: CommandServer, channel: HealthChannel 
         timeouts = [
             min(lan.timeout_ms for lan in one.settings.heart.lans)
             for one in modules.running.values()
+            if one.settings.heart is not None
         ]
         channel.timeout_ms = min(timeouts, default=0)
         channel.loaded = True

@@ -9,10 +9,13 @@ import argparse
 import asyncio
 import gc
 import signal
+import sys
 from pathlib import Path
 
+from mirror.adapters.process_log import configure_trace
 from mirror.daemon.plane.service import Service
 from mirror.daemon.plane.settings import PlaneSettings
+from mirror.errors import EXIT_CONFIG_REFUSED, MirrorError
 
 
 async def _run(settings: PlaneSettings) -> None:
@@ -29,7 +32,12 @@ def main() -> None:
     settings = PlaneSettings.read(parser.parse_args().config)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    asyncio.run(_run(settings))
+    configure_trace(to_syslog=False)
+    try:
+        asyncio.run(_run(settings))
+    except MirrorError as error:
+        sys.stderr.write(f"{error}\n")  # the last line of its log: the control plane shows it
+        sys.exit(EXIT_CONFIG_REFUSED)
 
 
 if __name__ == "__main__":

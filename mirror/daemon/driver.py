@@ -6,7 +6,7 @@ from collections.abc import Callable
 from mirror.core.engine import Engine
 from mirror.daemon.executor import Executor
 from mirror.daemon.ports import Ports
-from mirror.vocabulary.events import Event, Ticked
+from mirror.vocabulary.events import Event, Progressed, Ticked
 
 
 class Driver:
@@ -14,6 +14,7 @@ class Driver:
 
     now_ms: the boot clock. tick_ms: time passes for the engine at least this often; a fraction
     of the timeout, because a gap longer than the timeout is taken for a stall.
+    tick(): the event that says so; it may bring what changes with time alone.
     on_handled: called after each event, with it.
     """
 
@@ -24,13 +25,17 @@ class Driver:
         *,
         now_ms: Callable[[], int],
         tick_ms: int,
+        tick: Callable[[], Event] = Ticked,
         on_handled: Callable[[Event], None] | None = None,
     ) -> None:
         self.engine = engine
         self._now_ms = now_ms
         self._tick_s = tick_ms / 1000
+        self._tick_event = tick
         self._on_handled = on_handled
+        self.moves = 0  # rises with each event that had an effect, or tells of progress
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._ticking: asyncio.TimerHandle | None = None
         self._executor = Executor(ports, self.post)
 
     def post(self, event: Event) -> None:
@@ -39,24 +44,31 @@ class Driver:
 
     async def run(self) -> None:
         """Handle events until cancelled. Raises: InvariantBroken, after which nothing is done."""
-        ticker = asyncio.get_running_loop().create_task(self._tick())
+        self._plan_tick(asyncio.get_running_loop())
         try:
             while True:
                 self._handle(await self._next())
         finally:
-            ticker.cancel()
+            assert self._ticking is not None
+            self._ticking.cancel()
             await self._executor.close()
 
     async def _next(self) -> Event:
         return await self._events.get()
 
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(self._tick_s)
-            if self._events.empty():
-                self.post(Ticked())
+    def _plan_tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        """At the same moments for all modules of a node: the loop wakes once for them."""
+        next_s = (round(loop.time() / self._tick_s) + 1) * self._tick_s
+        self._ticking = loop.call_at(next_s, self._tick, loop)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._plan_tick(loop)
+        if self._events.empty():
+            self.post(self._tick_event())
 
     def _handle(self, event: Event) -> None:
-        self._executor.perform(self.engine.handle(event, self._now_ms()))
+        actions = self.engine.handle(event, self._now_ms())
+        self.moves += bool(actions) or isinstance(event, Progressed)
+        self._executor.perform(actions)
         if self._on_handled is not None:
             self._on_handled(event)

@@ -1,11 +1,13 @@
 """Performs what the core asks for: one adapter call an action, in order. Decides nothing.
 
 Notes are done at once. Plans are done one at a time; a newer plan ends an older one after the
-call in hand, which is waited for, except that a script in hand is killed. Results and failures
-come back as events.
+call in hand, which is waited for, except that a script in hand is killed. Scripts never overlap,
+and those of a plan run when the background has none left; what a background script would still
+start is dropped by a plan that ends the application. Results and failures come back as events.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, assert_never
 
@@ -20,6 +22,7 @@ from mirror.vocabulary.actions import (
     CloseDataPlane,
     CloseGateNow,
     EnsureDataPlane,
+    Fence,
     FreezeNow,
     KillApplication,
     Log,
@@ -30,6 +33,7 @@ from mirror.vocabulary.actions import (
     RebootHost,
     ReleaseAddress,
     RunBackground,
+    RunCheckers,
     RunScripts,
     SaveState,
     Say,
@@ -44,6 +48,7 @@ from mirror.vocabulary.events import (
     DataPlaneLost,
     Drained,
     Event,
+    FenceAnswered,
     PlanDone,
     PlanFailed,
     RecordNotPersisted,
@@ -55,6 +60,7 @@ from mirror.vocabulary.events import (
 )
 from mirror.vocabulary.facts import WitnessSays
 from mirror.vocabulary.record import Record, record_to_map
+from mirror.vocabulary.said import said_of
 from mirror.vocabulary.words import word_to_map
 
 FAILURES = (MirrorError, OSError, TimeoutError)
@@ -73,7 +79,11 @@ class Executor:
         self._next: Plan | None = None
         self._wake = asyncio.Event()
         self._script: asyncio.Task[None] | None = None
-        self._background: asyncio.Queue[ScriptCall] = asyncio.Queue()
+        self._background: deque[ScriptCall] = deque()
+        self._background_wake = asyncio.Event()
+        self._background_call: ScriptCall | None = None
+        self._background_script: asyncio.Task[None] | None = None
+        self._one_script = asyncio.Lock()  # held over all scripts of a plan, or of the background
         self._tasks: set[asyncio.Task[None]] = set()
         self._spawn(self._run_plans())
         self._spawn(self._run_background())
@@ -88,6 +98,7 @@ class Executor:
         """Perform notes now, in order, and begin the plan, if there is one. Never blocks."""
         for action in actions:
             if isinstance(action, Plan):
+                self._end_background(action)
                 self._next = action
                 self._wake.set()
                 if self._script is not None:
@@ -95,7 +106,7 @@ class Executor:
             else:
                 self._note(action)
 
-    def _note(self, note: Note) -> None:  # noqa: C901 - one arm a note
+    def _note(self, note: Note) -> None:  # noqa: C901, PLR0912 - one arm a note
         ports = self._ports
         match note:
             case Say(word, urgent):
@@ -112,9 +123,12 @@ class Executor:
                 ports.notebook.show(note)
             case WatchProcesses(classes):
                 ports.processes.watch(classes)
+            case RunCheckers(classes):
+                if ports.checkers is not None:
+                    ports.checkers.watch(classes)
             case RunBackground(scripts):
-                for call in scripts:
-                    self._background.put_nowait(call)
+                self._background.extend(scripts)
+                self._background_wake.set()
             case FreezeNow():
                 self._spawn(self._beside("freeze"))
             case CloseGateNow():
@@ -132,12 +146,40 @@ class Executor:
         try:
             await self._ports.data.call(verb, fields)
         except FAILURES as error:
-            self._post(DataPlaneLost(str(error)))
+            self._post(DataPlaneLost(said_of(error)))
 
     async def _run_background(self) -> None:
         while True:
-            call = await self._background.get()
-            await self._run_script(call)
+            await self._background_wake.wait()
+            self._background_wake.clear()
+            async with self._one_script:
+                while self._background:
+                    self._background_call = self._background.popleft()
+                    await self._run_alone(self._background_call)
+                    self._background_call = None
+
+    async def _run_alone(self, call: ScriptCall) -> None:
+        """Run one script in a task of its own, so that it can be ended without ending this one."""
+        self._background_script = asyncio.get_running_loop().create_task(self._run_script(call))
+        try:
+            await asyncio.wait({self._background_script})
+        finally:
+            self._background_script.cancel()  # nothing, when it has ended
+            self._background_script = None
+
+    def _end_background(self, plan: Plan) -> None:
+        """Nothing starts the application any more, once it is being ended (invariant 8).
+
+        A plan without stop scripts of its own is a force: what runs is ended, whatever it is.
+        """
+        if not any(isinstance(one, KillApplication) for one in plan.actions):
+            return
+        force = not any(isinstance(one, RunScripts) for one in plan.actions)
+        kept = () if force else (call for call in self._background if not _starts(call))
+        self._background = deque(kept)
+        running, task = self._background_call, self._background_script
+        if running is not None and task is not None and (force or _starts(running)):
+            task.cancel()
 
     # --- plans ---
 
@@ -156,7 +198,7 @@ class Executor:
             try:
                 await self._do(action)
             except FAILURES as error:
-                self._post(PlanFailed(plan.plan_id, _name(action), str(error)))
+                self._post(PlanFailed(plan.plan_id, _name(action), said_of(error)))
                 return
             except Exception as error:  # noqa: BLE001 - a plan that ends unheard stops the module
                 line = f"defect in {_name(action)}: {error!r}"
@@ -165,21 +207,23 @@ class Executor:
                 return
         self._post(PlanDone(plan.plan_id))
 
-    async def _do(self, action: PlanAction) -> None:  # noqa: C901 - one arm an action
+    async def _do(self, action: PlanAction) -> None:  # noqa: C901, PLR0912 - one arm an action
         ports = self._ports
         match action:
             case RunScripts(scripts):
                 await self._run_scripts(scripts)
             case KillApplication(scripts):
                 await ports.scripts.end_application(scripts)
-            case TakeAddress():
-                await ports.addresses.take()
+            case TakeAddress(agreed):
+                await ports.addresses.take(agreed=agreed)
             case ReleaseAddress():
                 await ports.addresses.release()
             case PersistRecord(record):
                 await self._persist(record)
             case AskWitness() | TellWitness():
                 await self._witness(action)
+            case Fence(peer):
+                await self._fence(peer)
             case EnsureDataPlane():
                 await ports.data.ensure()
             case CloseDataPlane():
@@ -197,7 +241,7 @@ class Executor:
         try:
             await self._ports.records.write(record_to_map(record))
         except FAILURES as error:
-            self._post(RecordNotPersisted(record, str(error)))
+            self._post(RecordNotPersisted(record, said_of(error)))
             raise
         self._post(RecordPersisted(record))
 
@@ -219,6 +263,13 @@ class Executor:
             self._ports.notebook.log(Log("E", "splitbraincheck", sentence))
         self._post(WitnessTold(granted is True))
 
+    async def _fence(self, peer: str) -> None:
+        port = self._ports.fence
+        answer = (False, "no fencing agent") if port is None else await port.fence(peer)
+        level = "E" if answer[0] else "C"
+        self._ports.notebook.log(Log(level, "fence", answer[1] or f"{peer} is switched off"))
+        self._post(FenceAnswered(*answer))
+
     async def _call_data(self, action: CallData) -> None:
         reply = await self._ports.data.call(action.verb, action.fields)
         if action.verb == "identify":
@@ -227,22 +278,29 @@ class Executor:
             self._post(Drained(reply.get("checksum_equal") is not False))
 
     async def _run_scripts(self, calls: tuple[ScriptCall, ...]) -> None:
-        for call in calls:
-            if self._next is not None:
-                return
-            # A task of its own, so that a newer plan can end it without ending this one.
-            self._script = asyncio.get_running_loop().create_task(self._run_script(call))
-            try:
-                await asyncio.wait({self._script})
-            finally:
-                self._script.cancel()  # nothing, when it has ended
-                self._script = None
+        # A task of its own, so that a newer plan can end it without ending this one.
+        self._script = asyncio.get_running_loop().create_task(self._run_in_turn(calls))
+        try:
+            await asyncio.wait({self._script})
+        finally:
+            self._script.cancel()  # nothing, when it has ended
+            self._script = None
+
+    async def _run_in_turn(self, calls: tuple[ScriptCall, ...]) -> None:
+        """Run all, when the background has run what it still had: the two never alternate."""
+        async with self._one_script:
+            for call in calls:
+                await self._run_script(call)
 
     async def _run_script(self, call: ScriptCall) -> None:
         try:
             await self._ports.scripts.run(call)
         except FAILURES as error:
             self._ports.notebook.log(Log("E", "userplug", str(error), {"script": call.name}))
+
+
+def _starts(call: ScriptCall) -> bool:
+    return call.name.startswith("start_")
 
 
 def _name(action: PlanAction) -> str:

@@ -34,20 +34,36 @@ FUSE_CONNECTIONS = Path("/sys/fs/fuse/connections")
 
 def fence_all(layout: Layout) -> list[str]:
     """Silence every module that has anything to silence; return their names."""
-    fenced = []
-    for facts in read_fence_files(layout.safevar / "modules"):
-        paths = layout.module(facts.module)
-        pid = _plane_pid(paths.data_socket)
-        group = _group_of(facts.module)
-        if not group.populated() and not any(map(_is_here, facts.addresses)):
-            continue  # it serves nobody here: what it only receives may go on
-        log.error("no control plane: module silenced", module=facts.module)
-        _close_gate(facts, paths, pid)
-        _kill_application(facts, group)
-        _remove_addresses(facts)
-        _record_out(facts, paths)
-        fenced.append(facts.module)
-    return fenced
+    found = read_fence_files(layout.safevar / "modules")
+    return [facts.module for facts in found if _silence(layout, facts)]
+
+
+def silence(layout: Layout, module: str) -> bool:
+    """Silence one module that nothing here can run any more. Returns: whether it had to be."""
+    found = read_fence_files(layout.safevar / "modules")
+    return any(_silence(layout, facts) for facts in found if facts.module == module)
+
+
+def _silence(layout: Layout, facts: FenceFile) -> bool:
+    paths = layout.module(facts.module)
+    pid = _plane_pid(paths.data_socket)
+    group = _group_of(facts.module)
+    if not group.populated() and not any(map(_is_here, facts.addresses)):
+        return False  # it serves nobody here: what it only receives may go on
+    log.error("nobody runs it here: module silenced", module=facts.module)
+    _close_gate(facts, paths, pid)
+    _kill_application(facts, group)
+    _remove_addresses(facts)
+    _record_out(facts, paths)
+    return True
+
+
+def all_silent(layout: Layout) -> bool:
+    """Tell whether no module has a process of its application or an address here."""
+    return not any(
+        _group_of(facts.module).populated() or any(map(_is_here, facts.addresses))
+        for facts in read_fence_files(layout.safevar / "modules")
+    )
 
 
 def _close_gate(facts: FenceFile, paths: ModuleLayout, pid: int) -> None:

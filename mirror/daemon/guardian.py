@@ -1,6 +1,6 @@
 """`mirror node`: keeps a control plane running, and acts when none comes back.
 
-What it must never do: decide who serves. Beside the control plane it holds a spare, everything
+What it must never do: decide who serves. Beside the control plane it holds spares, everything
 imported, so that one that died is replaced long before the peer stops hearing it. When no control
 plane lives for most of a heartbeat timeout, this node cannot keep its promises any more: before
 the peer may take over, gates are closed, applications killed, addresses removed (fence.py).
@@ -21,9 +21,11 @@ from mirror.adapters import clock
 from mirror.adapters.heartbeats.realtime import lock_memory, raise_this_thread
 from mirror.adapters.process_log import configure_trace
 from mirror.config.layout import Layout
-from mirror.daemon.fence import fence_all
+from mirror.daemon import watchdog_keeper
+from mirror.daemon.fence import all_silent, fence_all
 from mirror.daemon.node.fence_file import read_fence_files
-from mirror.daemon.node.health import ASK, GO, Health
+from mirror.daemon.node.health import ASK, ASK_ARMED, GO, Health
+from mirror.daemon.watchdog_keeper import WatchdogKeeper
 
 log = structlog.get_logger()
 
@@ -35,19 +37,21 @@ HANGS_PART, LOST_PART = 0.6, 0.85
 # A loop that does not turn harms nobody while the heartbeats go out; it helps nobody either.
 LOOP_MS_MAX = 10_000
 START_MS_MAX = 20_000  # to load all modules
+SPARES = 2  # one that takes over, and one for its own death before the next has loaded
 SPARE_AFTER_MS = 300  # after a death, all processors are wanted elsewhere
-STOP_S_MAX = 620.0
+SPARE_APART_MS = 1_500  # what loading takes; two at once would both be late
+STOP_MS_MAX = 620_000
 # Waited before a start, by the number of short lives before it: one that dies of what it finds
 # must not take a processor for ever.
 RESTART_MS = (0, 0, 0, 0, 400, 800, 1_600, 3_200)
 LONG_LIFE_MS = 10_000
-WEB_RESTART_MS = 2_000
+WEB_RESTART_MS = (2_000, 4_000, 8_000, 16_000, 32_000, 60_000)  # the longer it keeps dying
 FIRST_INHERITED_FD = 3
 
 
 @dataclass(slots=True)
 class _Child:
-    """A control plane, or the spare. answered_ms: when it last did (boot clock)."""
+    """A control plane, or a spare. answered_ms: when it last did (boot clock)."""
 
     process: "subprocess.Popen[bytes]"
     channel: socket.socket
@@ -63,7 +67,7 @@ class Guardian:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._current: _Child | None = None
-        self._spare: _Child | None = None
+        self._spares: list[_Child] = []  # the one that has had the longest to load first
         self._spare_at_ms = 0
         self._start_at_ms = 0
         self._deaths = 0
@@ -74,6 +78,8 @@ class Guardian:
         self._lost_ms: int | None = clock.boottime_ms()
         self._fenced = False
         self._ending = False
+        self._guarded = False  # a module that wants the watchdog is not stopped
+        self._watchdog = WatchdogKeeper(layout)
         self._web = _Web()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -101,9 +107,23 @@ class Guardian:
         self._look_after_current(now_ms)
         if self._current is None and now_ms >= self._start_at_ms:
             self._activate(now_ms)
-        self._look_after_spare(now_ms)
+        self._look_after_spares(now_ms)
         self._judge(now_ms)
+        self._look_after_watchdog(now_ms)
         self._web.look_after(now_ms)
+
+    def _look_after_watchdog(self, now_ms: int) -> None:
+        heard_ms = self._lost_ms
+        if heard_ms is None:
+            heard_ms = self._current.answered_ms if self._current is not None else now_ms
+        alive = not self._fenced and now_ms - heard_ms <= self._timeout_ms * self._lost_part()
+        self._watchdog.turn(now_ms, wanted=self._guarded, alive=alive)
+
+    def _hangs_part(self) -> float:
+        return watchdog_keeper.HANGS_PART if self._guarded else HANGS_PART
+
+    def _lost_part(self) -> float:
+        return watchdog_keeper.LOST_PART if self._guarded else LOST_PART
 
     def _wait(self) -> None:
         descriptors: list[int | socket.socket] = [self._wake_read]
@@ -123,13 +143,13 @@ class Guardian:
             self._bury(child, now_ms, f"it ended with {code}")
             return
         silent_ms = now_ms - child.answered_ms
-        if silent_ms > self._timeout_ms * HANGS_PART and child.loaded:
+        if silent_ms > self._timeout_ms * self._hangs_part() and child.loaded:
             self._bury(child, now_ms, f"it was silent for {silent_ms} ms")
         elif now_ms - child.began_ms > START_MS_MAX and not child.loaded:
             self._bury(child, now_ms, "it did not load its modules")
         elif now_ms - child.asked_ms >= ASK_MS:
             child.asked_ms = now_ms
-            _send(child.channel, ASK)
+            _send(child.channel, ASK_ARMED if self._watchdog.armed else ASK)
 
     def _hear(self, child: _Child, now_ms: int) -> None:
         while (health := _receive(child.channel)) is not None:
@@ -138,6 +158,7 @@ class Guardian:
                 child.loaded = True
                 self._lost_ms, self._fenced = None, False
                 self._timeout_ms = health.timeout_ms or TIMEOUT_MS_DEFAULT
+                self._guarded = health.guarded
             if health.loop_ms > LOOP_MS_MAX:
                 self._bury(child, now_ms, f"its loop stood still for {health.loop_ms} ms")
                 return
@@ -156,29 +177,37 @@ class Guardian:
         self._spare_at_ms = self._start_at_ms + SPARE_AFTER_MS
 
     def _activate(self, now_ms: int) -> None:
-        """Have the spare begin, or a new one when there is none."""
-        spare, self._spare = self._spare, None
-        if spare is None or spare.process.poll() is not None:
-            spare = self._spawn(now_ms)
-        spare.began_ms = spare.answered_ms = now_ms
-        _send(spare.channel, GO)
-        self._current = spare
+        """Have a spare begin, or a new one when there is none."""
+        self._bury_spares()
+        child = self._spares.pop(0) if self._spares else self._spawn(now_ms)
+        child.began_ms = child.answered_ms = now_ms
+        _send(child.channel, GO)
+        self._current = child
 
-    def _look_after_spare(self, now_ms: int) -> None:
-        spare = self._spare
-        if spare is not None and spare.process.poll() is not None:
-            spare.channel.close()
-            self._spare, self._spare_at_ms = None, now_ms + SPARE_AFTER_MS
+    def _look_after_spares(self, now_ms: int) -> None:
+        if self._bury_spares():
+            self._spare_at_ms = now_ms + SPARE_APART_MS
         ready = self._current is not None and self._current.loaded
-        if self._spare is None and ready and now_ms >= self._spare_at_ms:
-            self._spare = self._spawn(now_ms)
+        if len(self._spares) < SPARES and ready and now_ms >= self._spare_at_ms:
+            self._spares.append(self._spawn(now_ms))
+            self._spare_at_ms = now_ms + SPARE_APART_MS
+
+    def _bury_spares(self) -> bool:
+        """Forget those that died. Returns: whether there was one."""
+        dead = [spare for spare in self._spares if spare.process.poll() is not None]
+        for spare in dead:
+            spare.channel.close()
+            self._spares.remove(spare)
+        return bool(dead)
 
     def _judge(self, now_ms: int) -> None:
         """Act when no control plane has been there for most of the timeout."""
         if self._lost_ms is None or self._fenced:
             return
-        if now_ms - self._lost_ms > self._timeout_ms * LOST_PART:
+        if now_ms - self._lost_ms > self._timeout_ms * self._lost_part():
             self._fenced = True
+            if all_silent(self._layout):
+                return  # as after a boot: nobody serves here, and who is starting may go on
             if self._current is not None:
                 # One that is just starting would go on with what is being ended here.
                 self._bury(self._current, now_ms, "it came too late")
@@ -203,18 +232,25 @@ class Guardian:
     def _end(self) -> int:
         """Stop the modules in order: as a host that is shut down."""
         self._web.end()
-        if self._spare is not None:
-            self._spare.process.kill()
-            self._spare.process.wait()
+        for spare in self._spares:
+            spare.process.kill()
+            spare.process.wait()
         if self._current is None:
             return 0
-        self._current.process.terminate()
-        try:
-            return abs(self._current.process.wait(STOP_S_MAX))
-        except subprocess.TimeoutExpired:
-            log.error("the control plane does not end")  # noqa: TRY400 - nobody reads a trace
-            self._current.process.kill()
-            return 1
+        child = self._current
+        child.process.terminate()
+        deadline_ms = clock.boottime_ms() + STOP_MS_MAX
+        while (code := child.process.poll()) is None and clock.boottime_ms() < deadline_ms:
+            while _receive(child.channel) is not None:
+                child.answered_ms = clock.boottime_ms()
+            _send(child.channel, ASK_ARMED if self._watchdog.armed else ASK)
+            self._look_after_watchdog(clock.boottime_ms())
+            self._wait()
+        if code is None:
+            log.error("the control plane does not end")
+            child.process.kill()
+        self._watchdog.end(in_order=code == 0)
+        return 1 if code is None else abs(code)
 
 
 class _Web:
@@ -229,13 +265,17 @@ class _Web:
             importlib.util.find_spec("mirror.web.__main__") is not None
         )
         self._process: subprocess.Popen[bytes] | None = None
-        self._start_at_ms = 0
+        self._start_at_ms = self._began_ms = 0
+        self._deaths = -1  # the first one costs the shortest wait
 
     def look_after(self, now_ms: int) -> None:
         """Start it, and again when it ended; it inherits the sockets of whoever started us."""
         if self._process is not None and self._process.poll() is not None:
-            log.warning("console ended", code=self._process.returncode)
-            self._process, self._start_at_ms = None, now_ms + WEB_RESTART_MS
+            lived_ms = now_ms - self._began_ms
+            self._deaths = 0 if lived_ms > LONG_LIFE_MS else self._deaths + 1
+            again_ms = WEB_RESTART_MS[min(self._deaths, len(WEB_RESTART_MS) - 1)]
+            log.warning("console ended", code=self._process.returncode, again_ms=again_ms)
+            self._process, self._start_at_ms = None, now_ms + again_ms
         if not self._exists or self._process is not None or now_ms < self._start_at_ms:
             return
         command = [sys.executable, "-m", "mirror.web"]
@@ -244,6 +284,7 @@ class _Web:
             # LISTEN_PID is the pid of who may use the sockets: only the child knows its own.
             command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *command]
             environment |= {"LISTEN_FDS": str(self._count), "LISTEN_FDNAMES": "console"}
+        self._began_ms = now_ms
         self._process = subprocess.Popen(
             command,
             env=environment,

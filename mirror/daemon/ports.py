@@ -47,8 +47,8 @@ class Scripts(Protocol):
 class Addresses(Protocol):
     """The virtual addresses of one module."""
 
-    async def take(self) -> None:
-        """Take all of them, or none."""
+    async def take(self, *, agreed: bool = False) -> None:
+        """Take all of them, or none. agreed: the other node has just given them back."""
 
     async def release(self) -> None:
         """Give all of them back."""
@@ -104,6 +104,20 @@ class ProcessWatch(Protocol):
         """Watch these classes and no others."""
 
 
+class Checkers(Protocol):
+    """The checkers of <check>; each posts ResourceChanged."""
+
+    def watch(self, classes: Sequence[str]) -> None:
+        """Run the checkers of these classes (pre, prim, second, both) and no others."""
+
+
+class Fence(Protocol):
+    """The fencing agent; a module without one has no such port."""
+
+    async def fence(self, peer: str) -> tuple[bool, str]:
+        """Switch the peer's host off and verify it; (done, sentence). Never raises."""
+
+
 class Host(Protocol):
     """The host as a whole."""
 
@@ -124,3 +138,5 @@ class Ports:
     notebook: Notebook
     processes: ProcessWatch
     host: Host
+    checkers: Checkers | None = None
+    fence: Fence | None = None

@@ -4,7 +4,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mirror.adapters.compare.digest import BLOCK_BYTES, Entry, digest_tree
+from mirror.adapters.compare.digest import (
+    BLOCK_BYTES,
+    Entry,
+    IsLocal,
+    digest_tree,
+    nothing_is_local,
+)
 
 # A region of the dirty index: what reintegration copies as one, holes as holes.
 HOLE_BYTES_MIN = 64 << 10
@@ -71,9 +77,14 @@ def compare(left: Iterable[Entry], right: Iterable[Entry]) -> list[Difference]:
     return differences
 
 
-def compare_trees(left: Path, right: Path) -> list[Difference]:
-    """Every difference of two trees of this host. Raises OSError when one cannot be read."""
-    return compare(digest_tree(left), digest_tree(right))
+def compare_trees(
+    left: Path, right: Path, is_local: IsLocal = nothing_is_local
+) -> list[Difference]:
+    """Every difference of two trees of this host, but of what is local to each.
+
+    Raises OSError when one cannot be read.
+    """
+    return compare(digest_tree(left, is_local), digest_tree(right, is_local))
 
 
 def _type(entry: Entry | None) -> str:

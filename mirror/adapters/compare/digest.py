@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -34,6 +34,12 @@ _TYPES = {
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Range = tuple[int, int]  # from, to (not included), in bytes
+IsLocal = Callable[[str, bool], bool]  # path relative to the top, whether it is a directory
+
+
+def nothing_is_local(_path: str, _directory: bool) -> bool:  # noqa: FBT001 - as IsLocal
+    """All is replicated."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +80,10 @@ class Entry:
         return cls(**values)
 
 
-def digest_tree(root: Path) -> Iterator[Entry]:
+def digest_tree(root: Path, is_local: IsLocal = nothing_is_local) -> Iterator[Entry]:
     """Every entry of the tree at `root`, a directory before what is in it, names in order.
 
+    is_local(path, directory): what is not replicated, and left out with all beneath it.
     The filesystem is written back first: until then its map of holes is a guess.
     Raises OSError: a tree that cannot be read whole is not equal to anything.
     """
@@ -99,6 +106,8 @@ def digest_tree(root: Path) -> Iterator[Entry]:
                     path.pop()
                 continue
             directory = open_directories[-1]
+            if is_local("/".join([*path, name]), _is_directory(directory, name)):
+                continue
             entry = _entry(directory, name, "/".join([*path, name]), first_names)
             yield entry
             if entry.type == "directory":
@@ -109,6 +118,10 @@ def digest_tree(root: Path) -> Iterator[Entry]:
     finally:
         for descriptor in open_directories:
             os.close(descriptor)
+
+
+def _is_directory(directory: int, name: str) -> bool:
+    return stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
 
 
 def _write_back(descriptor: int) -> None:

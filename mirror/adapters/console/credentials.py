@@ -6,18 +6,22 @@ long, so a plain SHA-256 is enough. Blocking: use `asyncio.to_thread`.
 
 import hashlib
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
 from mirror.adapters import clock
 from mirror.adapters.console.database import Database
 from mirror.adapters.console.roles import Role
+from mirror.errors import ConsoleDatabaseFailed
 
 SECRET_BYTES = 32
 TOKEN_PREFIX = "mirror_"  # noqa: S105 - a mark by which leaked tokens are found, no secret
 US_PER_S = 1_000_000
 IDLE_US = 8 * 3600 * US_PER_S  # SafeKit's idle logout
 SESSION_US = 7 * 24 * 3600 * US_PER_S
+# What somebody else said of a person is asked for anew each day.
+EXTERNAL_SESSION_US = 12 * 3600 * US_PER_S
 # A session is noted as alive this often, not at each request: each note is a write to the disk.
 SEEN_EVERY_US = 60 * US_PER_S
 SESSIONS_PER_USER_MAX = 32
@@ -32,11 +36,15 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A session that is valid now. csrf: what unsafe requests of it must repeat."""
+    """A session that is valid now. csrf: what unsafe requests of it must repeat.
+
+    role: of who signed in by somebody else's word; None: that of the user of this name.
+    """
 
     name: str
     csrf: str
     expires_us: int
+    role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +77,13 @@ class Credentials:
 
     # --- sessions ---
 
-    def open_session(self, name: str, origin: str) -> tuple[str, SessionRow]:
-        """Begin a session: its secret, for the cookie, and what is known of it."""
+    def open_session(
+        self, name: str, origin: str, role: Role | None = None
+    ) -> tuple[str, SessionRow]:
+        """Begin a session: its secret, for the cookie, and what is known of it.
+
+        role: given when it is no user of ours.
+        """
         secret, csrf, now_us = new_secret(), new_secret(), clock.wall_us()
         with self._database.transaction() as connection:
             connection.execute(
@@ -83,27 +96,33 @@ class Credentials:
                 (name, SESSIONS_PER_USER_MAX - 1),
             )
             connection.execute(
-                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)",
-                (hash_of(secret), name, csrf, now_us, now_us, origin),
+                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (hash_of(secret), name, csrf, now_us, now_us, origin, role or ""),
             )
-        return secret, SessionRow(name, csrf, now_us + IDLE_US)
+        return secret, SessionRow(name, csrf, now_us + IDLE_US, role)
 
     def session(self, secret: str, *, active: bool) -> SessionRow | None:
         """Find a session that has not ended. active: this is a person's doing, which keeps it."""
         now_us, key = clock.wall_us(), hash_of(secret)
         row = self._database.one(
-            "SELECT name, csrf, created_us, seen_us FROM sessions WHERE hash = ?", key
+            "SELECT name, csrf, created_us, seen_us, role FROM sessions WHERE hash = ?", key
         )
         if row is None:
             return None
-        name, csrf, created_us, seen_us = row
-        expires_us = min(seen_us + IDLE_US, created_us + SESSION_US)
+        name, csrf, created_us, seen_us, role = row
+        longest_us = EXTERNAL_SESSION_US if role else SESSION_US
+        expires_us = min(seen_us + IDLE_US, created_us + longest_us)
         if now_us > expires_us:
-            self._database.change("DELETE FROM sessions WHERE hash = ?", key)
+            self._note("DELETE FROM sessions WHERE hash = ?", key)
             return None
         if active and now_us - seen_us > SEEN_EVERY_US:
-            self._database.change("UPDATE sessions SET seen_us = ? WHERE hash = ?", now_us, key)
-        return SessionRow(name, csrf, expires_us)
+            self._note("UPDATE sessions SET seen_us = ? WHERE hash = ?", now_us, key)
+        return SessionRow(name, csrf, expires_us, Role(role) if role else None)
+
+    def _note(self, statement: str, *values: object) -> None:
+        """Keep what is good to know: a disk that is full does not keep people from looking."""
+        with suppress(ConsoleDatabaseFailed):
+            self._database.change(statement, *values)
 
     def close_session(self, secret: str) -> None:
         """End one session."""
@@ -112,6 +131,10 @@ class Credentials:
     def close_sessions_of(self, name: str) -> None:
         """End every session of a user, as when the password changes."""
         self._database.change("DELETE FROM sessions WHERE name = ?", name)
+
+    def close_external_sessions(self) -> None:
+        """End every session that began by somebody else's word, as when that is configured."""
+        self._database.change("DELETE FROM sessions WHERE role != ''")
 
     # --- bearer tokens ---
 
@@ -145,7 +168,7 @@ class Credentials:
         if row is None:
             return None
         if now_us - row[6] > SEEN_EVERY_US:
-            self._database.change("UPDATE tokens SET used_us = ? WHERE hash = ?", now_us, key)
+            self._note("UPDATE tokens SET used_us = ? WHERE hash = ?", now_us, key)
         return Token(row[0], row[1], Role(row[2]), *row[3:])
 
     def revoke_token(self, number: int) -> bool:

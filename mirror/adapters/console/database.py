@@ -5,6 +5,7 @@ Blocking: callers on an event loop use `asyncio.to_thread`.
 """
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ CREATE TABLE IF NOT EXISTS users(
 CREATE TABLE IF NOT EXISTS removed_users(name TEXT PRIMARY KEY, changed_us INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS sessions(
     hash BLOB PRIMARY KEY, name TEXT NOT NULL, csrf TEXT NOT NULL,
-    created_us INTEGER NOT NULL, seen_us INTEGER NOT NULL, origin TEXT NOT NULL
+    created_us INTEGER NOT NULL, seen_us INTEGER NOT NULL, origin TEXT NOT NULL,
+    role TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS tokens(
     id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, label TEXT NOT NULL, role TEXT NOT NULL,
@@ -45,6 +47,10 @@ CREATE TABLE IF NOT EXISTS audit(
 -- When an earlier console was last alive, and when the one after it began: a host that lost its
 -- power wrote no last line in its logs.
 CREATE TABLE IF NOT EXISTS gaps(alive_us INTEGER NOT NULL, begun_us INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS notices(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, time_us INTEGER NOT NULL, kind TEXT NOT NULL,
+    service TEXT NOT NULL, node TEXT NOT NULL, up INTEGER NOT NULL, reason TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -66,8 +72,17 @@ class Database:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_SCHEMA)
+            self._complete()
         except (sqlite3.Error, OSError) as error:
             raise self._failed(error) from error
+
+    def _complete(self) -> None:
+        """Add what an earlier version's file lacks. Raises: sqlite3.Error."""
+        names = {row[1] for row in self._connection.execute("PRAGMA table_info(sessions)")}
+        if "role" not in names:
+            self._connection.execute(
+                "ALTER TABLE sessions ADD COLUMN role TEXT NOT NULL DEFAULT ''"
+            )
 
     def __enter__(self) -> Self:
         """Use as a context manager to close it."""
@@ -123,4 +138,15 @@ class Database:
                 raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> ConsoleDatabaseFailed:
-        return ConsoleDatabaseFailed(file=self._path, observed=str(error))
+        full = "the disk is full: nothing is changed that cannot be recorded"
+        observed = full if _is_full(self._path.parent) else str(error)
+        return ConsoleDatabaseFailed(file=self._path, observed=observed)
+
+
+def _is_full(directory: Path) -> bool:
+    """Tell whether there is no room; SQLite has many words for that."""
+    try:
+        facts = os.statvfs(directory)
+    except OSError:
+        return False
+    return facts.f_bavail == 0

@@ -1,227 +1,235 @@
 """What the heartbeat thread knows between two turns: beliefs, counters, what is due. No socket.
 
-Times are given in microseconds of the boot clock. One thread uses it; only `statistics` and
-`set_body` are called by others, under the thread's lock.
+One engine speaks with one peer at one port for all modules that do. Times are given in
+microseconds of the boot clock. The thread uses it, and others do under the thread's lock.
 """
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from mirror.adapters.heartbeats.belief import Belief, Verdict
+from mirror.adapters.heartbeats.conversation import Conversation
 from mirror.adapters.heartbeats.packet import (
     INCARNATION_BYTES,
     Packet,
     PacketRefused,
     Refusal,
+    Section,
+    bundle,
     decode,
     derive_key,
     encode,
+    header_bytes_max,
 )
-from mirror.adapters.heartbeats.settings import HeartbeatSettings, Lan
+from mirror.adapters.heartbeats.settings import HeartbeatSettings, Path
 from mirror.adapters.heartbeats.statistics import LanRecord, LanStatistics
 
-# A changed body is sent at once and twice more: one lost datagram must not cost a pulse.
-_URGENT_REPEATS_US = (0, 30_000, 120_000)
 _ANSWER_GAP_US = 20_000  # at most one answer to a challenge a network in this time
-_OFFSET_WINDOW_US = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A believed packet: the peer's newest body, whichever network brought it."""
+class Stalled:
+    """For a module: this host stood still, or the process did."""
 
-    lan: str
-    body: dict[str, Any]
-    incarnation: bytes
+    module: str
+    stalled_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Incoming:
-    """What one datagram meant. answer: to be sent on that network now. first_refusal: log it."""
+    """What one datagram meant. answers: to be sent back now. first_refusal: log it.
 
-    heard: Heard | None = None
-    answer: bytes | None = None
-    stalled_ms: int = 0
+    told: (module, network), where a word is new, or heard after a silence.
+    """
+
+    told: list[tuple[str, str]] = field(default_factory=list)
+    stalled: list[Stalled] = field(default_factory=list)
+    answers: list[bytes] = field(default_factory=list)
     first_refusal: Refusal | None = None
 
 
 @dataclass(slots=True)
-class _LanState:
-    lan: Lan
-    record: LanRecord
+class _Lan:
+    record: LanRecord = field(default_factory=LanRecord)
     seq: int = 0
-    next_pulse_us: int = 0
     answered_us: int = -_ANSWER_GAP_US
 
 
 class HeartbeatEngine:
-    """Heartbeats of one module between its sockets and its control loop."""
+    """Heartbeats of the modules of one group (settings.group) between sockets and control loop."""
 
     def __init__(self, settings: HeartbeatSettings, now_us: int) -> None:
         self.incarnation = secrets.token_bytes(INCARNATION_BYTES)
-        self._settings = settings
-        self._key = derive_key(settings.cluster_key, settings.module)
+        self._node = settings.node
+        self._key = derive_key(settings.cluster_key, settings.port)
         self._belief = Belief(settings.node, settings.peer)
-        self._lans = {
-            lan.name: _LanState(lan, LanRecord(lan.name), next_pulse_us=now_us)
-            for lan in settings.lans
-        }
-        self._started_us = now_us
+        self._lans: dict[str, _Lan] = {}
+        self._modules: dict[str, Conversation] = {}
+        self._body_count = 0
         self._turned_us = now_us
         self._loop_turned_us = now_us
-        self._body: dict[str, Any] = {}
-        self._body_seq = 0
-        self._urgent_us: list[int] = []
-        self._peer_body: dict[str, Any] = {}
-        self._offset = _OffsetWatch(self._timeout_us_min)
+
+    # --- modules ---
+
+    def join(self, settings: HeartbeatSettings, now_us: int) -> None:
+        """Speak for one module more, from now on."""
+        assert settings.module not in self._modules
+        self._modules[settings.module] = Conversation(settings, self._next_body(), now_us)
+        for lan in settings.lans:
+            self._lans.setdefault(lan.name, _Lan())
+
+    def leave(self, module: str) -> None:
+        """Say nothing of it any more."""
+        del self._modules[module]
 
     @property
-    def _timeout_us_min(self) -> int:
-        return min(lan.timeout_ms for lan in self._settings.lans) * 1000
+    def modules(self) -> Mapping[str, Conversation]:
+        """Those it speaks for."""
+        return self._modules
 
-    def set_body(self, body: dict[str, Any], now_us: int, *, urgent: bool) -> None:
-        """Say this from now on. Raises: ValueError when it does not fit a packet."""
-        sample = self._packet(next(iter(self._lans.values())), b"", body, now_us)
-        encode(sample, self._key)
-        self._body = body
-        self._body_seq += 1
-        if urgent:
-            self._urgent_us = [now_us + after_us for after_us in _URGENT_REPEATS_US]
+    def set_body(self, module: str, body: dict[str, Any], now_us: int, *, urgent: bool) -> None:
+        """Say this of a module from now on. Raises: ValueError when it does not fit a packet."""
+        self._modules[module].say(body, self._next_body(), now_us, urgent=urgent)
+
+    def statistics(self, module: str, now_us: int) -> dict[str, LanStatistics]:
+        """A copy of the counters, by network."""
+        return {
+            name: self._lans[name].record.copy(hearing, now_us)
+            for name, hearing in self._modules[module].lans.items()
+        }
+
+    def _next_body(self) -> int:
+        self._body_count += 1
+        return self._body_count
+
+    # --- turns ---
 
     def loop_turned(self, now_us: int) -> None:
         """The control loop has turned."""
         self._loop_turned_us = now_us
 
-    def turn(self, now_us: int) -> int:
-        """Begin a turn. Returns: for how many ms this thread was not running, 0 when it was."""
+    def turn(self, now_us: int) -> list[Stalled]:
+        """Begin a turn: find out whether this thread was not running."""
         gap_us, self._turned_us = now_us - self._turned_us, now_us
-        return gap_us // 1000 if gap_us > self._timeout_us_min else 0
+        return self._stalled(gap_us, self._modules.values(), now_us)
 
     def wait_us(self, now_us: int) -> int:
         """How long nothing is due."""
-        due_us = min(state.next_pulse_us for state in self._lans.values())
-        return max(0, min([due_us, *self._urgent_us]) - now_us)
+        return max(0, min(one.due_us() for one in self._modules.values()) - now_us)
 
-    def due(self, now_us: int) -> list[tuple[str, bytes]]:
+    def due(self, now_us: int) -> list[tuple[Path, bytes]]:
         """Packets to send now: (network, datagram)."""
-        urgent = any(due_us <= now_us for due_us in self._urgent_us)
-        self._urgent_us = [due_us for due_us in self._urgent_us if due_us > now_us]
-        packets = []
-        for name, state in self._lans.items():
-            if not urgent and state.next_pulse_us > now_us:
-                continue
-            # From now, not from when it was due: after a stall no burst makes up for lost pulses.
-            state.next_pulse_us = now_us + state.lan.pulse_ms * 1000
-            packets.append((name, self._next(state, self._belief.peer_nonce, now_us)))
-        return packets
+        sections: dict[Path, list[Section]] = {}
+        for one in self._modules.values():
+            for path in one.take_due(now_us):
+                sections.setdefault(path, []).append(one.section)
+        echo = self._belief.peer_nonce
+        return [
+            (path, datagram)
+            for path, found in sections.items()
+            for datagram in self._packets(path, found, echo, now_us)
+        ]
 
-    def note_sent(self, lan: str, *, accepted: bool) -> None:
+    def note_sent(self, path: Path, *, accepted: bool) -> None:
         """Count a packet that was given to the kernel."""
-        record = self._lans[lan].record
+        record = self._lans[path[0]].record
         record.sent_count += accepted
         record.send_failed_count += not accepted
 
-    def take(self, lan: str, datagram: bytes, now_us: int) -> Incoming:
+    def take(self, path: Path, datagram: bytes, now_us: int) -> Incoming:
         """A datagram that came in on a network."""
-        state = self._lans[lan]
+        state = self._lans[path[0]]
         try:
             packet = decode(datagram, self._key)
-            verdict = self._belief.judge(packet, lan)
+            verdict = self._belief.judge(packet, path[0])
+            if verdict is not Verdict.CHALLENGE:
+                return self._believe(path, packet, verdict, now_us)
         except PacketRefused as refused:
             state.record.refused[refused.refusal.value] += 1
             first = state.record.refused[refused.refusal.value] == 1
             return Incoming(first_refusal=refused.refusal if first else None)
-        if verdict is Verdict.CHALLENGE:
-            if now_us - state.answered_us < _ANSWER_GAP_US:
-                return Incoming()
-            state.answered_us = now_us
-            return Incoming(answer=self._next(state, packet.nonce, now_us))
-        return self._believe(state, packet, verdict, now_us)
+        if now_us - state.answered_us < _ANSWER_GAP_US:
+            return Incoming()
+        state.answered_us = now_us
+        return Incoming(answers=self._answers(path, packet, now_us))
 
-    def silent(self, now_us: int) -> list[str]:
-        """Networks on which the peer has just become silent; each is named once."""
-        fallen = []
-        for name, state in self._lans.items():
-            record = state.record
-            last_us = self._started_us if record.last_heard_us is None else record.last_heard_us
-            if record.silent_since_us is None and now_us - last_us > state.lan.timeout_ms * 1000:
-                record.silent_since_us = now_us
-                fallen.append(name)
-        return fallen
+    def silent(self, now_us: int) -> list[tuple[str, str]]:
+        """(module, network): where the peer has just become silent; each is named once."""
+        return [(name, lan) for name, one in self._modules.items() for lan in one.silent(now_us)]
 
-    def statistics(self, now_us: int) -> dict[str, LanStatistics]:
-        """A copy of the counters, by network."""
-        return {name: state.record.copy(now_us) for name, state in self._lans.items()}
-
-    def _believe(
-        self, state: _LanState, packet: Packet, verdict: Verdict, now_us: int
-    ) -> Incoming:
-        record, new = state.record, verdict is Verdict.BELIEVED_NOW
-        if new:
-            self._offset = _OffsetWatch(self._timeout_us_min)
-            for other in self._lans.values():
-                other.record.last_seq = 0  # numbers of another incarnation: nothing was lost
-        stalled_ms = self._offset.note(packet.sent_us, now_us)
-        record.note_heard(packet.seq, packet.sent_us, now_us, same_incarnation=not new)
-        record.silent_since_us = None
+    def _believe(self, path: Path, packet: Packet, verdict: Verdict, now_us: int) -> Incoming:
+        incoming = Incoming()
+        if verdict is Verdict.BELIEVED_NOW:
+            for one in self._modules.values():
+                one.peer_restarted()
+            for lan in self._lans.values():
+                lan.record.last_seq = 0  # numbers of another incarnation: nothing was lost
+        record = self._lans[path[0]].record
+        record.note_heard(packet.seq, packet.sent_us, now_us)
         record.peer_heard_ms, record.peer_loop_ms = packet.heard_age_ms, packet.loop_age_ms
-        if packet.body_seq >= self._belief.body_seq:
-            self._belief.body_seq, self._peer_body = packet.body_seq, packet.body
-        answer = self._next(state, packet.nonce, now_us) if new else None
-        heard = Heard(state.lan.name, self._peer_body, packet.incarnation)
-        return Incoming(heard=heard, answer=answer, stalled_ms=stalled_ms)
+        knows_us = packet.believed == self.incarnation
+        for section in packet.sections:
+            if section.module not in self._modules:
+                continue  # this node has not loaded it
+            one = self._modules[section.module]
+            if path[0] not in one.lans:
+                continue
+            lost_us = one.lost_us(packet.sent_us, now_us)
+            incoming.stalled += self._stalled(lost_us, (one,), now_us)
+            if one.hear(section, path[0], now_us):
+                incoming.told.append((section.module, path[0]))
+            one.peer_holds(section.held_seq if knows_us else 0, now_us)
+        if verdict is Verdict.BELIEVED_NOW:
+            incoming.answers = self._answers(path, packet, now_us)
+        return incoming
 
-    def _next(self, state: _LanState, echo: bytes, now_us: int) -> bytes:
+    def _stalled(
+        self, lost_us: int, modules: Iterable[Conversation], now_us: int
+    ) -> list[Stalled]:
+        if not lost_us:
+            return []
+        return [
+            Stalled(one.settings.module, lost_us // 1000)
+            for one in modules
+            if one.stalled(lost_us, now_us)
+        ]
+
+    # --- packets ---
+
+    def _answers(self, path: Path, packet: Packet, now_us: int) -> list[bytes]:
+        """Say everything to whom it concerns, with its own challenge."""
+        found = [
+            one.section
+            for one in self._modules.values()
+            if not one.is_held(now_us) and any(lan.lan.path == path for lan in one.lans.values())
+        ]
+        return self._packets(path, found, packet.nonce, now_us)
+
+    def _packets(
+        self, path: Path, sections: Iterable[Section], echo: bytes, now_us: int
+    ) -> list[bytes]:
+        head_bytes = header_bytes_max(self._node, path[0])
+        return [
+            encode(self._packet(path[0], echo, found, now_us), self._key)
+            for found in bundle(sections, head_bytes)
+        ]
+
+    def _packet(self, lan: str, echo: bytes, sections: tuple[Section, ...], now_us: int) -> Packet:
+        state = self._lans[lan]
         state.seq += 1
-        return encode(self._packet(state, echo, self._body, now_us), self._key)
-
-    def _packet(self, state: _LanState, echo: bytes, body: dict[str, Any], now_us: int) -> Packet:
         heard_us = state.record.last_heard_us
         return Packet(
-            node=self._settings.node,
-            lan=state.lan.name,
+            node=self._node,
+            lan=lan,
             incarnation=self.incarnation,
-            seq=max(1, state.seq),
+            seq=state.seq,
             sent_us=now_us,
             nonce=self._belief.nonce,
             echo=echo,
+            believed=self._belief.incarnation or b"",
             heard_age_ms=-1 if heard_us is None else (now_us - heard_us) // 1000,
             loop_age_ms=max(0, now_us - self._loop_turned_us) // 1000,
-            body_seq=self._body_seq,
-            body=body,
+            sections=sections,
         )
-
-
-class _OffsetWatch:
-    """Sees time that this host has lost and its own clock does not show: a paused virtual machine.
-
-    The peer's clock minus ours is constant, but for delays, which only lower it. If it rises by
-    more than the timeout, our clock stood still. What queued up during the pause comes in steps,
-    hence the comparison with what was known some time ago and not with the packet before.
-    """
-
-    def __init__(self, threshold_us: int) -> None:
-        self._threshold_us = threshold_us
-        self._base_us: int | None = None
-        self._window_us = 0
-        self._window_max_us = 0
-
-    def note(self, sent_us: int, now_us: int) -> int:
-        """A packet sent at the peer's sent_us was read at now_us. Returns: ms lost, mostly 0."""
-        offset_us = sent_us - now_us
-        if self._base_us is None:
-            self._base_us = self._window_max_us = offset_us
-            self._window_us = now_us
-            return 0
-        lost_us = offset_us - self._base_us
-        if lost_us > self._threshold_us:
-            self._base_us = self._window_max_us = offset_us
-            self._window_us = now_us
-            return lost_us // 1000
-        self._window_max_us = max(self._window_max_us, offset_us)
-        if now_us - self._window_us > _OFFSET_WINDOW_US:
-            # Down as well as up: clocks drift apart, and a lasting delay is the new normal.
-            self._base_us, self._window_us = self._window_max_us, now_us
-            self._window_max_us = offset_us
-        return 0

@@ -7,16 +7,20 @@ import ctypes
 import os
 
 # From sched(7) and mman.h; MCL_ONFAULT because a locked stack of 8 MiB a thread would be waste.
-_PRIORITY = 20  # above ordinary work, below the kernel's threads (50)
+# Above ordinary work, below the kernel's threads (50). The loop that decides comes after the
+# threads that send and answer, and before the rest: it may hold the interpreter's lock, and who
+# waits for that waits for its turn on a processor (152 ms at 33 runnable tasks a processor).
+PRIORITY = 20
+LOOP_PRIORITY = 10
 _MCL_CURRENT = 1
 _MCL_FUTURE = 2
 _MCL_ONFAULT = 4
 
 
-def raise_this_thread() -> str | None:
+def raise_this_thread(priority: int = PRIORITY) -> str | None:
     """Give the calling thread SCHED_RR, not inherited by children. Returns: why not, or None."""
     try:
-        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(_PRIORITY))
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
     except OSError as error:
         return f"no real-time priority: {error.strerror}"
     return None

@@ -13,6 +13,9 @@ _IP_FREEBIND = 15  # linux/in.h; the socket module has no name for them
 _IPV6_FREEBIND = 78  # linux/in6.h
 
 
+Path = tuple[str, str, str]  # of a network: its name, the address here, the peer's
+
+
 @dataclass(frozen=True, slots=True)
 class Lan:
     """One network that both nodes share. Addresses are numeric; pulse_ms < timeout_ms."""
@@ -22,6 +25,11 @@ class Lan:
     peer_addr: str
     pulse_ms: int = 700
     timeout_ms: int = 30_000
+
+    @property
+    def path(self) -> "Path":
+        """Where its packets go and come from: modules that have the same share a socket."""
+        return self.name, self.local_addr, self.peer_addr
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,21 @@ class HeartbeatSettings:
     port: int
     cluster_key: bytes = field(repr=False)
 
+    @property
+    def timeout_us_min(self) -> int:
+        """The shortest timeout."""
+        return min(lan.timeout_ms for lan in self.lans) * 1000
+
+    @property
+    def group(self) -> tuple[str, str, int, bytes]:
+        """Modules of the same group speak in the same packets."""
+        return self.node, self.peer, self.port, self.cluster_key
+
+    @property
+    def peer_addresses(self) -> tuple[str, ...]:
+        """Addresses of the peer, one a network."""
+        return tuple(lan.peer_addr for lan in self.lans)
+
     def __post_init__(self) -> None:
         """Refuse what config has let through by mistake."""
         assert self.lans
@@ -44,7 +67,7 @@ class HeartbeatSettings:
 
 
 class LanSocket:
-    """The UDP socket of one network. Opened by whoever starts, then used by the thread alone."""
+    """The UDP socket of one network: opened by whoever starts, used by the thread."""
 
     def __init__(self, lan: Lan, port: int) -> None:
         """Bind, also to an address that is not there yet: a network may come up after the node.

@@ -1,11 +1,14 @@
-"""The heartbeats of a module: one thread that sends, listens, and says who is heard, who not.
+"""The heartbeats of a node: one thread that sends, listens, and says who is heard, who not.
 
 A thread of its own at real-time priority, because a loaded host or a busy control loop must not
-look dead to the peer. It decides nothing: it reports facts to the control loop through
-`call_soon_threadsafe`, in this order within one turn: stall, heard, silent. Silence is judged
-only after everything that waits in the sockets was read, so a node that was stopped counts what
-came meanwhile. After a stall nothing is sent before the control loop has said something: what it
-said before may no longer be true, and the peer may have taken over.
+look dead to the peer; one for all modules, because what 32 threads do is mostly waking up. It
+decides nothing: it reports facts to the control loop through `call_soon_threadsafe`, in this
+order within one turn: stall, heard, silent. Silence is judged only after everything that waits in
+the sockets was read, so a node that was stopped counts what came meanwhile. After a stall nothing
+is sent of a module before the control loop has said something: what it said before may no longer
+be true, and the peer may have taken over.
+
+A word that is merely heard again is no event: who wants to know asks `Heartbeats.heard`.
 """
 
 import asyncio
@@ -13,21 +16,22 @@ import os
 import select
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mirror.adapters import clock
-from mirror.adapters.heartbeats.engine import HeartbeatEngine
+from mirror.adapters.heartbeats.conversation import Heard
+from mirror.adapters.heartbeats.engine import HeartbeatEngine, Incoming, Stalled
 from mirror.adapters.heartbeats.realtime import lock_memory, raise_this_thread
-from mirror.adapters.heartbeats.settings import HeartbeatSettings, LanSocket
+from mirror.adapters.heartbeats.settings import HeartbeatSettings, LanSocket, Path
 from mirror.adapters.heartbeats.statistics import LanStatistics
 
-_DRAIN_PACKETS_MAX = 4096  # a flood of garbage must not keep the thread from sending
+_DRAIN_PACKETS_MAX = 256  # a flood of garbage must keep the thread from nothing, nor the lock
 _JOIN_S = 5.0
-HOLD_MS_MAX = 500  # time for the control loop to handle a stall; it may have nothing new to say
-_HOLD_POLL_MS = 5
+UNPROTECTED = "heartbeat not protected"
 
-OnHeard = Callable[[str, dict[str, Any], bytes], None]
+_Report = Callable[[], object]
 OnNote = Callable[[str, Mapping[str, object]], None]
 
 
@@ -35,63 +39,229 @@ OnNote = Callable[[str, Mapping[str, object]], None]
 class HeartbeatListener:
     """Who is told, in the control loop. None of them may block.
 
-    on_heard(lan, body, incarnation): a packet of the peer was believed.
+    on_heard(lan): a packet of the peer was believed, and its word is new, or it is the first one
+        there, or the first one at all for a part of the timeout, or since a stall.
     on_silent(lan): nothing for that network's timeout; once, until it is heard again.
     on_stall(ms): this host, or this process, stood still for longer than the timeout. Nothing
-        is sent before the next `set_body`, for HOLD_MS_MAX at most.
+        is sent before the next `set_body`, for a bounded time.
     on_note(text, fields): something for the module log, each kind once.
     """
 
-    on_heard: OnHeard
+    on_heard: Callable[[str], None]
     on_silent: Callable[[str], None]
     on_stall: Callable[[int], None]
     on_note: OnNote
+
+
+@dataclass(slots=True)
+class _Group:
+    """Modules that speak in the same packets."""
+
+    engine: HeartbeatEngine
+    sockets: dict[Path, LanSocket] = field(default_factory=dict)
+
+
+class HeartbeatThread:
+    """Runs while there are modules. Its public methods are called from the control loop."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards all that follows, and is held for a moment
+        self._groups: dict[object, _Group] = {}
+        self._listeners: dict[str, HeartbeatListener] = {}
+        self._running: _Running | None = None
+        self._loop_asked = False
+
+    def join(self, settings: HeartbeatSettings, listener: HeartbeatListener) -> None:
+        """Open the ports it needs, in the caller's network namespace, and begin to send.
+
+        Raises: HeartbeatPortTaken (MIR-321); nothing more is then left open.
+        """
+        now_us = clock.boottime_us()
+        with self._lock:
+            assert settings.module not in self._listeners
+            group = self._groups.get(settings.group) or _Group(HeartbeatEngine(settings, now_us))
+            opened = _open(settings, without=group.sockets)
+            self._groups[settings.group] = group
+            group.sockets |= opened
+            group.engine.join(settings, now_us)
+            self._listeners[settings.module] = listener
+            if self._running is None:
+                self._running = _Running(asyncio.get_running_loop())
+                thread = threading.Thread(
+                    target=self._run, args=(self._running,), name="heartbeats", daemon=True
+                )
+                self._running.thread = thread
+                thread.start()
+            elif self._running.refusals:
+                fields = {"why": self._running.refusals}
+                self._running.tell([partial(listener.on_note, UNPROTECTED, fields)])
+            for one in opened.values():
+                self._running.poller.register(one.fileno(), select.EPOLLIN)
+            self._running.wake_up()
+
+    def leave(self, settings: HeartbeatSettings) -> None:
+        """Say and hear nothing more of a module. What was reported may still be delivered."""
+        with self._lock:
+            del self._listeners[settings.module]
+            group = self._groups[settings.group]
+            group.engine.leave(settings.module)
+            needed = {
+                hearing.lan.path
+                for one in group.engine.modules.values()
+                for hearing in one.lans.values()
+            }
+            for path in group.sockets.keys() - needed:
+                group.sockets.pop(path).close()  # epoll forgets it by itself
+            if not needed:
+                del self._groups[settings.group]
+            if self._groups or self._running is None:
+                return
+            running, self._running = self._running, None
+            running.stopping = True
+            running.wake_up()
+        running.close()
+
+    def set_body(self, settings: HeartbeatSettings, body: dict[str, Any], *, urgent: bool) -> None:
+        """See Heartbeats.set_body."""
+        now_us = clock.boottime_us()
+        with self._lock:
+            engine = self._groups[settings.group].engine
+            held = engine.modules[settings.module].is_held(now_us)
+            engine.set_body(settings.module, body, now_us, urgent=urgent)
+            if (urgent or held) and self._running is not None:
+                self._running.wake_up()
+
+    def heard(self, settings: HeartbeatSettings) -> Heard | None:
+        """See Heartbeats.heard."""
+        with self._lock:
+            return self._groups[settings.group].engine.modules[settings.module].heard()
+
+    def statistics(self, settings: HeartbeatSettings) -> dict[str, LanStatistics]:
+        """See Heartbeats.statistics."""
+        with self._lock:
+            engine = self._groups[settings.group].engine
+            return engine.statistics(settings.module, clock.boottime_us())
+
+    # --- below: the thread ---
+
+    def _run(self, running: "_Running") -> None:
+        try:
+            running.refusals = [text for text in (raise_this_thread(), lock_memory()) if text]
+            if running.refusals:
+                self._note(running, UNPROTECTED, {"why": running.refusals})
+            while not running.stopping:
+                running.wait(self._wait_us())
+                self._turn(running)
+        except Exception as error:
+            # Without this thread the peer takes over: better loudly than by surprise.
+            self._note(running, "heartbeat ended", {"why": repr(error)})
+            raise
+
+    def _wait_us(self) -> int:
+        now_us = clock.boottime_us()
+        with self._lock:
+            return min((one.engine.wait_us(now_us) for one in self._groups.values()), default=0)
+
+    def _turn(self, running: "_Running") -> None:
+        reports: list[_Report] = []
+        with self._lock:
+            now_us = clock.boottime_us()
+            for group in self._groups.values():
+                self._report_stalls(reports, group.engine.turn(now_us))
+        running.tell(reports)
+        reports = []
+        with self._lock:
+            for group in self._groups.values():
+                drained = [self._drain(reports, group, path) for path in group.sockets]
+                now_us = clock.boottime_us()
+                if all(drained):
+                    for module, lan in group.engine.silent(now_us):
+                        reports.append(partial(self._listeners[module].on_silent, lan))
+                due = group.engine.due(now_us)
+                for path, datagram in due:
+                    self._send(group, path, datagram)
+                if due and not self._loop_asked:
+                    # Does the control loop turn? The peer is told how long ago it did.
+                    self._loop_asked = True
+                    reports.append(self._loop_answers)
+        running.tell(reports)
+
+    def _drain(self, reports: list[_Report], group: _Group, path: Path) -> bool:
+        """Read what waits on one network. Returns: False when more than a turn may take waits."""
+        opened = group.sockets[path]
+        for _ in range(_DRAIN_PACKETS_MAX):
+            received = opened.receive()
+            if received is None:
+                return True
+            datagram, source = received
+            incoming = group.engine.take(path, datagram, clock.boottime_us())
+            self._report_stalls(reports, incoming.stalled)
+            for answer in incoming.answers:
+                self._send(group, path, answer)
+            self._report(reports, group, opened, incoming, source)
+        return False
+
+    def _report(
+        self,
+        reports: list[_Report],
+        group: _Group,
+        opened: LanSocket,
+        incoming: Incoming,
+        source: str,
+    ) -> None:
+        reports += [
+            partial(self._listeners[module].on_heard, lan) for module, lan in incoming.told
+        ]
+        if incoming.first_refusal is not None:
+            lan = opened.lan.name
+            fields = {"lan": lan, "source": source, "why": incoming.first_refusal.value}
+            text = "heartbeat refused, further ones counted"
+            for module, one in group.engine.modules.items():
+                if lan in one.lans:
+                    reports.append(partial(self._listeners[module].on_note, text, fields))
+
+    def _report_stalls(self, reports: list[_Report], stalls: list[Stalled]) -> None:
+        reports += [
+            partial(self._listeners[one.module].on_stall, one.stalled_ms) for one in stalls
+        ]
+
+    def _send(self, group: _Group, path: Path, datagram: bytes) -> None:
+        accepted = group.sockets[path].send(datagram)
+        group.engine.note_sent(path, accepted=accepted)
+
+    def _loop_answers(self) -> None:
+        with self._lock:
+            self._loop_asked = False
+            for group in self._groups.values():
+                group.engine.loop_turned(clock.boottime_us())
+
+    def _note(self, running: "_Running", text: str, fields: Mapping[str, object]) -> None:
+        with self._lock:
+            listeners = list(self._listeners.values())
+        running.tell([partial(one.on_note, text, fields) for one in listeners])
 
 
 class Heartbeats:
     """The heartbeats of one module. All methods are called from the control loop's thread."""
 
     def __init__(
-        self,
-        settings: HeartbeatSettings,
-        loop: asyncio.AbstractEventLoop,
-        listener: HeartbeatListener,
+        self, thread: HeartbeatThread, settings: HeartbeatSettings, listener: HeartbeatListener
     ) -> None:
+        self._thread = thread
         self._settings = settings
-        self._loop = loop
         self._listener = listener
-        self._engine = HeartbeatEngine(settings, clock.boottime_us())
-        self._lock = threading.Lock()  # guards _engine
-        self._sockets: dict[int, LanSocket] = {}
-        self._by_lan: dict[str, LanSocket] = {}
-        self._wake = -1
-        self._stopping = False
-        self._loop_asked = False
-        self._held_until_us = 0
-        self._thread: threading.Thread | None = None
-
-    @property
-    def incarnation(self) -> bytes:
-        """Drawn at random when this object was made; the peer sees it with each packet."""
-        return self._engine.incarnation
+        self._body: dict[str, Any] | None = None
+        self._started = False
 
     def start(self) -> None:
         """Open the ports, in the caller's network namespace, and begin to send.
 
         Raises: HeartbeatPortTaken (MIR-321); nothing is then left open.
         """
-        assert self._thread is None
-        try:
-            for lan in self._settings.lans:
-                opened = LanSocket(lan, self._settings.port)
-                self._sockets[opened.fileno()] = self._by_lan[lan.name] = opened
-        except BaseException:
-            self._close()
-            raise
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        name = f"heart-{self._settings.module}"
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._thread.join(self._settings, self._listener)
+        self._started = True
+        if self._body is not None:
+            self.set_body(self._body)
 
     def set_body(self, body: dict[str, Any], *, urgent: bool = False) -> None:
         """Say this from the next packet on; with urgent, at once and again against loss.
@@ -99,135 +269,78 @@ class Heartbeats:
         body: msgpack values, not changed by the caller afterwards.
         Raises: ValueError when it is longer than a packet may be.
         """
-        with self._lock:
-            self._engine.set_body(body, clock.boottime_us(), urgent=urgent)
-        held, self._held_until_us = self._holds_back(), 0
-        if (urgent or held) and self._wake >= 0:
-            os.eventfd_write(self._wake, 1)
+        if self._started:
+            self._thread.set_body(self._settings, body, urgent=urgent)
+        else:
+            self._body = body
+
+    def heard(self) -> Heard | None:
+        """Give the peer's newest word and when it was last heard; None: not since a stall."""
+        return self._thread.heard(self._settings) if self._started else None
 
     def statistics(self) -> dict[str, LanStatistics]:
         """Counters of each network, by its name."""
-        with self._lock:
-            return self._engine.statistics(clock.boottime_us())
+        return self._thread.statistics(self._settings) if self._started else {}
 
     def stop(self) -> None:
-        """End the thread and close the ports. What was reported before may still be delivered."""
-        if self._thread is None:
-            return
-        self._stopping = True
+        """Fall silent. What was reported before may still be delivered."""
+        if self._started:
+            self._started = False
+            self._thread.leave(self._settings)
+
+
+class _Running:
+    """One life of the thread: from the first module that joins to the last one that leaves."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.poller = select.epoll()
+        self.poller.register(self._wake, select.EPOLLIN)
+        self.stopping = False
+        self.refusals: list[str] = []  # why it is not protected, once it runs
+        self.thread: threading.Thread | None = None
+
+    def wait(self, wait_us: int) -> None:
+        """Wait for packets, for what is due, or to be woken."""
+        ready = {descriptor for descriptor, _ in self.poller.poll(-(-wait_us // 1000) / 1000)}
+        if self._wake in ready:
+            os.eventfd_read(self._wake)
+
+    def wake_up(self) -> None:
+        """Have it turn now."""
         os.eventfd_write(self._wake, 1)
-        self._thread.join(_JOIN_S)
-        assert not self._thread.is_alive(), "the heartbeat thread does not block"
-        self._thread = None
-        os.close(self._wake)
-        self._wake = -1
-        self._close()
 
-    def _close(self) -> None:
-        for opened in self._sockets.values():
-            opened.close()
-        self._sockets.clear()
-        self._by_lan.clear()
-
-    # --- below: the thread ---
-
-    def _run(self) -> None:
-        try:
-            self._listen_and_send()
-        except Exception as error:
-            # Without this thread the peer takes over: better loudly than by surprise.
-            self._tell(self._listener.on_note, "heartbeat ended", {"why": repr(error)})
-            raise
-
-    def _listen_and_send(self) -> None:
-        refusals = [text for text in (raise_this_thread(), lock_memory()) if text]
-        if refusals:
-            self._tell(self._listener.on_note, "heartbeat not protected", {"why": refusals})
-        poller = select.poll()
-        poller.register(self._wake, select.POLLIN)
-        for descriptor in self._sockets:
-            poller.register(descriptor, select.POLLIN)
-        while not self._stopping:
-            with self._lock:
-                wait_us = self._engine.wait_us(clock.boottime_us())
-            wait_ms = max(-(-wait_us // 1000), _HOLD_POLL_MS if self._holds_back() else 0)
-            ready = {descriptor for descriptor, _ in poller.poll(wait_ms)}
-            if self._wake in ready:
-                os.eventfd_read(self._wake)
-            self._turn()
-
-    def _turn(self) -> None:
-        with self._lock:
-            stalled_ms = self._engine.turn(clock.boottime_us())
-        if stalled_ms:
-            self._tell_stall(stalled_ms)
-        drained = [self._drain(opened) for opened in self._sockets.values()]
-        if all(drained):
-            with self._lock:
-                silent = self._engine.silent(clock.boottime_us())
-            for lan in silent:
-                self._tell(self._listener.on_silent, lan)
-        self._ask_loop()
-        if self._holds_back():
+    def tell(self, reports: list[_Report]) -> None:
+        """Have the control loop hear of these, in order."""
+        if not reports:
             return
-        with self._lock:
-            due = self._engine.due(clock.boottime_us())
-        for lan, datagram in due:
-            self._send(self._by_lan[lan], datagram)
-
-    def _drain(self, opened: LanSocket) -> bool:
-        """Read what waits on one network. Returns: False when more than a turn may take waits."""
-        for _ in range(_DRAIN_PACKETS_MAX):
-            received = opened.receive()
-            if received is None:
-                return True
-            self._take(opened, *received)
-        return False
-
-    def _take(self, opened: LanSocket, datagram: bytes, source: str) -> None:
-        lan = opened.lan.name
-        with self._lock:
-            incoming = self._engine.take(lan, datagram, clock.boottime_us())
-        if incoming.stalled_ms:
-            self._tell_stall(incoming.stalled_ms)
-        if incoming.answer is not None:
-            self._send(opened, incoming.answer)
-        if incoming.heard is not None:
-            heard = incoming.heard
-            self._tell(self._listener.on_heard, heard.lan, heard.body, heard.incarnation)
-        if incoming.first_refusal is not None:
-            fields = {"lan": lan, "source": source, "why": incoming.first_refusal.value}
-            self._tell(self._listener.on_note, "heartbeat refused, further ones counted", fields)
-
-    def _send(self, opened: LanSocket, datagram: bytes) -> None:
-        if self._holds_back():
-            return
-        accepted = opened.send(datagram)
-        with self._lock:
-            self._engine.note_sent(opened.lan.name, accepted=accepted)
-
-    def _tell_stall(self, stalled_ms: int) -> None:
-        """Hold everything back until the control loop has a word for it; not for long, though."""
-        hold_ms = min(HOLD_MS_MAX, min(lan.timeout_ms for lan in self._settings.lans) // 2)
-        self._held_until_us = clock.boottime_us() + hold_ms * 1000
-        self._tell(self._listener.on_stall, stalled_ms)
-
-    def _holds_back(self) -> bool:
-        return clock.boottime_us() < self._held_until_us
-
-    def _ask_loop(self) -> None:
-        """Find out whether the control loop still turns; the peer is told how long ago it did."""
-        if not self._loop_asked:
-            self._loop_asked = True
-            self._tell(self._loop_answers)
-
-    def _loop_answers(self) -> None:
-        with self._lock:
-            self._engine.loop_turned(clock.boottime_us())
-        self._loop_asked = False
-
-    def _tell(self, callback: Callable[..., None], *arguments: object) -> None:
         try:
-            self._loop.call_soon_threadsafe(callback, *arguments)
+            self._loop.call_soon_threadsafe(self._deliver, reports)
         except RuntimeError:  # the loop is closed: the process ends, and so does the heartbeat
-            self._stopping = True
+            self.stopping = True
+
+    def _deliver(self, reports: list[_Report]) -> None:
+        for report in reports:
+            self._loop.call_soon(report)  # each by itself: what one raises is no other's affair
+
+    def close(self) -> None:
+        """Wait for the end of the thread, which was asked to end."""
+        assert self.thread is not None
+        self.thread.join(_JOIN_S)
+        assert not self.thread.is_alive(), "the heartbeat thread does not block"
+        self.poller.close()
+        os.close(self._wake)
+
+
+def _open(settings: HeartbeatSettings, without: Mapping[Path, LanSocket]) -> dict[Path, LanSocket]:
+    opened: dict[Path, LanSocket] = {}
+    try:
+        for lan in settings.lans:
+            if lan.path not in without:
+                opened[lan.path] = LanSocket(lan, settings.port)
+    except BaseException:
+        for one in opened.values():
+            one.close()
+        raise
+    return opened

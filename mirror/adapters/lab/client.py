@@ -13,6 +13,7 @@ from typing import IO, Any, Literal, Self
 from mirror import errors
 from mirror.adapters.lab import creation, plan, request
 from mirror.adapters.lab.switch import Direction
+from mirror.config.systemd_unit import exec_start
 
 Part = Literal["control", "data", "all"]
 DiskMode = Literal["error", "slow", "hang", "heal"]
@@ -43,7 +44,7 @@ class Lab:
         fs: Literal["ext4", "xfs"] = "ext4",
         disk_bytes: int = 16 << 30,
         faulty_disks: bool = False,
-        node_command: Sequence[str] = ("mirror", "node"),
+        node_command: Sequence[str] = exec_start("mirror"),
         bound: bool = False,
     ) -> Self:
         """Make and boot the hosts; return when each has started its node. No module is installed.

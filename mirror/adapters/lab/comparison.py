@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -40,9 +41,10 @@ def compare_hosts(lab: Lab, module: str) -> list[Difference]:
     Raises: LabCommandFailed (MIR-705) when a side cannot be read whole.
     """
     left, right = (lower_directories(lab, host, module) for host in plan.NODES)
+    rules = status.configured(lab.pid(plan.NODES[0]))[module]["rules"]
     found: list[Difference] = []
     for index, pair in enumerate(zip(left, right, strict=True)):
-        entries = _read_both(lab, dict(zip(plan.NODES, pair, strict=True)))
+        entries = _read_both(lab, dict(zip(plan.NODES, pair, strict=True)), rules[index])
         differences = compare(*entries)
         found += [
             replace(difference, path=f"{index}:{difference.path}") if len(left) > 1 else difference
@@ -72,13 +74,16 @@ def plant_difference(lab: Lab, host: str, module: str) -> str:
     return str(victim.relative_to(top))
 
 
-def _read_both(lab: Lab, directories: dict[str, str]) -> list[list[Entry]]:
+def _read_both(
+    lab: Lab, directories: dict[str, str], rules: Sequence[tuple[str, str]]
+) -> list[list[Entry]]:
+    words = [word for rule in rules for word in rule]
     with ExitStack() as stack:
         started = []
         for host, directory in directories.items():
             output: IO[str] = stack.enter_context(tempfile.TemporaryFile("w+"))
             complaint: IO[str] = stack.enter_context(tempfile.TemporaryFile("w+"))
-            command = [sys.executable, "-m", "mirror.adapters.compare", directory]
+            command = [sys.executable, "-m", "mirror.adapters.compare", directory, *words]
             process = lab.popen(host, command, stdout=output, stderr=complaint, text=True)
             started.append((host, command, process, output, complaint))
         sides = []

@@ -90,6 +90,7 @@ def configured(pid: int) -> dict[str, dict[str, Any]]:
             continue
         found[module] = {
             "directories": list(config.directories),
+            "rules": [list(one.rules) for one in config.rfs.replicated] if config.rfs else [],
             "virtual_ip": config.vip.addresses[0].addr if config.vip else "",
         }
     return found

@@ -34,6 +34,7 @@ class Connection:
     def __init__(self, raw: Any, tls: Tls) -> None:  # noqa: ANN401 - cffi has no types
         self.raw = raw
         self._tls = tls  # must outlive the connection
+        self.features = 0  # bits both ends have, once `offer` was answered
         self._freeing = threading.Lock()  # shutdown comes from any thread, close from one
 
     @classmethod
@@ -79,10 +80,12 @@ class Connection:
     def offer(self, lane: int, lane_index: int, session: bytes, module: str, node: str) -> str:
         """Say Hello. Returns: "" when welcome, else the sentence of the refusal."""
         sentence = ffi.new("char[512]")
+        features = ffi.new("uint64_t *")
         result = lib.mnf_offer(
-            self.raw, lane, lane_index, session, module.encode(), node.encode(), sentence
+            self.raw, lane, lane_index, session, module.encode(), node.encode(), features, sentence
         )
         check(result, "Hello")
+        self.features = int(features[0])
         return ffi.string(sentence).decode() if result == lib.MN_PEER_REFUSED else ""
 
     def receive_hello(self) -> Hello:

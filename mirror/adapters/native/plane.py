@@ -1,6 +1,8 @@
 """Roots, dirty index, recent set, capture and apply of one module."""
 
+import errno
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,10 +18,13 @@ from mirror.adapters.native.values import (
     Entry,
     Look,
     PlaneEvent,
+    Step,
     check,
 )
 
 ENTRIES_AT_ONCE = 256
+COMPARE_BLOCK_BYTES = 4096
+COMPARE_STEP_BYTES = 256 << 10
 
 
 class Plane:
@@ -39,11 +44,18 @@ class Plane:
         )
         check(result, index_directory)
         self._raw = out[0]
+        self._checkpointing = threading.Lock()  # the keeper's connection is one thread's
+        self._ruled: set[int] = set()
 
     def destroy(self) -> None:
         """Free everything. No thread may be inside, no mount left."""
         lib.mnf_plane_destroy(self._raw)
         self._raw = None
+
+    @property
+    def raw(self) -> Any:  # noqa: ANN401 - a struct of cffi
+        """For the functions beside this class (bulk.py)."""
+        return self._raw
 
     # Roots and objects of the lower directory.
 
@@ -56,6 +68,39 @@ class Plane:
         return number, None if result == lib.MN_IDENTITY_MISSING else bytes(identity)
 
     _root_count = 0
+
+    def root_rule(self, root: int, kind: int, text: str) -> None:
+        """Add a rule of what is not replicated (native/lower/rules.h), before anything is mounted.
+
+        Raises: OSError (EINVAL: no expression).
+        """
+        check(lib.mnf_root_rule(self._raw, root, kind, text.encode()), text)
+        self._ruled.add(root)
+
+    def has_rules(self, root: int) -> bool:
+        """Whether anything of a root may be local."""
+        return root in self._ruled
+
+    def is_local(self, root: int, path: bytes, *, directory: bool) -> bool:
+        """Whether what has this path, relative to the root, stays on its node."""
+        return bool(lib.mnf_is_local(self._raw, root, path, int(directory)))
+
+    def local_move(
+        self, root: int, directory_fd: int, name: bytes, path: bytes, new_path: bytes
+    ) -> None:
+        """Prepare a directory to move: local entries that would be replicated are kept aside.
+
+        Raises: OSError (EXDEV: a rule names something beneath one of the paths).
+        """
+        result = lib.mnf_local_move(self._raw, root, directory_fd, name, path, new_path)
+        check(result, "local entries")
+
+    def local_keep(
+        self, root: int, directory_fd: int, name: bytes, path: bytes, *, itself: bool = False
+    ) -> None:
+        """Keep aside what is local beneath a directory that goes; itself: what has the name."""
+        result = lib.mnf_local_keep(self._raw, root, directory_fd, name, path, int(itself))
+        check(result, "local entries")
 
     def root_adopt(self, root: int, identity: bytes) -> None:
         """Give a root directory its identity."""
@@ -212,6 +257,10 @@ class Plane:
         """Live operations applied in this session."""
         return int(lib.mnf_apply_operations(self._raw))
 
+    def apply_pings(self) -> int:
+        """Pings of the source answered in this session."""
+        return int(lib.mnf_apply_pings(self._raw))
+
     def apply_epoch(self) -> int:
         """The highest epoch seen in an operation."""
         return int(lib.mnf_apply_epoch(self._raw))
@@ -232,6 +281,10 @@ class Plane:
     def capture_mount(self, root: int, mountpoint: str) -> None:
         """Mount over a replicated directory and start its workers."""
         check(lib.mnf_capture_mount(self._raw, root, mountpoint.encode()), mountpoint)
+
+    def capture_watch(self, root: int) -> None:
+        """Have checkpoints include the disk of a root that nothing is mounted over."""
+        lib.mnf_capture_watch(self._raw, root)
 
     def capture_mount_end(self, root: int) -> None:
         """Join the workers of a mount that was unmounted."""
@@ -257,10 +310,13 @@ class Plane:
         """LIVE connections that a session needs."""
         return int(lib.mnf_connections_needed(self._raw))
 
-    def session_begin(self, connections: Sequence[Connection]) -> None:
-        """The gate is frozen and nobody inside: mirror from now on, once the gate opens."""
+    def session_begin(self, connections: Sequence[Connection], first_epoch: int) -> None:
+        """The gate is frozen and nobody inside: mirror from now on, once the gate opens.
+
+        first_epoch: above every epoch that was marked on a disk of the pair.
+        """
         raw = ffi.new("struct mn_connection *[]", [each.raw for each in connections])
-        check(lib.mnf_session_begin(self._raw, raw, len(connections)), "session")
+        check(lib.mnf_session_begin(self._raw, raw, len(connections), first_epoch), "session")
 
     def session_lost(self, error: int, why: str) -> None:
         """Part: freeze, shut every connection down, tell of it by an event."""
@@ -289,7 +345,8 @@ class Plane:
     def checkpoint(self) -> int:
         """One checkpoint of both disks. Returns: its epoch."""
         epoch = ffi.new("uint64_t *")
-        check(lib.mnf_checkpoint(self._raw, epoch), "checkpoint")
+        with self._checkpointing:
+            check(lib.mnf_checkpoint(self._raw, epoch), "checkpoint")
         return int(epoch[0])
 
     def joining(self, value: bool) -> None:  # noqa: FBT001 - a switch
@@ -335,12 +392,57 @@ class Plane:
         result = lib.mnf_copy_range(
             self._raw, root, handle, identity, connection.raw, offset, size, copied
         )
-        check(result, "copy")
+        _check_copy(result, copied)
         return Copied(copied.compared_bytes, copied.copied_bytes, copied.hole_bytes)
 
     def copy_size(self, root: int, handle: bytes, identity: bytes, connection: Connection) -> None:
         """Make the target's size this node's. Raises ENOENT: gone here."""
-        check(lib.mnf_copy_size(self._raw, root, handle, identity, connection.raw), "copy")
+        copied = ffi.new("struct mnf_copied *")
+        result = lib.mnf_copy_size(self._raw, root, handle, identity, connection.raw, copied)
+        _check_copy(result, copied)
+
+    def compare_step(
+        self,
+        root: int,
+        handle: bytes,
+        identity: bytes,
+        connection: Connection,
+        offset: int,
+        size: int,
+    ) -> Step:
+        """Compare up to COMPARE_STEP_BYTES with the target's. size 0: only the file's size.
+
+        Raises: OSError (ENOENT: gone here; EREMOTEIO: the target's).
+        """
+        blocks = ffi.new("uint8_t[]", COMPARE_STEP_BYTES // COMPARE_BLOCK_BYTES)
+        sizes = ffi.new("uint64_t[2]")
+        count = check(
+            lib.mnf_compare_step(
+                self._raw,
+                root,
+                handle,
+                identity,
+                connection.raw,
+                offset,
+                size,
+                blocks,
+                sizes,
+                sizes + 1,
+            ),
+            "compare",
+        )
+        return Step(bytes(ffi.buffer(blocks, count)), sizes[0], sizes[1])
+
+    @contextmanager
+    def name_lock(self, directory: bytes, name: bytes) -> Iterator[None]:
+        """Hold one name of a directory, by its handle, against live changes."""
+        lock = lib.mnf_lock_name(self._raw, directory, name)
+        if lock == ffi.NULL:
+            raise MemoryError
+        try:
+            yield
+        finally:
+            lib.mnf_unlock_object(self._raw, lock)
 
     @contextmanager
     def object_lock(self, handle: bytes) -> Iterator[None]:
@@ -354,6 +456,12 @@ class Plane:
             lib.mnf_unlock_object(self._raw, lock)
 
 
+def _check_copy(result: int, copied: Any) -> None:  # noqa: ANN401 - cffi has no types
+    if result == -errno.EREMOTEIO:
+        raise OSError(errno.EREMOTEIO, os.strerror(copied.remote_error), "copy at the target")
+    check(result, "copy")
+
+
 def _entry(raw: Any) -> Entry:  # noqa: ANN401 - cffi has no types
     return Entry(
         raw.kind,
@@ -365,6 +473,8 @@ def _entry(raw: Any) -> Entry:  # noqa: ANN401 - cffi has no types
         bytes(ffi.buffer(raw.hint, raw.hint_size)),
         bytes(raw.handle),
         raw.noted,
+        bytes(raw.parent_handle),
+        bool(raw.ahead),
     )
 
 
@@ -379,4 +489,6 @@ def _raw_entries(entries: Sequence[Entry]) -> Any:  # noqa: ANN401 - as _entry
         ffi.memmove(to.name, entry.name, len(entry.name))
         ffi.memmove(to.hint, entry.hint, len(entry.hint))
         ffi.memmove(to.handle, entry.handle.ljust(HANDLE_BYTES, b"\0"), HANDLE_BYTES)
+        above = entry.parent_handle.ljust(HANDLE_BYTES, b"\0")
+        ffi.memmove(to.parent_handle, above, HANDLE_BYTES)
     return raw

@@ -26,7 +26,11 @@ class Look(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A place of the dirty index; kind as `PlaceKind`. handle is empty when the peer noted it."""
+    """A place of the dirty index; kind as `PlaceKind`. handle is empty when the peer noted it.
+
+    parent, hint, parent_handle: where the object was then; empty when that is not known.
+    ahead: a region noted ahead of a touch that had not come when the entry was read.
+    """
 
     kind: int
     root: int
@@ -37,6 +41,8 @@ class Entry(NamedTuple):
     hint: bytes
     handle: bytes
     noted: int
+    parent_handle: bytes = b""
+    ahead: bool = False
 
 
 class Copied(NamedTuple):
@@ -45,6 +51,18 @@ class Copied(NamedTuple):
     compared_bytes: int
     copied_bytes: int
     hole_bytes: int
+
+
+class Step(NamedTuple):
+    """One step of a comparison.
+
+    blocks: a byte each: 0 equal, 1 other data, 2 a hole there only, 3 a hole here only.
+    bytes_here, bytes_there: the size of the file on both nodes.
+    """
+
+    blocks: bytes
+    bytes_here: int
+    bytes_there: int
 
 
 class PlaneEvent(NamedTuple):

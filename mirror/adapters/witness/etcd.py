@@ -22,6 +22,7 @@ from mirror.errors import MirrorError, WitnessNotReachable, WitnessRefused
 
 ABSENT = 0  # the revision of a key that does not exist
 
+_TEXT_CHARS_MAX = 200
 _UNAUTHENTICATED = 16  # gRPC status codes, in `code` of an error's body
 _REFUSALS = {3, 5, 7, 9, 12, _UNAUTHENTICATED}  # the same answer would come again
 
@@ -66,10 +67,13 @@ class EtcdWitness:
             verify=settings.tls or ssl.create_default_context(), trust_env=False, http2=False
         )
         self._tokens: dict[str, str] = {}
+        self._late: set[asyncio.Task[Any]] = set()  # asked, and not the first to answer
 
     async def close(self) -> None:
         """Close the connections."""
+        await _cancel(list(self._late))
         await self._client.aclose()
+        await asyncio.sleep(0)  # what was being opened for one of them closes in the next turn
 
     async def read(self, timeout_s: float) -> WitnessState:
         """What the witness holds now, agreed on by a majority of etcd's members.
@@ -116,39 +120,59 @@ class EtcdWitness:
     ) -> tuple[dict[str, Any], str]:
         """Ask all endpoints; the first answer, and from where. Both errors as in `read`."""
         asked = [
-            asyncio.create_task(self._ask_one(endpoint, path, request))
+            asyncio.create_task(self._ask_one(endpoint, path, request, timeout_s))
             for endpoint in self._settings.endpoints
         ]
         failures: list[str] = []
         refusal: WitnessRefused | None = None
+        answered = False
         try:
             async with asyncio.timeout(timeout_s):
                 for done in asyncio.as_completed(asked):
                     try:
-                        return await done
+                        answer = await done
                     except WitnessRefused as error:
                         refusal = error
-                    except (httpx.HTTPError, ValueError) as error:
+                    except (httpx.HTTPError, OSError, ValueError) as error:
+                        # OSError: an alert of TLS 1.3 comes with the first answer that is read.
                         failures.append(f"{type(error).__name__} {error}".strip())
+                    else:
+                        answered = True
+                        return answer
         except TimeoutError:
             failures.append(f"no answer within {timeout_s} s")
         finally:
-            await _cancel(asked)
+            if answered:
+                self._let_finish(asked)
+            else:
+                await _cancel(asked)
         if refusal is not None:
             raise refusal
         raise self._not_reachable(failures)
 
+    def _let_finish(self, asked: list[asyncio.Task[Any]]) -> None:
+        """Keep the connections of the slower ones: ending a request would end its connection.
+
+        Harmless: the swap has been decided, so theirs finds another revision.
+        """
+        for task in asked:
+            if not task.done():
+                self._late.add(task)
+                task.add_done_callback(self._late.discard)
+            task.add_done_callback(_forget)
+
     async def _ask_one(
-        self, endpoint: str, path: str, request: Mapping[str, Any]
+        self, endpoint: str, path: str, request: Mapping[str, Any], timeout_s: float
     ) -> tuple[dict[str, Any], str]:
-        for attempt in (1, 2):
-            headers = await self._authorization(endpoint)
-            answer = await self._post(endpoint, path, request, headers)
-            code = answer.get("code") if "error" in answer else None
-            if code == _UNAUTHENTICATED and headers and attempt == 1:
-                self._tokens.pop(endpoint, None)  # it expired: etcd forgets after some minutes
-                continue
-            return _accepted(answer, endpoint), endpoint
+        async with asyncio.timeout(timeout_s):
+            for attempt in (1, 2):
+                headers = await self._authorization(endpoint)
+                answer = await self._post(endpoint, path, request, headers)
+                code = answer.get("code") if "error" in answer else None
+                if code == _UNAUTHENTICATED and headers and attempt == 1:
+                    self._tokens.pop(endpoint, None)  # it expired: etcd forgets after minutes
+                    continue
+                return _accepted(answer, endpoint), endpoint
         raise AssertionError("the second attempt returns or raises")
 
     async def _authorization(self, endpoint: str) -> dict[str, str]:
@@ -166,7 +190,14 @@ class EtcdWitness:
         """The caller's deadline bounds it. Raises: httpx.HTTPError, ValueError."""
         url = f"{endpoint.rstrip('/')}/v3/{path}"
         response = await self._client.post(url, json=request, headers=headers, timeout=None)
-        answer = response.json()
+        try:
+            answer = response.json()
+        except ValueError:
+            text = response.text.strip()[:_TEXT_CHARS_MAX]
+            if response.is_client_error:
+                # With passwords on, etcd wants no name in the certificate of its HTTP clients.
+                raise WitnessRefused(endpoint=endpoint, observed=text) from None
+            raise
         if not isinstance(answer, dict):
             message = "an answer that is no object"
             raise ValueError(message)  # noqa: TRY004 (it is the data, not a caller's type)
@@ -200,6 +231,12 @@ def _state(entries: object, endpoint: str) -> tuple[WitnessState, str]:
             state = WitnessState(value, int(entries[0]["mod_revision"]))
             return state, str(content.get("write", ""))
     raise WitnessRefused(endpoint=endpoint, observed="the key holds something that is not ours")
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    """Take what nobody waits for, or asyncio would complain of it."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def _cancel(asked: list[asyncio.Task[Any]]) -> None:

@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 CHUNK_BYTES_MAX = 65_536
 CONNECTIONS_MAX = 128
+FOLLOW_AGAIN_S = 0.2  # a log has ended, and that of the module configured anew is not there yet
 REQUESTS_MAX = 32  # at a time on one connection
 
 
@@ -128,8 +129,17 @@ class _Connection:
             await self._follow(module)
 
     async def _follow(self, module: str) -> None:
-        async for entry in self._modules.get(module).log.follow():
-            await self._send(local.event("log", entry=asdict(entry)))
+        """Send a log as it grows; when the module is configured anew, that of the new one.
+
+        When there is no such module any more the connection ends, and its reader knows.
+        """
+        try:
+            while True:
+                async for entry in self._modules.get(module).log.follow():
+                    await self._send(local.event("log", entry=asdict(entry)))
+                await asyncio.sleep(FOLLOW_AGAIN_S)
+        except MirrorError:
+            self._writer.close()
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from mirror.adapters.data_plane_client import DataPlaneClient
@@ -12,7 +12,6 @@ from mirror.vocabulary.events import (
     CheckpointReached,
     DataFault,
     Event,
-    LinkAlive,
     LinkLost,
     LinkUp,
     Progressed,
@@ -26,10 +25,17 @@ class DataPort:
     """Implements ports.DataPlane. Used by one event loop.
 
     A dead one leaves its mounts over the directories until the application is gone (design 9).
+    before_serving(): raises what forbids to accept changes on this node.
     """
 
-    def __init__(self, client: DataPlaneClient, settings: PlaneSettings) -> None:
+    def __init__(
+        self,
+        client: DataPlaneClient,
+        settings: PlaneSettings,
+        before_serving: Callable[[], Awaitable[None]],
+    ) -> None:
         self.client = client
+        self._before_serving = before_serving
         self._directories = [
             Directory(number, path, f"{settings.lower_prefix}{number}")
             for number, path in enumerate(settings.directories)
@@ -39,6 +45,8 @@ class DataPort:
         await self.client.ensure()
 
     async def call(self, verb: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        if verb == "serve":
+            await self._before_serving()
         return await self.client.call(verb, fields)
 
     async def close(self) -> None:
@@ -72,8 +80,6 @@ def event_of(message: Message) -> Event | None:  # noqa: PLR0911 - one line an e
             return SourceInSync(session)
         case "target_in_sync":
             return TargetInSync(session, str(message.get("generation") or ""))
-        case "link_alive":
-            return LinkAlive(session)
         case "checkpoint":
             return CheckpointReached(int(message.get("epoch") or 0))
         case "fault":

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mirror.adapters.heartbeats import HeartbeatSettings
 from mirror.config.layout import ModuleLayout
 
 if TYPE_CHECKING:
@@ -26,17 +27,19 @@ class FenceFile:
     timeout_ms: int
     addresses: tuple[str, ...]
     directories: tuple[str, ...]
+    watchdog: str = ""  # the device, "" for none
 
     @classmethod
-    def of(cls, settings: "ModuleSettings") -> "FenceFile":
+    def of(cls, settings: "ModuleSettings", heart: HeartbeatSettings) -> "FenceFile":
         """Take what matters from all settings."""
         return cls(
             module=settings.name,
             node=settings.core.node,
             peer=settings.core.peer,
-            timeout_ms=min(lan.timeout_ms for lan in settings.heart.lans),
+            timeout_ms=min(lan.timeout_ms for lan in heart.lans),
             addresses=tuple(one.address for one in settings.addresses),
             directories=settings.plane.directories,
+            watchdog=settings.config.heart.watchdog,
         )
 
 

@@ -11,13 +11,19 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from mirror.adapters.alive_writer import AliveWriter
+from mirror.adapters.checkers.board import Neighbour
+from mirror.adapters.heartbeats import HeartbeatThread
 from mirror.config.cluster import Cluster, load_cluster
 from mirror.config.files import read_bytes
 from mirror.config.layout import Layout
 from mirror.config.module_store import ModuleStore
+from mirror.config.user_settings import ON, read_user_setting
+from mirror.daemon.fence import silence
 from mirror.daemon.node.module_runner import ModuleRunner
-from mirror.daemon.node.settings_builder import build_settings
+from mirror.daemon.node.settings_builder import ModuleSettings, build_settings
 from mirror.errors import ClusterNotConfigured, MirrorError, ModuleNotLoaded, ModuleUnknown
+from mirror.vocabulary.said import said_of
 from mirror.vocabulary.states import State
 
 log = structlog.get_logger()
@@ -29,16 +35,24 @@ STOPPED_S_MAX = 600.0
 class Modules:
     """The modules of one node. Used by one event loop.
 
-    refused: module -> why it is not loaded. on_crash: see ModuleRunner.
+    refused: module -> why it is not loaded. on_crash, armed: see ModuleRunner.
     """
 
     layout: Layout
     on_crash: Callable[[str], None]
+    armed: asyncio.Event | None = None
     node: str = ""
     cluster: Cluster | None = None
     running: dict[str, ModuleRunner] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    _heartbeats: HeartbeatThread = field(default_factory=HeartbeatThread)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _alive: AliveWriter = field(default_factory=AliveWriter)
+    _booting: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Begin to keep the moments at which the modules ran."""
+        self._alive.start()
 
     async def load_all(self) -> None:
         """Load every configured module; start those that are to start with the host."""
@@ -54,22 +68,37 @@ class Modules:
     async def reconfigure(self, name: str) -> None:
         """A module is new, changed or gone: only this one is touched.
 
-        Raises: ModuleNotLoaded (MIR-404), also while it runs.
+        One that runs is handed over to a fresh engine, as after a restart of the control plane,
+        when it is in no transition; what needs a stop was refused by who changed the files.
+        Raises: ModuleNotLoaded (MIR-404), also while it is in a transition.
         """
         async with self._one_at_a_time:
             held = self.running.get(name)
-            if held is not None and held.state is not State.STOP:
-                raise ModuleNotLoaded(module=name, observed=f"it is in {held.state}: stop it")
+            runs = held is not None and held.state is not State.STOP
+            configured = self.layout.module(name).applied_userconfig.is_file()
+            if held is not None and runs and not (configured and held.is_settled):
+                raise ModuleNotLoaded(
+                    module=name, observed=f"it is in {held.state}: stop it, or try again"
+                )
+            await self._read_cluster()
+            if runs:
+                try:
+                    await self._build(name)
+                except (OSError, ValueError) as error:  # refused before anything is let go
+                    raise ModuleNotLoaded(module=name, observed=str(error)) from error
+            # A fresh engine has not yet said what it is: it takes up what this one was.
+            word = str(held.notebook.shown.word) if held is not None else ""
             if held is not None:
                 del self.running[name]
                 await held.detach()
             self.refused.pop(name, None)
-            if not self.layout.module(name).applied_userconfig.is_file():
+            if not configured:
                 return
-            await self._read_cluster()
             await self._load(name, boot=False)
         if name in self.refused:
             raise ModuleNotLoaded(module=name, observed=self.refused[name])
+        if runs:
+            await self.running[name].updated(word)
 
     async def cluster_changed(self) -> None:
         """Read cluster.xml again; stopped modules take it at once, others when they are loaded."""
@@ -93,15 +122,39 @@ class Modules:
 
     async def stop_all(self) -> None:
         """Stop every module in order, together; return when all are in STOP."""
+        self._boot_no_more()
         await asyncio.gather(*(self._stop(one) for one in tuple(self.running.values())))
 
     async def detach_all(self) -> None:
         """Leave what runs as it is."""
+        self._boot_no_more()
         for runner in tuple(self.running.values()):
             await runner.detach()
         self.running.clear()
 
+    def revision(self) -> str:
+        """Name what `state` shows, figures apart: another when anything may have changed."""
+        moves = tuple((one.incarnation, one.driver.moves) for one in self.running.values())
+        return format(hash((moves, tuple(self.refused.items()))), "x")
+
+    def guarded(self) -> bool:
+        """Tell whether a module that wants the watchdog is not stopped."""
+        return any(
+            one.settings.config.heart.watchdog and one.state is not State.STOP
+            for one in self.running.values()
+        )
+
     # --- inside ---
+
+    def _boot_no_more(self) -> None:
+        for task in tuple(self._booting):
+            task.cancel()
+
+    def _neighbour(self, name: str) -> Neighbour | None:
+        runner = self.running.get(name)
+        if runner is None:
+            return None
+        return Neighbour(runner.notebook.serves, runner.notebook.starts)
 
     async def _read_cluster(self) -> None:
         try:
@@ -110,37 +163,60 @@ class Modules:
             self.node, self.cluster = "", None
             log.warning("no cluster", error=str(error))
 
+    async def _build(self, name: str) -> ModuleSettings:
+        """Raises: MirrorError, OSError, ValueError."""
+        if self.cluster is None:
+            raise ClusterNotConfigured(file=self.layout.cluster_config)
+        return await asyncio.to_thread(
+            build_settings, self.layout, self.cluster, self.node, name, dict(os.environ)
+        )
+
     async def _load(self, name: str, *, boot: bool = True) -> None:
         runner: ModuleRunner | None = None
         try:
-            if self.cluster is None:
-                raise ClusterNotConfigured(file=self.layout.cluster_config)
-            environment = dict(os.environ)
-            settings = await asyncio.to_thread(
-                build_settings, self.layout, self.cluster, self.node, name, environment
+            runner = ModuleRunner(
+                self.layout,
+                await self._build(name),
+                self.on_crash,
+                self._neighbour,
+                self.armed,
+                self._alive,
+                self._heartbeats,
             )
-            runner = ModuleRunner(self.layout, settings, self.on_crash)
             await runner.start()
         except (MirrorError, OSError, ValueError) as error:
-            self.refused[name] = str(error)
+            self.refused[name] = said_of(error)
             log.warning("module not loaded", module=name, error=str(error))
             if runner is not None:
                 await runner.detach()
+            # Nobody speaks for it any more: what it may serve here, the peer serves in a moment.
+            await asyncio.to_thread(silence, self.layout, name)
             return
         self.refused.pop(name, None)
         self.running[name] = runner
         if boot:
-            await self._boot(runner)
+            task = asyncio.get_running_loop().create_task(self._boot(runner))
+            self._booting.add(task)
+            task.add_done_callback(self._booting.discard)
 
     async def _boot(self, runner: ModuleRunner) -> None:
-        """Start what starts with the host: `on`, or `auto` if it ran before. No mere restart."""
+        """Start what starts with the host, unless somebody said otherwise. No mere restart.
+
+        `on`; `auto` if it ran before; `ignore` if `mirror boot on` was said.
+        """
         service = runner.settings.config.service
-        wanted = service.boot == "on" or (service.boot == "auto" and runner.notebook.wanted())
+        wanted = {
+            "on": True,
+            "auto": runner.notebook.wanted(),
+            "ignore": read_user_setting(self.layout.module(runner.name), "boot") == ON,
+        }.get(service.boot, False)
         if runner.notebook.found_of_this_boot or not wanted:
             return
         if service.boot_delay_ms:
             await asyncio.sleep(service.boot_delay_ms / 1000)
-        await runner.command("start", (), "boot")
+        held = self.running.get(runner.name)  # it may have been configured anew meanwhile
+        if held is not None and not (runner.commanded or held.commanded):
+            await held.command("start", (), "boot")
 
     async def _stop(self, runner: ModuleRunner) -> None:
         await runner.command("stop", (), "")

@@ -12,7 +12,7 @@ COMMANDS = frozenset({"restart", "stopstart", "stop"})
 class ProcessPort:
     """Implements ports.ProcessWatch; without <errd> it watches nothing. Used by one event loop.
 
-    set_resource(name, value): a state changed. run_handler(script): an executable of bin/.
+    set_resource(name, value): a state changed. run_handler(script, class): an executable of bin/.
     """
 
     def __init__(
@@ -20,7 +20,7 @@ class ProcessPort:
         errd: Errd | None,
         post: Callable[[Event], None],
         set_resource: Callable[[str, str], None],
-        run_handler: Callable[[str], None],
+        run_handler: Callable[[str, str], None],
     ) -> None:
         self._errd = errd
         self._post = post
@@ -29,15 +29,9 @@ class ProcessPort:
         self._checker = ProcessChecker(errd, self._changed) if errd is not None else None
         self._classes: tuple[str, ...] = ()
         self._disabled: set[str] = set()
-        self._on = True
 
     def watch(self, classes: Sequence[str]) -> None:
         self._classes = tuple(classes)
-        self._apply()
-
-    def switch(self, *, on: bool) -> None:
-        """`errd on|off`."""
-        self._on = on
         self._apply()
 
     def switch_class(self, process_class: str, *, on: bool) -> None:
@@ -66,15 +60,19 @@ class ProcessPort:
         if self._checker is None:
             return
         wanted = [one for one in self._classes if one not in self._disabled]
-        self._checker.watch(wanted if self._on else ())
+        self._checker.watch(wanted)
 
     def _changed(self, resource: str, state: str) -> None:
         self._set_resource(resource, state)
         if state != "down" or self._errd is None:
             return
         name = resource.removeprefix("proc.")
-        action = next((one.action for one in self._errd.processes if one.name == name), "noaction")
-        if action in COMMANDS:
-            self._post(CommandAsked(action, (), "errd"))
-        elif action != "noaction":
-            self._run_handler(action)
+        process = next((one for one in self._errd.processes if one.name == name), None)
+        if process is None or process.action == "noaction":
+            return
+        if process.action in COMMANDS:
+            targeted = process.action == "restart" and process.restart_services
+            extra = ("-Services", process.restart_services) if targeted else ()
+            self._post(CommandAsked(process.action, extra, "errd"))
+        else:
+            self._run_handler(process.action, process.process_class)

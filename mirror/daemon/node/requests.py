@@ -6,15 +6,16 @@ Nothing here blocks on a module: a command waits for the engine's answer, which 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mirror.adapters.module_log import LEVELS, SHOWN_LEVELS
+from mirror.daemon.node import replication, shipping, upkeep
 from mirror.daemon.node.module_runner import ModuleRunner
 from mirror.daemon.node.modules import Modules
 from mirror.daemon.node.state_view import refused_state, state_of
+from mirror.daemon.node.what_if import kinds, what_if
 from mirror.errors import (
-    CommandNotYet,
     CommandRefused,
     ModuleNotGiven,
     RequestNotUnderstood,
@@ -28,10 +29,10 @@ PRINT_LEVELS = {"printi": "U", "printw": "W", "printe": "E"}
 AUTOMATON = frozenset(
     {
         *("start", "stop", "restart", "stopstart", "forcestop", "swap"),
-        *("prim", "primforce", "second"),
+        *("prim", "primforce", "second", "secondforce"),
     }
 )
-STARTS = frozenset({"start", "prim", "primforce", "second"})
+STARTS = frozenset({"start", "prim", "primforce", "second", "secondforce"})
 LOG_LINES_MAX = 10_000
 SENTENCES = {
     "start": "{module} starts",
@@ -74,15 +75,10 @@ class Requests:
         if verb in AUTOMATON:
             words = tuple(word for word, given in arguments.items() if given is True)
             return await self._automaton(runner, verb, words, identity)
-        if verb in PRINT_LEVELS:
-            return _print(runner, PRINT_LEVELS[verb], str(arguments.get("text") or ""))
-        if verb == "set":
-            return _set(runner, arguments, identity)
-        if verb == "errd":
-            return _errd(runner, arguments)
-        if verb in {"incloop", "resetloop", "checkloop"}:
-            return await self._loops(runner, verb, identity)
-        raise RequestNotUnderstood(what=verb, observed="no such command")
+        act = VERBS.get(verb)
+        if act is None:
+            raise RequestNotUnderstood(what=verb, observed="no such command")
+        return await act(runner, Asked(verb, arguments, identity))
 
     async def _automaton(
         self, runner: ModuleRunner, verb: str, words: tuple[str, ...], identity: str
@@ -100,20 +96,19 @@ class Requests:
             await runner.command("stop", (), "shutdown")
         return {"said": f"{len(self._modules.running)} modules stop"}
 
-    async def _loops(self, runner: ModuleRunner, verb: str, identity: str) -> Answer:
-        if verb != "checkloop":
-            runner.post(CommandAsked(verb, (), identity or "script"))
-            await asyncio.sleep(0)
-        return {"count": len(runner.driver.engine.context.loops_ms)}
-
     # --- looking ---
 
-    async def _state(self, _: Mapping[str, Any]) -> Answer:
+    async def _state(self, fields: Mapping[str, Any]) -> Answer:
+        """Give everything; to whom knows this revision of it, only that it still is the one."""
         modules = self._modules
+        revision = modules.revision()
+        if fields.get("known") == revision:
+            return {"revision": revision}
         states = {name: state_of(runner) for name, runner in modules.running.items()}
         for name, sentence in modules.refused.items():
             states[name] = refused_state(modules.node, sentence)
-        return {"node": modules.node, "modules": dict(sorted(states.items()))}
+        shown = dict(sorted(states.items()))
+        return {"node": modules.node, "revision": revision, "modules": shown}
 
     async def _resources(self, fields: Mapping[str, Any]) -> Answer:
         return {"resources": dict(self._runner(fields).notebook.resources)}
@@ -157,7 +152,8 @@ class Requests:
         nodes: dict[str, str] = {modules.node: "this node"} if modules.node else {}
         heard: dict[str, set[str]] = {}
         for runner in modules.running.values():
-            heard.setdefault(runner.settings.core.peer, set()).update(runner.heart.lans_heard)
+            if peer := runner.settings.core.peer:  # a light module has none
+                heard.setdefault(peer, set()).update(runner.heart.lans_heard)
         for peer, lans in heard.items():
             nodes[peer] = f"heard on {', '.join(sorted(lans))}" if lans else "not heard"
         return {"nodes": nodes}
@@ -173,12 +169,14 @@ class Requests:
         await self._modules.cluster_changed()
         return {}
 
-    async def _push_config(self, _: Mapping[str, Any]) -> Answer:
-        raise CommandNotYet(
-            verb="config --all-nodes",
-            observed="nodes do not configure each other yet",
-            remedy="run `config` on each node",
-        )
+    async def _simulate(self, fields: Mapping[str, Any]) -> Answer:
+        given, state = fields.get("events"), fields.get("state")
+        events = [str(one) for one in given] if isinstance(given, list) else []
+        saved = state if isinstance(state, Mapping) else None
+        return await what_if(self._runner(fields), events, saved)
+
+    async def _what_if_events(self, _: Mapping[str, Any]) -> Answer:
+        return {"events": kinds()}
 
     def _runner(self, fields: Mapping[str, Any]) -> ModuleRunner:
         return self._modules.get(str(fields.get("module") or ""))
@@ -189,34 +187,84 @@ class Requests:
         "resources": _resources,
         "wait_state": _wait_state,
         "part_pids": _part_pids,
+        "simulate": _simulate,
+        "what_if_events": _what_if_events,
         "cluster_state": _cluster_state,
         "reconfigure": _reconfigure,
         "cluster_changed": _cluster_changed,
-        "push_config": _push_config,
     }
 
 
-def _print(runner: ModuleRunner, level: str, text: str) -> Answer:
-    runner.log.append(level, "userplug", text)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command beside the automaton. identity: of -i, "" when a person asks."""
+
+    verb: str
+    arguments: Mapping[str, Any]
+    identity: str
+
+
+async def _print(runner: ModuleRunner, asked: Asked) -> Answer:
+    text = str(asked.arguments.get("text") or "")
+    runner.log.append(PRINT_LEVELS[asked.verb], "userplug", text)
     return {}
 
 
-def _set(runner: ModuleRunner, arguments: Mapping[str, Any], identity: str) -> Answer:
+async def _set(runner: ModuleRunner, asked: Asked) -> Answer:
+    arguments = asked.arguments
     name, value = str(arguments.get("resource") or ""), str(arguments.get("value") or "")
     before = runner.notebook.resources.get(name, {}).get("value")
-    runner.notebook.set_resource(name, value)
-    changed = before != value
-    if (changed and not arguments.get("quiet")) or arguments.get("log_always"):
-        by = identity or "script"
+    changed, by = before != value, asked.identity or "script"
+    runner.set_resource(name, value, "" if arguments.get("quiet") else by)
+    if not changed and arguments.get("log_always"):
         runner.log.append("E", "heart", f"Resource {name} set to {value} by {by}")
     return {"changed": changed}
 
 
-def _errd(runner: ModuleRunner, arguments: Mapping[str, Any]) -> Answer:
-    action, process_class = str(arguments.get("action")), str(arguments.get("class") or "")
+async def _errd(runner: ModuleRunner, asked: Asked) -> Answer:
+    action = str(asked.arguments.get("action"))
+    process_class = str(asked.arguments.get("class") or "")
     if action in {"on", "off"}:
-        runner.processes.switch(on=action == "on")
+        runner.switch("errd", on=action == "on")
     elif action in {"enable", "disable"}:
         runner.processes.switch_class(process_class, on=action == "enable")
     values = {name: str(one["value"]) for name, one in runner.notebook.resources.items()}
     return {"processes": runner.processes.listed(values)}
+
+
+async def _switch(runner: ModuleRunner, asked: Asked) -> Answer:
+    runner.switch(asked.verb, on=asked.arguments.get("action") != "off")
+    return {}
+
+
+async def _loops(runner: ModuleRunner, asked: Asked) -> Answer:
+    if asked.verb != "checkloop":
+        runner.post(CommandAsked(asked.verb, (), asked.identity or "script"))
+        await asyncio.sleep(0)
+    context = runner.driver.engine.context
+    count, limit = len(context.loops_ms), context.settings.maxloop
+    return {"count": count, "limit": limit, "reached": bool(limit) and count >= limit}
+
+
+async def _boot(runner: ModuleRunner, _: Asked) -> Answer:
+    runner.show_user_settings()
+    return {}
+
+
+async def _clean(runner: ModuleRunner, asked: Asked) -> Answer:
+    return await upkeep.clean(runner, str(asked.arguments.get("what") or "all"))
+
+
+# What is done beside the automaton, by verb.
+VERBS: dict[str, Callable[[ModuleRunner, Asked], Awaitable[Answer]]] = {
+    **dict.fromkeys(PRINT_LEVELS, _print),
+    **dict.fromkeys(("incloop", "resetloop", "checkloop"), _loops),
+    "set": _set,
+    "errd": _errd,
+    **dict.fromkeys(("checker", "failover"), _switch),
+    "boot": _boot,
+    "clean": _clean,
+    "rfsverify": lambda runner, asked: replication.verify(runner, asked.arguments),
+    "rfssync": lambda runner, asked: shipping.synchronise(runner, asked.arguments),
+    "rfsdiff": lambda runner, asked: replication.differ(runner, asked.arguments),
+}

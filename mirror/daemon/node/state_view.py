@@ -5,7 +5,9 @@ from typing import Any
 
 from mirror.adapters import clock
 from mirror.core import speech
+from mirror.daemon.node.disk_alarm import nearly_full
 from mirror.daemon.node.module_runner import ModuleRunner
+from mirror.vocabulary.said import parts_of, say
 from mirror.vocabulary.states import SHOWN, State
 
 NOTHING_TO_DO = "Nothing."
@@ -19,17 +21,25 @@ def state_of(runner: ModuleRunner) -> dict[str, Any]:
     peer = context.word_now(clock.boottime_ms())
     remote_word, remote_ready = ("UNKNOWN", "Unknown") if peer is None else SHOWN[peer.state]
     config = runner.settings.config
+    reason = context.reason or (
+        say("reintegration", observed=context.refusal) if context.refusal else ""
+    )
+    if not reason and not context.complete():  # it may be why this node does not come to be
+        reason = nearly_full(runner.figures.status.get("disks") or ())
     return {
         "state": str(word),
         "ready": str(ready),
         "detail": engine.state.value,
         "local": {"node": context.settings.node},
-        "remote": {
+        "remote": {}
+        if context.settings.light
+        else {
             "node": context.settings.peer,
             "state": str(remote_word),
             "ready": str(remote_ready),
         },
-        "reason": context.reason or (context.refusal and f"Reintegration: {context.refusal}"),
+        "reason": str(reason),
+        "reason_said": parts_of(reason),
         "row": context.row,
         "safety": speech.safety(context),
         "action": action_of(runner),
@@ -37,8 +47,10 @@ def state_of(runner: ModuleRunner) -> dict[str, Any]:
         "directories": list(config.directories),
         "virtual_ip": [one.address for one in runner.settings.addresses],
         "generation": context.record.current,
+        "split": context.record.split,
         "may_serve": sorted(context.record.may_serve),
         "replication": replication_of(runner),
+        "verification": runner.figures.status.get("verification") or {},
         "heartbeats": runner.heart.statistics(),
     }
 
@@ -50,7 +62,8 @@ def refused_state(node: str, sentence: str) -> dict[str, Any]:
         "ready": "NotReady",
         "local": {"node": node},
         "remote": {},
-        "reason": sentence,
+        "reason": str(sentence),
+        "reason_said": parts_of(sentence),
         "row": "",
         "safety": "It does not run here.",
         "action": "Correct the configuration.",
@@ -81,7 +94,7 @@ def replication_of(runner: ModuleRunner) -> dict[str, Any]:
     figures = runner.figures
     if not runner.client.pid or not figures.status:
         return {}
-    hidden = {"v", "id", "ok", "pid", "progress", "counters"}
+    hidden = {"v", "id", "ok", "pid", "progress", "counters", "verification", "disks"}
     values = {name: value for name, value in figures.status.items() if name not in hidden}
     age_ms = clock.boottime_ms() - figures.at_ms
     return {**values, **(figures.status.get("counters") or {}), "age_ms": age_ms}
@@ -94,6 +107,8 @@ def action_of(runner: ModuleRunner) -> str:
     match context.state:
         case State.STOP:
             return f"`start` it on {node}."
+        case State.WAIT if context.settings.ask and context.record.split == "seen":
+            return "Compare with `kept changed` on both nodes; then `prim` on the one to keep."
         case State.WAIT if context.record.blank:
             return f"If the data of {node} are the right ones: `prim` here, `second` on {peer}."
         case State.WAIT:

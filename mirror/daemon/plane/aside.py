@@ -1,7 +1,8 @@
 """What the target keeps of its own before it is overwritten or deleted (invariant 7).
 
     .mirror/aside/NAME/files/...    the objects, under the paths they had
-    .mirror/aside/NAME/list.jsonl   a line a file: path, kept, size_bytes, mtime_ns, side, what
+    .mirror/aside/NAME/list.jsonl   a line a file: path, kept, size_bytes, mtime_ns, kept_ns, side,
+                                    what; names as os.fsdecode gives them
 
 No room is an error that ends the reintegration: nothing is overwritten that was not kept.
 """
@@ -13,14 +14,14 @@ import json
 import os
 import stat
 
+from mirror.adapters import clock
 from mirror.adapters.native import Plane
 from mirror.daemon.plane.objects import (
     DIRECTORY,
-    FRESH_XATTR,
     OURS_PREFIX,
     Root,
     by_descriptor,
-    has_mark,
+    is_made_here,
     opened,
     path_of,
 )
@@ -28,7 +29,7 @@ from mirror.daemon.plane.stash import ORIGIN_XATTR, Stash, open_hidden
 
 ASIDE_NAME, FILES_NAME, LIST_NAME = b"aside", b"files", b"list.jsonl"
 COPY_BYTES_MAX = 64 << 20
-REPLACED, DELETED = "replaced", "deleted"
+REPLACED, DELETED, RESTORED_OVER = "replaced", "deleted", "restored over"
 
 
 class Aside:
@@ -43,14 +44,23 @@ class Aside:
         self._plane = plane
         self._root = root
         self._side = side
-        self._folder = open_hidden(plane, root, ASIDE_NAME, name.encode())
+        self._name = name.encode()
+        self._opened = -1
         self._kept: set[bytes] = set()  # handles of files whose version is kept
 
     def close(self) -> None:
         """Give descriptors back."""
-        os.close(self._folder)
+        if self._opened >= 0:
+            os.close(self._opened)
 
-    def keep_data(self, handle: bytes) -> None:
+    @property
+    def _folder(self) -> int:
+        """The folder, made for the first thing that is kept."""
+        if self._opened < 0:
+            self._opened = open_hidden(self._plane, self._root, ASIDE_NAME, self._name)
+        return self._opened
+
+    def keep_data(self, handle: bytes, what: str = REPLACED) -> None:
         """Keep a copy of a file whose bytes are about to be overwritten; once.
 
         Raises: OSError (ENOSPC).
@@ -61,6 +71,8 @@ class Aside:
             opened(self._plane, self._root.number, handle, os.O_RDONLY) as fd,
             opened(self._plane, self._root.number, self._root.handle, DIRECTORY) as top,
         ):
+            if is_made_here(self._root, fd):
+                return
             names = path_of(fd, top) or (b"unknown", handle.hex().encode())
             directory, name = self._place(names)
             try:
@@ -69,7 +81,7 @@ class Aside:
                     _copy(fd, copy)
                 finally:
                     os.close(copy)
-                self._note(names, directory, name, REPLACED)
+                self._note(names, directory, name, what)
             finally:
                 os.close(directory)
         self._kept.add(handle)
@@ -77,20 +89,33 @@ class Aside:
     def keep_stash(self, stash: Stash) -> None:
         """Names are equal: what is left in the stash has no place any more. Raises: OSError."""
         for name in stash.names():
-            path = by_descriptor(stash.fd).encode() + b"/" + name
             status = os.stat(name, dir_fd=stash.fd, follow_symlinks=False)
             is_directory = stat.S_ISDIR(status.st_mode)
-            if (not is_directory and status.st_nlink > 1) or _is_unfinished(stash, name):
+            if (not is_directory and status.st_nlink > 1) or self._is_unfinished(stash, name):
                 stash.remove(name)  # it lives on under another name, or never was acknowledged
                 continue
-            origin = _origin(path) or name
-            names = tuple(part for part in origin.split(b"/") if part not in (b"", b".", b".."))
-            directory, into = self._place(names or (name,))
-            try:
-                os.rename(name, into, src_dir_fd=stash.fd, dst_dir_fd=directory)
-                self._list_below(names, directory, into)
-            finally:
-                os.close(directory)
+            self.keep_entry(stash.fd, name)
+
+    def _is_unfinished(self, stash: Stash, name: bytes) -> bool:
+        fd = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=stash.fd)
+        try:
+            return is_made_here(self._root, fd)
+        finally:
+            os.close(fd)
+
+    def keep_entry(self, fd: int, name: bytes) -> None:
+        """Keep what stands at a name of a hidden directory, under the path it remembers.
+
+        Raises: OSError.
+        """
+        origin = _origin(by_descriptor(fd).encode() + b"/" + name) or name
+        names = tuple(part for part in origin.split(b"/") if part not in (b"", b".", b".."))
+        directory, into = self._place(names or (name,))
+        try:
+            os.rename(name, into, src_dir_fd=fd, dst_dir_fd=directory)
+            self._list_below(names, directory, into)
+        finally:
+            os.close(directory)
 
     def _place(self, names: tuple[bytes, ...]) -> tuple[int, bytes]:
         """The directory for a path among the kept files, and a name that is free there."""
@@ -128,6 +153,7 @@ class Aside:
             "kept": _text((*(kept or ()), name)),
             "size_bytes": status.st_size,
             "mtime_ns": status.st_mtime_ns,
+            "kept_ns": clock.wall_us() * 1_000,
             "side": self._side,
             "what": what,
         }
@@ -140,7 +166,7 @@ class Aside:
 
 
 def _text(names: tuple[bytes, ...]) -> str:
-    return b"/".join(names).decode(errors="backslashreplace")
+    return os.fsdecode(b"/".join(names))
 
 
 def _origin(path: bytes) -> bytes:
@@ -150,14 +176,6 @@ def _origin(path: bytes) -> bytes:
         if error.errno != errno.ENODATA:
             raise
         return b""
-
-
-def _is_unfinished(stash: Stash, name: bytes) -> bool:
-    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=stash.fd)
-    try:
-        return has_mark(fd, FRESH_XATTR)
-    finally:
-        os.close(fd)
 
 
 def _free_name(fd: int, name: bytes, *, want_directory: bool) -> bytes:

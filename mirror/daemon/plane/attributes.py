@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -9,14 +10,18 @@ import stat
 from collections.abc import Sequence
 from typing import Any
 
-from mirror.adapters.native import Plane
+from mirror.adapters.native import Plane, bulk
 from mirror.daemon.plane.objects import OURS_PREFIX, by_descriptor, open_any
 
 # The inode flags that are replicated: immutable, append, nodump (message SetFlags).
 FLAGS_KEPT = 0x10 | 0x20 | 0x40
 FLAGS_THAT_FORBID = 0x10 | 0x20
 _FS_IOC_GETFLAGS = 0x80086601
+TRIES = 3
 _FLAG_TYPES = {stat.S_IFREG, stat.S_IFDIR}  # others cannot be opened, and have none
+
+# A byte an object of the answers to Find and SetAll.
+DONE, THERE_IS_NONE, WAS_OTHER = 0, 1, 2
 
 Fields = dict[str, Any]
 
@@ -63,6 +68,73 @@ def read(fd: int, identity: bytes) -> tuple[Fields, int]:
     return fields, status.st_ctime_ns
 
 
+def of_plain(plain: bulk.Plain, identity: bytes) -> Fields:
+    """The struct Attributes of an object that has no flags and no extended attributes."""
+    return {
+        "id": identity,
+        "mode": plain.mode,
+        "uid": plain.uid,
+        "gid": plain.gid,
+        "atime_ns": plain.atime_ns,
+        "mtime_ns": plain.mtime_ns,
+        "flags": 0,
+        "xattrs": (),
+    }
+
+
+def seen(fd: int, identity: bytes) -> Fields:
+    """An open object as the struct Seen: all but its data and times of access."""
+    fields, _ = read(fd, identity)
+    status = os.fstat(fd)
+    is_device = stat.S_IFMT(status.st_mode) in (stat.S_IFCHR, stat.S_IFBLK)
+    return {
+        "found": 1,
+        "mode": status.st_mode,
+        "uid": fields["uid"],
+        "gid": fields["gid"],
+        "mtime_ns": fields["mtime_ns"],
+        "rdev": status.st_rdev if is_device else 0,
+        "flags": fields["flags"],
+        "target": os.readlink(b"", dir_fd=fd) if stat.S_ISLNK(status.st_mode) else b"",
+        "xattrs": fields["xattrs"],
+    }
+
+
+NOT_SEEN: Fields = {
+    "found": 0,
+    "mode": 0,
+    "uid": 0,
+    "gid": 0,
+    "mtime_ns": 0,
+    "rdev": 0,
+    "flags": 0,
+    "target": b"",
+    "xattrs": (),
+}
+
+
+def write_plain(plane: Plane, root: int, wanted: Sequence[Fields]) -> dict[bytes, int]:
+    """Write attributes without extended ones and flags, where the object here has none either.
+
+    Returns: DONE or WAS_OTHER by identity; those missing must be looked at (`write`).
+    Raises: OSError of this disk.
+    """
+    objects = [
+        bulk.WholeAttributes(
+            each["id"],
+            each["mode"],
+            each["uid"],
+            each["gid"],
+            each["atime_ns"],
+            each["mtime_ns"],
+        )
+        for each in wanted
+    ]
+    became = {bulk.COMPLETED: DONE, bulk.COMPLETED_OTHER: WAS_OTHER}
+    outcomes = zip(wanted, bulk.complete(plane, root, objects), strict=True)
+    return {each["id"]: became[outcome] for each, outcome in outcomes if outcome in became}
+
+
 def write(plane: Plane, root: int, handle: bytes, wanted: Fields) -> bool:
     """Make an object's attributes what the source says; it is complete from now on.
 
@@ -72,6 +144,11 @@ def write(plane: Plane, root: int, handle: bytes, wanted: Fields) -> bool:
     """
     fd = open_any(plane, root, handle)
     try:
+        for _ in range(TRIES - 1):
+            # A live change may set a flag that forbids this, between two steps: then the source
+            # sees that the object has changed, and sends it once more, with that flag.
+            with contextlib.suppress(PermissionError):
+                return _write(plane, fd, wanted)
         return _write(plane, fd, wanted)
     finally:
         os.close(fd)

@@ -9,13 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mirror.adapters import clock
-from mirror.adapters.native import Plane
+from mirror.adapters.native import Plane, bulk
 from mirror.core.reintegration.names import Outcome, Standing, compare
+from mirror.daemon.plane.exclusions import Exclusions
 from mirror.daemon.plane.objects import DIRECTORY, GONE, HIDDEN_NAME, Root, opened
-from mirror.daemon.plane.rpc import Rpc
+from mirror.daemon.plane.rpc import Question, Rpc
 from mirror.daemon.plane.target import NAMES_AT_ONCE
 
 ATTACH_AT_ONCE = 256
+SMALL_FILE_BYTES_MAX = 64 << 10  # as MN_COPY_NEW_BYTES_MAX, which decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,17 @@ class Ours:
     links: int
     rdev: int
     target: bytes
+    mtime_ns: int
 
     @property
     def is_directory(self) -> bool:
         """True for a directory."""
         return stat.S_ISDIR(self.standing.kind)
+
+    @property
+    def is_small_file(self) -> bool:
+        """True for what is worth to be sent whole and without a question (capture/copy_new.h)."""
+        return stat.S_ISREG(self.standing.kind) and self.size <= SMALL_FILE_BYTES_MAX
 
 
 @dataclass(slots=True)
@@ -72,6 +80,7 @@ class Comparing:
         self._plane = plane
         self._rpc = rpc
         self._roots = roots
+        self._exclusions = [Exclusions(plane, root) for root in roots]
         self._deadline_ms = deadline_ms
 
     def check_time(self) -> None:
@@ -115,39 +124,11 @@ class Comparing:
         if visit.id == self._roots[visit.root].id:
             names = names - {HIDDEN_NAME}
         ours = {}
-        for name in names:
-            each = self._look(fd, name)
+        for name in self._exclusions[visit.root].without_local(fd, names):
+            each = _look(fd, name)
             if each is not None:
                 ours[name] = each
         return ours
-
-    def _look(self, fd: int, name: bytes) -> Ours | None:
-        seen = self._plane.look(fd, name)
-        if seen is None:
-            return None
-        try:
-            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            is_link = stat.S_ISLNK(status.st_mode)
-            target = os.readlink(name, dir_fd=fd) if is_link else b""
-            identity = seen.id or self._give_identity(fd, name, seen.handle)
-        except FileNotFoundError:
-            return None
-        return Ours(
-            Standing(name, identity, stat.S_IFMT(status.st_mode)),
-            seen.handle,
-            status.st_size if stat.S_ISREG(status.st_mode) else 0,
-            status.st_nlink,
-            status.st_rdev,
-            target,
-        )
-
-    def _give_identity(self, fd: int, name: bytes, handle: bytes) -> bytes:
-        """An object that was there before mirror, or was copied in: it is named now."""
-        object_fd = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=fd)
-        try:
-            return self._plane.identity_give(object_fd, handle)
-        finally:
-            os.close(object_fd)
 
     def _theirs(self, visit: Visit) -> dict[bytes, Standing]:
         theirs: dict[bytes, Standing] = {}
@@ -191,7 +172,19 @@ class Comparing:
 
     def attach(self, root: int, wanted: Sequence[tuple[bytes, Ours, int]]) -> list[Outcome]:
         """Put objects (parent, object, search as in the struct Object) in their places."""
-        outcomes: list[Outcome] = []
+        return self.attached(self.begin_attach(root, wanted))
+
+    def attached(self, questions: Iterable[Question]) -> list[Outcome]:
+        """Wait for what `begin_attach` has begun; an outcome for each object."""
+        return [
+            Outcome(outcome)
+            for question in questions
+            for outcome in self._rpc.wait(question)["outcomes"]
+        ]
+
+    def begin_attach(self, root: int, wanted: Sequence[tuple[bytes, Ours, int]]) -> list[Question]:
+        """As `attach`, without waiting."""
+        questions = []
         for at in range(0, len(wanted), ATTACH_AT_ONCE):
             self.check_time()
             objects = [
@@ -206,7 +199,27 @@ class Comparing:
                 }
                 for parent, ours, search in wanted[at : at + ATTACH_AT_ONCE]
             ]
-            answer = self._rpc.ask("Attach", root=root, objects=objects)
-            outcomes += [Outcome(outcome) for outcome in answer["outcomes"]]
-        assert len(outcomes) == len(wanted), "an outcome for each object"
-        return outcomes
+            questions.append(self._rpc.begin("Attach", root=root, objects=objects))
+        return questions
+
+
+def _look(fd: int, name: bytes) -> Ours | None:
+    """What stands at a name here; None: nothing any more."""
+    seen = bulk.see(fd, name)  # what was there before mirror, or was copied in, is named now
+    if seen is None:
+        return None
+    try:
+        target = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(seen.mode) else b""
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EINVAL):  # another stands there by now
+            return None
+        raise
+    return Ours(
+        Standing(name, seen.id, stat.S_IFMT(seen.mode)),
+        seen.handle,
+        seen.size if stat.S_ISREG(seen.mode) else 0,
+        seen.links,
+        seen.rdev,
+        target,
+        seen.mtime_ns,
+    )

@@ -7,6 +7,7 @@ once and the copy ends (design 10.2). This file only deals out the pieces.
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import threading
 from collections import deque
@@ -14,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mirror.adapters import clock
-from mirror.adapters.native import Connection, Entry, Plane, block_hash
+from mirror.adapters.native import Connection, Entry, Plane, block_hash, bulk
 from mirror.core.reintegration.data import Range, pieces_of
 from mirror.core.reintegration.pace import Pace
 from mirror.daemon.plane.objects import GONE, is_gone, opened
@@ -30,7 +31,7 @@ WAITING_MAX = 512
 
 @dataclass(slots=True)
 class File:
-    """One file to be copied. resize: its size at the target is set first.
+    """One file to be copied. whole: from its begin to its end, whatever the ranges say.
 
     Guarded by the pool's lock, but for what never changes.
     """
@@ -38,12 +39,21 @@ class File:
     root: int
     id: bytes
     handle: bytes
+    whole: bool
     ranges: tuple[Range, ...]
-    resize: bool
     entries: list[Entry]  # the caller's, untouched here
     pieces: deque[Range] = field(default_factory=deque)
     active: int = 0
     gone: bool = False
+    left: bool = False  # it was thought to be new and small: it must be copied as any other
+    trusted: bool = False  # secondforce: wholly, but only when its size is another there
+
+
+@dataclass(frozen=True, slots=True)
+class NewFiles:
+    """Small files of one root that hold nothing at the target: sent whole, many at once."""
+
+    files: Sequence[File]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ class CopyPool:
         self._piece_bytes = PIECE_BYTES_SLOWED if allowed_bytes_s else PIECE_BYTES
         self._pace = Pace(allowed_bytes_s, clock.monotonic_ms())
         self._changed = threading.Condition()
-        self._waiting: deque[File] = deque()
+        self._waiting: deque[File | NewFiles] = deque()
         self._open: list[File] = []
         self._finished: list[File] = []
         self._failure: Exception | None = None
@@ -87,8 +97,8 @@ class CopyPool:
         for thread in self._threads:
             thread.start()
 
-    def add(self, file: File) -> None:
-        """Give a file to the threads."""
+    def add(self, file: File | NewFiles) -> None:
+        """Give a file, or several, to the threads."""
         with self._changed:
             self._waiting.append(file)
             self._changed.notify()
@@ -119,6 +129,14 @@ class CopyPool:
         with self._changed:
             return Counts(self._done, self._compared, self._copied)
 
+    def pending(self, count_max: int) -> list[tuple[int, bytes]]:
+        """Files that are copied now, and the next ones: root and handle."""
+        with self._changed:
+            tasks = [*self._open, *itertools.islice(self._waiting, count_max)]
+            each = (task.files if isinstance(task, NewFiles) else (task,) for task in tasks)
+            files = itertools.islice(itertools.chain.from_iterable(each), count_max)
+            return [(file.root, file.handle) for file in files]
+
     def end(self) -> None:
         """End the threads; those in a call end with it. May be repeated."""
         self._ended.set()
@@ -132,14 +150,17 @@ class CopyPool:
     def _run(self, connection: Connection) -> None:
         try:
             while (task := self._next()) is not None:
-                self._perform(connection, *task)
+                if isinstance(task, NewFiles):
+                    self._perform_new(connection, task.files)
+                else:
+                    self._perform(connection, *task)
         except Exception as error:  # noqa: BLE001 - the top of the thread: told to the caller
             with self._changed:
                 self._failure = self._failure or error
                 self._changed.notify_all()
 
-    def _next(self) -> tuple[File, Range | None] | None:
-        """A piece of an open file, or a new file. None: the end."""
+    def _next(self) -> tuple[File, Range | None] | NewFiles | None:
+        """A piece of an open file, or one that waits. None: the end."""
         with self._changed:
             while not self._ended.is_set() and self._failure is None:
                 for file in self._open:
@@ -148,7 +169,8 @@ class CopyPool:
                         return file, file.pieces.popleft()
                 if self._waiting:
                     self._busy += 1
-                    return self._waiting.popleft(), None
+                    task = self._waiting.popleft()
+                    return task if isinstance(task, NewFiles) else (task, None)
                 self._changed.wait()
         return None
 
@@ -179,22 +201,52 @@ class CopyPool:
                 self._finished.append(file)
             self._changed.notify_all()
 
+    def _perform_new(self, connection: Connection, files: Sequence[File]) -> None:
+        each = [(file.handle, file.id) for file in files]
+        outcomes, size = bulk.copy_new(self._plane, files[0].root, connection, each)
+        for file, outcome in zip(files, outcomes, strict=True):
+            file.gone = outcome is bulk.CopiedNew.GONE
+            file.left = outcome is bulk.CopiedNew.LEFT
+        with self._changed:
+            self._busy -= 1
+            self._finished.extend(files)
+            self._done += size
+            self._changed.notify_all()
+        self._sent(size, compared=0)
+
+    def _sent(self, size: int, compared: int) -> None:
+        """Count bytes, and wait as long as the bound of bandwidth says."""
+        with self._changed:
+            self._compared += compared
+            self._copied += size
+            wait_ms = self._pace.wait_ms(size, clock.monotonic_ms())
+        if wait_ms > 0:
+            self._ended.wait(wait_ms / 1_000)
+
     def _begin(self, connection: Connection, file: File) -> None:
+        if file.trusted:
+            sizes = self._plane.compare_step(file.root, file.handle, file.id, connection, 0, 0)
+            if sizes.bytes_here == sizes.bytes_there:
+                return
         if self._keep_aside is not None and self._differs(connection, file):
             self._keep_aside(file.root, file.id)
-        if file.resize:
-            self._plane.copy_size(file.root, file.handle, file.id, connection)
-        file.pieces.extend(pieces_of(file.ranges, self._piece_bytes))
+        # The size first: a live write behind the end here would leave, at a target that is longer,
+        # what lies before it; and behind the end no range is copied.
+        self._plane.copy_size(file.root, file.handle, file.id, connection)
+        file.pieces.extend(pieces_of(self._ranges(file), self._piece_bytes))
+
+    def _ranges(self, file: File) -> Sequence[Range]:
+        if not file.whole:
+            return file.ranges
+        with opened(self._plane, file.root, file.handle, os.O_RDONLY) as fd:
+            size = os.fstat(fd).st_size
+        return ((0, size),) if size else ()
 
     def _copy(self, connection: Connection, file: File, piece: Range) -> None:
         copied = self._plane.copy_range(file.root, file.handle, file.id, connection, *piece)
         with self._changed:
             self._done += piece[1]
-            self._compared += copied.compared_bytes
-            self._copied += copied.copied_bytes
-            wait_ms = self._pace.wait_ms(copied.copied_bytes, clock.monotonic_ms())
-        if wait_ms > 0:
-            self._ended.wait(wait_ms / 1_000)
+        self._sent(copied.copied_bytes, copied.compared_bytes)
 
     def _differs(self, connection: Connection, file: File) -> bool:
         """Whether any byte of the ranges, or the size, differs from the target's.
@@ -202,9 +254,10 @@ class CopyPool:
         Live writes may change the answer meanwhile; they are on both nodes then.
         """
         with opened(self._plane, file.root, file.handle, os.O_RDONLY) as fd:
-            if file.resize and not file.ranges:
+            ranges = ((0, max(1, os.fstat(fd).st_size)),) if file.whole else file.ranges
+            if not ranges:
                 return self._ask_hashes(connection, file, 0, 1)[1] != os.fstat(fd).st_size
-            for offset, size in pieces_of(file.ranges, COMPARE_BYTES):
+            for offset, size in pieces_of(ranges, COMPARE_BYTES):
                 data = os.pread(fd, size, offset)
                 theirs, their_size = self._ask_hashes(connection, file, offset, size)
                 ours = b"".join(
@@ -213,7 +266,7 @@ class CopyPool:
                 )
                 if ours != theirs:
                     return True
-                if file.resize and their_size != os.fstat(fd).st_size:
+                if their_size != os.fstat(fd).st_size:
                     return True
                 if not data:
                     return False
@@ -233,12 +286,13 @@ class CopyPool:
         connection.send(codec.code_of("HashRange"), question)
         answer = codec.decode(*connection.receive())
         if answer.name != "Hashes" or answer["error"] != 0:
-            raise OSError(errno.EREMOTEIO, f"{answer.name} {answer.fields.get('error')}")
+            error = answer.fields.get("error", errno.EPROTO)
+            raise OSError(errno.EREMOTEIO, os.strerror(error))
         return answer["hashes"], answer["size_bytes"]
 
 
 def _explained(error: OSError) -> Exception:
     if error.errno == errno.EREMOTEIO:
-        observed = "the target could not compare or write a block: see its disk and its log"
+        observed = f"the target could not compare or write a block: {error.strerror}"
         return ReintegrationStopped(step="copy", observed=observed)
     return error

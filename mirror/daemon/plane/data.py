@@ -17,17 +17,19 @@ from mirror.adapters import clock
 from mirror.adapters.native import Entry, Plane
 from mirror.core.reintegration.data import ranges_of
 from mirror.core.reintegration.progress import Meter, Phase
-from mirror.daemon.plane.copy import CopyPool, File
+from mirror.daemon.plane.copy import CopyPool, File, NewFiles
 from mirror.daemon.plane.finish import ATTRIBUTES_AT_ONCE, Finisher
 from mirror.daemon.plane.names import ENTRIES_AT_ONCE, FINDS_AT_ONCE
-from mirror.daemon.plane.objects import GONE, Root, opened, steps_to
+from mirror.daemon.plane.objects import GONE, Root, opened, steps_to, wholly
 from mirror.daemon.plane.rpc import Rpc
 from mirror.daemon.plane.worklist import Worklist
 from mirror.daemon.plane.works import Work
 from mirror.errors import ReintegrationStopped
 
+FIND_TRIES = 5
 CHECKPOINT_MS = 2_000  # each one frees the index, and costs a syncfs on both nodes
 WAIT_S = 0.2
+NEW_AT_ONCE = 16  # a MiB at most
 
 Found = tuple[Work, os.stat_result]
 
@@ -88,7 +90,12 @@ class DataPhase:
 
     def _feed(self, batch: Sequence[Work]) -> None:
         here: list[Found] = []
+        for root in self._roots:
+            new = [work for work in batch if work.new and work.root == root.number]
+            self._dispatch_new(new)
         for work in batch:
+            if work.new:
+                continue
             status = self._status(work)
             if status is None:
                 self._finished(work)  # deleted since; its name was dirty too
@@ -118,11 +125,23 @@ class DataPhase:
         missing = self._ask(root, missing, with_path=True, search=False)
         missing = self._ask(root, missing, with_path=True, search=True)
         for work in missing:
-            if self._status(work) is not None:
+            if not any(self._find_locked(root, work) for _ in range(FIND_TRIES)):
+                # Equal names would have it: more differs than the index says. Next time, all.
+                self._plane.index_merge([wholly(root)])
                 raise ReintegrationStopped(
                     step="data",
                     observed=f"the target does not have the object {work.id.hex()}",
                 )
+
+    def _find_locked(self, root: Root, work: Work) -> bool:
+        """It was not found, perhaps because it is being renamed or removed: now it is not.
+
+        A directory above it may still be moved meanwhile, hence tries. True also if it is gone.
+        """
+        with self._rpc.turn(), self._plane.object_lock(work.handle):
+            if self._status(work) is None:
+                return True
+            return not self._ask(root, [work], with_path=True, search=False)
 
     def _ask(
         self, root: Root, works: Sequence[Work], *, with_path: bool, search: bool
@@ -135,7 +154,7 @@ class DataPhase:
                 "id": work.id,
                 "parent": work.parent,
                 "hint": work.hint,
-                "path": steps_to(self._plane, root, work.handle) if with_path else (),
+                "path": self._path(root, work) if with_path else (),
             }
             for work in works
         ]
@@ -143,7 +162,23 @@ class DataPhase:
         outcomes = zip(works, answer["outcomes"], strict=True)
         return [work for work, outcome in outcomes if outcome != 0]
 
+    def _path(self, root: Root, work: Work) -> list[dict[str, bytes]]:
+        """Where it is now; or where it was noted, when the kernel has forgotten its name."""
+        path = steps_to(self._plane, root, work.handle)
+        if path or not work.hint or not work.parent_handle.strip(b"\0"):
+            return path
+        above = steps_to(self._plane, root, work.parent_handle)
+        if not above and work.parent != root.id:
+            return []  # removed
+        return [*above, {"name": work.hint}]
+
     # Copying.
+
+    def _dispatch_new(self, works: Sequence[Work]) -> None:
+        """Files that the target has just made are known to it, and hold nothing."""
+        files = [File(each.root, each.id, each.handle, True, (), each.entries) for each in works]
+        for at in range(0, len(files), NEW_AT_ONCE):
+            self._pool.add(NewFiles(files[at : at + NEW_AT_ONCE]))
 
     def _dispatch(self, work: Work, status: os.stat_result) -> None:
         if stat.S_ISDIR(status.st_mode):
@@ -152,25 +187,29 @@ class DataPhase:
         elif not stat.S_ISREG(status.st_mode):
             self._copied.append(work)
         else:
-            ranges = ranges_of(work.regions)
-            if work.whole and status.st_size > 0:
-                ranges = ((0, status.st_size),)
-            resize = work.whole or work.resize
-            self._pool.add(File(work.root, work.id, work.handle, ranges, resize, work.entries))
+            ranges, whole = ranges_of(work.regions), work.whole or work.trusted
+            file = File(work.root, work.id, work.handle, whole, ranges, work.entries)
+            file.trusted = work.trusted
+            self._pool.add(file)
 
     def _collect(self, wait_s: float) -> bool:
         """Take what the threads have copied. True: nothing is left to copy."""
         finished, idle = self._pool.take_finished(wait_s)
+        left: list[Work] = []
         for file in finished:
-            work = Work(file.root, file.id, file.handle, entries=file.entries)
+            work = Work(file.root, file.id, file.handle, whole=file.left, entries=file.entries)
             if file.gone:
                 self._finished(work)
+            elif file.left:
+                left.append(work)
             else:
                 self._copied.append(work)
+        if left:
+            self._feed(left)
         if len(self._copied) >= ATTRIBUTES_AT_ONCE:
             self._finish_copied()
         self._seen()
-        return idle
+        return idle and not left
 
     def _seen(self) -> None:
         counts = self._pool.counts()

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.adapters import native
 from mirror.daemon.plane.objects import HIDDEN_NAME
+from mirror.errors import DirectoryNotReady
 
 UNMOUNTS_MAX = 16  # a stack of our own mounts is at most cover + capture; more is somebody else's
 
@@ -40,6 +42,19 @@ class Directory:
     number: int
     path: str
     lower: str
+
+    def check(self, paths: Iterable[str]) -> None:
+        """See that what must be there is there, before anything is touched.
+
+        paths: relative to the directory. Raises: DirectoryNotReady (MIR-507).
+        """
+        top = self.lower if mounts_at(self.lower) else self.path
+        for path in paths:
+            if not Path(top, path).exists():
+                raise DirectoryNotReady(
+                    directory=self.path,
+                    observed=f"{path} of <tocheck> is missing: is the right disk mounted?",
+                )
 
     def bind_lower(self) -> bool:
         """Make the private bind, unless an earlier process did; clear a dead mount above.
@@ -98,6 +113,13 @@ class Directory:
             # Lazily: our own descriptors hold it until the process ends, moments from now.
             native.unmount(self.lower, lazy=True)
             Path(self.lower).rmdir()
+
+    def room(self) -> dict[str, object]:
+        """How full its disk is, as an application may fill it; no disk is waited for."""
+        status = os.statvfs(self.lower)
+        total = (status.f_blocks - status.f_bfree + status.f_bavail) * status.f_frsize
+        free = status.f_bavail * status.f_frsize
+        return {"directory": self.path, "free_bytes": free, "total_bytes": total}
 
     def is_empty(self) -> bool:
         """True when the lower directory holds nothing but what is ours and lost+found."""

@@ -2,23 +2,24 @@
 
 A batch is read, sent, and then looked at once more, each object under its conflict lock: whatever
 live change was under way has finished then on both nodes, and whatever came between has changed
-the ctime. Those are done again one by one, under the lock.
+the ctime. Those are done again one by one, under the lock. So are, from the first, those with a
+flag that forbids changes: were it taken away here meanwhile, the target would refuse what follows.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mirror.adapters import clock
-from mirror.adapters.native import Plane
+from mirror.adapters.native import Plane, bulk
 from mirror.daemon.plane import attributes
-from mirror.daemon.plane.attributes import Fields
+from mirror.daemon.plane.attributes import THERE_IS_NONE, WAS_OTHER, Fields
 from mirror.daemon.plane.objects import GONE, open_any
 from mirror.daemon.plane.rpc import Rpc
-from mirror.daemon.plane.target import THERE_IS_NONE, WAS_OTHER
 from mirror.errors import ReintegrationStopped
 
 ATTRIBUTES_AT_ONCE = 128
@@ -49,56 +50,79 @@ class Finisher:
         Returns: whether a directory among them had others that what is made in it inherits.
         Raises: OSError, ReintegrationStopped.
         """
-        batch: list[_Read] = []
-        size = 0
         inherited = False
-        try:
-            for identity, handle in objects:
-                each = self._read(root, identity, handle)
-                if each is None:
-                    continue
-                batch.append(each)
-                size += sum(len(xattr["value"]) for xattr in each.fields["xattrs"])
-                if len(batch) >= ATTRIBUTES_AT_ONCE or size >= BATCH_BYTES_MAX:
-                    inherited |= self._send(root, batch)
-                    _close(batch)
-                    size = 0
-            if batch:
-                inherited |= self._send(root, batch)
-        finally:
-            _close(batch)
+        for at in range(0, len(objects), ATTRIBUTES_AT_ONCE):
+            with self._opened(root, objects[at : at + ATTRIBUTES_AT_ONCE]) as each:
+                for part in _parts(each):
+                    inherited |= self._send(root, part)
         return inherited
 
-    def _read(self, root: int, identity: bytes, handle: bytes) -> _Read | None:
+    @contextmanager
+    def _opened(
+        self, root: int, objects: Sequence[tuple[bytes, bytes]]
+    ) -> Iterator[Iterator[_Read]]:
+        now_ns = clock.file_ns()
+        opened = bulk.Opened(self._plane, root, [handle for _, handle in objects])
+        others: list[int] = []  # what cannot be opened for reading: links, devices
+
+        def each() -> Iterator[_Read]:
+            for at, (identity, handle) in enumerate(objects):
+                fd, plain = opened.fds[at], opened.plain(at)
+                if plain is not None:
+                    fields, ctime_ns = attributes.of_plain(plain, identity), plain.ctime_ns
+                else:
+                    if fd < 0:
+                        fd = self._open(root, handle)
+                        others.append(fd)
+                    if fd < 0:
+                        continue
+                    fields, ctime_ns = attributes.read(fd, identity)
+                yield _Read(fd, handle, fields, ctime_ns, is_past=ctime_ns < now_ns)
+
         try:
-            fd = open_any(self._plane, root, handle)
+            yield each()
+        finally:
+            opened.close()
+            for fd in others:
+                if fd >= 0:
+                    os.close(fd)
+
+    def _open(self, root: int, handle: bytes) -> int:
+        """A descriptor, or -1: it has gone."""
+        try:
+            return open_any(self._plane, root, handle)
         except OSError as error:
             if error.errno in GONE:
-                return None
+                return -1
             raise
-        now_ns = clock.file_ns()
-        fields, ctime_ns = attributes.read(fd, identity)
-        return _Read(fd, handle, fields, ctime_ns, is_past=ctime_ns < now_ns)
 
     def _send(self, root: int, batch: Sequence[_Read]) -> bool:
-        outcomes = self._ask(root, [each.fields for each in batch])
         inherited = False
-        for each, outcome in zip(batch, outcomes, strict=True):
+        for each in batch:
+            if _forbids_changes(each):
+                inherited |= self._send_locked(root, each)
+        free = [each for each in batch if not _forbids_changes(each)]
+        outcomes = self._ask(root, [each.fields for each in free])
+        seen = [(each.handle, each.fd, each.ctime_ns) for each in free]
+        changed = bulk.has_changed(self._plane, root, seen)
+        for each, outcome, now in zip(free, outcomes, changed, strict=True):
             if stat.S_ISDIR(each.fields["mode"]):
                 inherited |= outcome == WAS_OTHER
-            with self._plane.object_lock(each.handle):
-                status = os.fstat(each.fd)
-                if status.st_nlink == 0:
-                    continue
-                if outcome == THERE_IS_NONE:
-                    raise ReintegrationStopped(
-                        step="attributes", observed="the target does not have an object we have"
-                    )
-                if each.is_past and status.st_ctime_ns == each.ctime_ns:
-                    continue
-                fields, _ = attributes.read(each.fd, each.fields["id"])
-                self._ask(root, [fields])
+            if now == bulk.NAMELESS:
+                continue
+            _see_that_it_is_there(outcome)
+            if now == bulk.CHANGED or not each.is_past:
+                inherited |= self._send_locked(root, each)
         return inherited
+
+    def _send_locked(self, root: int, each: _Read) -> bool:
+        with self._rpc.turn(), self._plane.object_lock(each.handle):
+            if os.fstat(each.fd).st_nlink == 0:
+                return False
+            fields, _ = attributes.read(each.fd, each.fields["id"])
+            (outcome,) = self._ask(root, [fields])
+            _see_that_it_is_there(outcome)
+        return stat.S_ISDIR(fields["mode"]) and outcome == WAS_OTHER
 
     def _ask(self, root: int, objects: Sequence[Fields]) -> bytes:
         answer = self._rpc.ask("SetAll", root=root, objects=objects)
@@ -106,7 +130,26 @@ class Finisher:
         return outcomes
 
 
-def _close(batch: list[_Read]) -> None:
-    for each in batch:
-        os.close(each.fd)
-    batch.clear()
+def _forbids_changes(each: _Read) -> bool:
+    return bool(each.fields["flags"] & attributes.FLAGS_THAT_FORBID)
+
+
+def _see_that_it_is_there(outcome: int) -> None:
+    if outcome == THERE_IS_NONE:
+        raise ReintegrationStopped(
+            step="attributes", observed="the target does not have an object we have"
+        )
+
+
+def _parts(each: Iterable[_Read]) -> Iterator[list[_Read]]:
+    """Batches that fit a message."""
+    batch: list[_Read] = []
+    size = 0
+    for one in each:
+        batch.append(one)
+        size += sum(len(xattr["value"]) for xattr in one.fields["xattrs"])
+        if size >= BATCH_BYTES_MAX:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from mirror.adapters.native import Connection, Hello, Tls
+from mirror.daemon.plane.link_tls import LinkTls
+from mirror.daemon.plane.rpc import Rpc
 from mirror.daemon.plane.settings import PlaneSettings
 from mirror.errors import LinkRefused
 
@@ -23,12 +25,19 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Lanes:
-    """The connections of a session, as its source holds them."""
+    """The connections of a session, as its source holds them.
+
+    rpc: questions on CONTROL once the reintegration has ended; it had that lane for itself.
+    """
 
     session: bytes
     control: Connection
     live: list[Connection] = field(default_factory=list)
     copy: list[Connection] = field(default_factory=list)
+    rpc: Rpc = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rpc = Rpc(self.control)
 
     def all(self) -> list[Connection]:
         """Every connection."""
@@ -40,7 +49,9 @@ class Lanes:
             connection.shutdown()
 
     def close(self) -> None:
-        """Free them; nobody uses them any more."""
+        """Free them; nobody uses them any more, but perhaps somebody who asks on CONTROL."""
+        self.shutdown()
+        self.rpc.end()
         for connection in self.all():
             connection.close()
 
@@ -108,7 +119,7 @@ class Listener:
     def __init__(
         self,
         settings: PlaneSettings,
-        tls: Tls,
+        tls: LinkTls,
         admit: Callable[[Hello], str],
         serve: Callable[[Connection, Hello], None],
     ) -> None:
@@ -147,7 +158,7 @@ class Listener:
         connection: Connection | None = None
         try:
             connection = Connection.accept(
-                self._tls,
+                self._tls.now(),
                 accepted.detach(),
                 self._settings.peer,
                 timeout_ms=self._settings.connect_timeout_ms,

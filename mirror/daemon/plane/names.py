@@ -15,10 +15,11 @@ from __future__ import annotations
 import itertools
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from mirror.adapters.native import Entry, Plane
-from mirror.core.reintegration.names import NO_ID, WHOLLY_DIRTY, Outcome
+from mirror.core.reintegration.names import NO_ID, TRUSTED, WHOLLY_DIRTY, Outcome
 from mirror.daemon.plane.comparing import ATTACH_AT_ONCE, Comparing, Ours, Visit
 from mirror.daemon.plane.objects import (
     DIRECTORY,
@@ -28,8 +29,9 @@ from mirror.daemon.plane.objects import (
     opened,
     root_of,
     steps_to,
+    wholly,
 )
-from mirror.daemon.plane.rpc import Rpc
+from mirror.daemon.plane.rpc import Question, Rpc
 from mirror.daemon.plane.tree import ONLY_IF_KNOWN
 from mirror.daemon.plane.worklist import Worklist
 from mirror.vocabulary.places import PlaceKind
@@ -40,19 +42,43 @@ FINDS_AT_ONCE = 256
 ObjectKey = tuple[int, bytes]  # root, identity
 
 
+@dataclass(frozen=True, slots=True)
+class _Attaching:
+    """Objects that the target was asked to attach, in one root."""
+
+    objects: Sequence[tuple[Visit, Ours]]
+    questions: Sequence[Question]
+
+
 class Names:
     """Makes the names of the target equal to this node's. One thread.
 
     worklist: filled with the objects that must be looked at wholly and that the index does not
     hold: all of a root that is compared wholly, and what the last, frozen round finds.
+    notes_within: what happens inside a new object is noted as well (capture="watch").
+    made(key): called with each object that the target had to make.
     """
 
-    def __init__(self, plane: Plane, rpc: Rpc, root_count: int, worklist: Worklist) -> None:
+    def __init__(
+        self,
+        plane: Plane,
+        rpc: Rpc,
+        root_count: int,
+        worklist: Worklist,
+        trusts_before_ns: int = 0,
+        *,
+        notes_within: bool = False,
+        made: Callable[[ObjectKey], object] = lambda _: None,
+    ) -> None:
+        self._made = made
+        self._notes_within = notes_within
+        self._trusts_before_ns = trusts_before_ns  # 0: nothing is taken on trust
         self._plane = plane
         self._rpc = rpc
         self.roots = [root_of(plane, number) for number in range(root_count)]
         self._worklist = worklist
         self.whole: set[int] = set()  # roots that are compared wholly
+        self.marks: list[Entry] = []  # that say so, in the index
         self.found_bytes = 0  # of files in the worklist
         self._again: list[Visit] = []  # what the next round must look at beside the index
         self._walked: set[ObjectKey] = set()  # directories all of whose names were compared
@@ -68,12 +94,12 @@ class Names:
         beneath ALL it would not. Every other entry says less, and makes room.
         """
         number = root.number
-        mark = Entry(PlaceKind.SUBTREE, number, root.id, 0, b"", NO_ID, b"", root.handle, 0)
-        self._plane.index_merge([mark])
+        self._plane.index_merge([wholly(root)])
         for kind in set(PlaceKind) - {PlaceKind.SUBTREE}:
             entries = self._plane.index_entries(number, kind)
             while part := list(itertools.islice(entries, ENTRIES_AT_ONCE)):
                 self._plane.index_remove(part)
+        self.marks += self._plane.index_entries(number, PlaceKind.SUBTREE)
         self.whole.add(number)
         self._walked = {key for key in self._walked if key[0] != number}
         self._worklist.add(number, root.id, root.handle, whole=True)
@@ -88,6 +114,10 @@ class Names:
             for entry in self._plane.index_entries(root.number, kind)
         )
         return len(self._again) + sum(1 for _ in itertools.islice(entries, count_max))
+
+    def is_settled(self) -> bool:
+        """Whether the index names everything that the next round must look at."""
+        return not self._again
 
     def pending(self, count_max: int) -> tuple[str, ...]:
         """The first names that wait, for people."""
@@ -272,6 +302,12 @@ class Names:
     # Attaching, and what lies below.
 
     def _attach(self, comparing: Comparing, attach: Sequence[tuple[Visit, Ours]]) -> None:
+        self._finish_attach(comparing, self._begin_attach(comparing, attach))
+
+    def _begin_attach(
+        self, comparing: Comparing, attach: Sequence[tuple[Visit, Ours]]
+    ) -> list[_Attaching]:
+        begun = []
         names_here = Counter((visit.root, ours.standing.id) for visit, ours in attach)
         for root in self.roots:
             part = [(visit, ours) for visit, ours in attach if visit.root == root.number]
@@ -279,8 +315,14 @@ class Names:
                 (visit.id, ours, int(self._may_be_elsewhere(visit.root, ours, names_here)))
                 for visit, ours in part
             ]
-            outcomes = comparing.attach(root.number, wanted)
-            for (visit, ours), outcome in zip(part, outcomes, strict=True):
+            if part:
+                begun.append(_Attaching(part, comparing.begin_attach(root.number, wanted)))
+        return begun
+
+    def _finish_attach(self, comparing: Comparing, begun: Sequence[_Attaching]) -> None:
+        for each in begun:
+            outcomes = comparing.attached(each.questions)
+            for (visit, ours), outcome in zip(each.objects, outcomes, strict=True):
                 self._attached(visit, ours, outcome)
 
     def _attach_known(
@@ -320,19 +362,29 @@ class Names:
     def _found(self, root: int, ours: Ours, outcome: Outcome) -> None:
         """An object that must be looked at wholly; of a directory, its names too."""
         key = (root, ours.standing.id)
+        if outcome is Outcome.MADE_NEW:
+            self._made(key)
         if ours.is_directory:
-            if key in self._walked:
+            new = outcome is Outcome.MADE_NEW
+            if key in self._walked and not new:  # made new: it is empty, whatever was seen before
                 return
             self._walked.add(key)
             self._walked_now.append(key)
-            new = outcome is Outcome.MADE_NEW
             visit = Visit(root, ours.standing.id, ours.handle, None, new=new)
             self._stack.append(visit)
-            if outcome in WHOLLY_DIRTY:
+            if outcome in WHOLLY_DIRTY and not self._notes_within:
                 self._again.append(visit)
         self.found_bytes += ours.size
         if root in self.whole:
-            self._worklist.add(root, ours.standing.id, ours.handle, whole=True)
+            trusted = outcome in TRUSTED and 0 < ours.mtime_ns < self._trusts_before_ns
+            self._worklist.add(
+                root,
+                ours.standing.id,
+                ours.handle,
+                whole=not trusted,
+                trusted=trusted,
+                new=outcome is Outcome.MADE_NEW and ours.is_small_file,
+            )
         else:
             self._remember(PlaceKind.WHOLE, root, ours)
 
@@ -341,14 +393,16 @@ class Names:
 
     def _walk(self, comparing: Comparing) -> None:
         attach: list[tuple[Visit, Ours]] = []
-        while self._stack or attach:
+        begun: list[_Attaching] = []  # the target works at it while the next are compared
+        while self._stack or attach or begun:
             if self._stack:
                 visit = self._stack.pop()
                 self._compare(comparing, visit, attach)
                 visit.new = False  # it may be compared again
             if len(attach) >= ATTACH_AT_ONCE or not self._stack:
-                self._attach(comparing, attach)
+                before, begun = begun, self._begin_attach(comparing, attach)
                 attach = []
+                self._finish_attach(comparing, before)
 
     # The end of a round that was not frozen.
 

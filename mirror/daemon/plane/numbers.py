@@ -7,6 +7,9 @@ LOWER/.mirror/numbers.json:
     clean                    the module was stopped in order at that time
     scan_due                 a scan for later changes began and has not ended
     edited                   a scan found changes made while stopped in order
+    rules                    digest of what is not replicated, when everything above was true
+    serves                   how often this node began to serve: what a reintegration left half
+                             made before may hold what an application wrote
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from mirror.adapters.durable import write_into_reserve
 
 if TYPE_CHECKING:
     from mirror.daemon.plane.directories import Directory
@@ -36,21 +41,13 @@ class Numbers:
     clean: bool = False
     scan_due: bool = False
     edited: bool = False
+    rules: str = ""
+    serves: int = 0
 
     def write(self, lower: str) -> None:
-        """Replace the file of a lower directory, durably. Raises: OSError."""
-        hidden = Path(lower) / HIDDEN_NAME
-        fresh = hidden / (NUMBERS_NAME + ".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump(asdict(self), file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(hidden / NUMBERS_NAME)
-        directory_fd = os.open(hidden, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory_fd)
-        finally:
-            os.close(directory_fd)
+        """Replace the file of a lower directory, durably, a full disk's too. Raises: OSError."""
+        content = json.dumps(asdict(self)).encode()
+        write_into_reserve(Path(lower) / HIDDEN_NAME / NUMBERS_NAME, content)
 
     @classmethod
     def read(cls, lower: str) -> Numbers:
@@ -65,6 +62,8 @@ class Numbers:
                 bool(values.get("clean", False)),
                 bool(values.get("scan_due", False)),
                 bool(values.get("edited", False)),
+                str(values.get("rules", "")),
+                int(values.get("serves", 0)),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return cls()
@@ -117,19 +116,30 @@ class HiddenNumbers:
                 self._now[number] = numbers
 
     def record(self, generation: str, checkpoint: int) -> None:
-        """Record the generation in every directory. Raises: OSError."""
+        """Record the generation in every directory. Raises: OSError.
+
+        Within a generation the checkpoint never goes back: a node that serves counts from its own
+        process, and a number below the record's would look like a disk that was restored.
+        """
         for number in range(len(self)):
-            self.change(number, generation=generation, checkpoint=checkpoint)
+            held = self.of(number)
+            newest = max(checkpoint, held.checkpoint if held.generation == generation else 0)
+            self.change(number, generation=generation, checkpoint=newest)
+
+    def record_serving(self) -> None:
+        """Record that this node serves from now on. Raises: OSError."""
+        for number in range(len(self)):
+            self.change(number, serves=self.of(number).serves + 1)
 
     def record_times(self, times_ns: Sequence[int]) -> None:
         """Everything before these times is where it must be. Raises: OSError."""
         for number, time_ns in enumerate(times_ns):
             self.change(number, time_ns=time_ns, clean=False)
 
-    def adopted(self, number: int) -> None:
+    def adopted(self, number: int, rules: str) -> None:
         """A directory is used for the first time from now on. Raises: OSError."""
         now_ns = filesystem_ns(self._lowers[number])
-        self.change(number, time_ns=now_ns, clean=False, scan_due=False, edited=False)
+        self.change(number, time_ns=now_ns, clean=False, scan_due=False, edited=False, rules=rules)
 
     def times_ns(self) -> list[int]:
         """The time of each file system now. Raises: OSError."""

@@ -9,13 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mirror.adapters.native import Plane
+from mirror.adapters.native import Entry, Plane
 from mirror.core.reintegration.names import NO_ID
+from mirror.daemon.plane.numbers import Numbers
+from mirror.vocabulary.places import PlaceKind
 from mirror.wire.fields import NAME_BYTES_MAX
 
 HIDDEN_NAME = b".mirror"
 # On an object that was made here and is not complete: an interruption never makes it look so.
 FRESH_XATTR = "trusted.mirror.fresh"
+# Its value on what never held anything of its own; else it is empty. Four bytes: with more, ext4
+# takes a block for the attributes of each object.
+MADE_HERE = b"f%03x"
+SERVES_TOLD_APART = 0x1000
 OURS_PREFIX = "trusted.mirror."
 GONE = {errno.ESTALE, errno.ENOENT}
 
@@ -29,6 +35,9 @@ class Root:
     number: int
     id: bytes
     handle: bytes
+    # The value that FRESH_XATTR has on what a reintegration made here since this node last served:
+    # whoever serves may write into what an earlier one left.
+    made_here: bytes
 
 
 def root_of(plane: Plane, number: int) -> Root:
@@ -36,9 +45,15 @@ def root_of(plane: Plane, number: int) -> Root:
     handle = plane.root_handle(number)
     with opened(plane, number, handle, DIRECTORY) as fd:
         seen = plane.look(fd, b".")
+        numbers = Numbers.read(by_descriptor(fd))
     if seen is None or seen.id is None:
         raise OSError(errno.ESTALE, "the directory has no identity", f"root {number}")
-    return Root(number, seen.id, handle)
+    return Root(number, seen.id, handle, MADE_HERE % (numbers.serves % SERVES_TOLD_APART))
+
+
+def wholly(root: Root) -> Entry:
+    """The mark that all of a directory is to be compared."""
+    return Entry(PlaceKind.SUBTREE, root.number, root.id, 0, b"", NO_ID, b"", root.handle, 0)
 
 
 @contextmanager
@@ -64,6 +79,16 @@ def open_any(plane: Plane, root: int, handle: bytes) -> int:
 def by_descriptor(fd: int) -> str:
     """A path that ends in the object itself, a symbolic link too."""
     return f"/proc/self/fd/{fd}"
+
+
+def is_made_here(root: Root, fd: int) -> bool:
+    """Say whether a reintegration made an object that is not complete yet, and nobody else's."""
+    try:
+        return os.getxattr(by_descriptor(fd), FRESH_XATTR) == root.made_here
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
+            return False
+        raise
 
 
 def has_mark(fd: int, mark: str) -> bool:

@@ -2,33 +2,46 @@
 
 Modes: idle (nothing mounted), alone, leading (alone, or mirrored already, while the target is
 brought up to date), prim. The gate and the session themselves live in C; this file says when.
+
+With capture="watch" nothing is mounted and nothing passes the gate: what changes is noted by a
+Watching, and a Shipping stands where checkpoints are kept.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 import structlog
 
-from mirror.adapters import clock, native
-from mirror.adapters.native import Plane, Tls
-from mirror.daemon.plane.directories import Directory, mounts_at
+from mirror.adapters import clock
+from mirror.adapters.native import Plane
+from mirror.daemon.plane.agreement import agree_on_roots
+from mirror.daemon.plane.directories import Directory
 from mirror.daemon.plane.lanes import Lanes, connect_lanes
+from mirror.daemon.plane.link_tls import LinkTls
+from mirror.daemon.plane.mounting import is_synced, tune, unmount, write_back
+from mirror.daemon.plane.pulse import Pulse
+from mirror.daemon.plane.rpc import Rpc
 from mirror.daemon.plane.scan import Scan
 from mirror.daemon.plane.settings import PlaneSettings
+from mirror.daemon.plane.shipping import Shipping, begin_pass
 from mirror.daemon.plane.source import Reintegration
-from mirror.errors import DirectoryInUse, LinkRefused, MirrorError, PlaneNotReady
-from mirror.wire import codec
+from mirror.daemon.plane.verifier import Pair, Verifier
+from mirror.daemon.plane.watching import Watching
+from mirror.errors import MirrorError, NothingHoldsChanges, PlaneNotReady
+from mirror.wire.schema import Feature
 
 log = structlog.get_logger()
 
 CHECKPOINT_S = 1.0  # design 8: frequent, so that little is ever unsynced
 FREEZE_MS_MAX = 10_000
 SESSION_END_MS_MAX = 60_000
-UNMOUNT_MS_MAX = 5_000
+SHIP_MS_MAX = 45_000  # what the application left unsent, at a stop; more is sent when it returns
 
 
 class Primary:
@@ -38,10 +51,11 @@ class Primary:
         self,
         settings: PlaneSettings,
         plane: Plane,
-        tls: Tls,
+        tls: LinkTls,
         directories: list[Directory],
         emit: Callable[..., None],
         scan: Scan,
+        is_attended: Callable[[], bool],
     ) -> None:
         self._scan = scan
         self._settings = settings
@@ -58,13 +72,37 @@ class Primary:
         self._stop_leading = threading.Event()
         self._keeper: threading.Thread | None = None
         self._stop_keeper = threading.Event()
-        self._closing = threading.Event()  # never set: a pause between two tries to unmount
+        self.watching: Watching | None = None
+        self._shipping: Shipping | None = None
+        self.verifier = Verifier(
+            plane,
+            [directory.path for directory in directories],
+            settings.node,
+            Path(settings.index_directory),
+            settings.reintegration_bytes_s or None,
+            emit,
+        )
+        self.pulse = Pulse(settings.pulse_ms / 1000, is_attended)
         self._part = threading.Lock()  # parting and going alone, against the leader thread
 
     def session(self) -> str:
         """The session led, in hex, or ""."""
         lanes = self._lanes
         return lanes.session.hex() if lanes else ""
+
+    def rpc(self, feature: Feature) -> Rpc | None:
+        """Questions to a secondary that is in step and knows this feature; None without one."""
+        lanes = self._lanes
+        if self.mode != "prim" or lanes is None or not lanes.control.features & feature:
+            return None
+        return lanes.rpc
+
+    def behind(self) -> dict[str, object]:
+        """How far the peer is behind with capture="watch", and what makes it worse; else {}."""
+        watching = self.watching
+        if watching is None:
+            return {}
+        return {"lag_ms": watching.lag.behind_ms(), "trouble": watching.trouble()}
 
     # Serving.
 
@@ -77,27 +115,27 @@ class Primary:
             writeback=self._settings.writeback,
             sync_both=self._settings.sync_both,
         )
-        for directory in self._directories:
-            directory.clear()
-            self._plane.capture_mount(directory.number, directory.path)
-            self._tune(directory)
+        if self._settings.watch:
+            self._watch()
+        else:
+            for directory in self._directories:
+                directory.clear()
+                self._plane.capture_mount(directory.number, directory.path)
+                tune(directory, writeback=self._settings.writeback)
         self._plane.go_alone()
         self.mode, self.gate = "alone", "open"
 
-    def _tune(self, directory: Directory) -> None:
-        """Read ahead more than the kernel's 128 KiB; lift the early throttle of dirty pages."""
-        device = os.stat(directory.path).st_dev
-        folder = f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}"
-        values = {"read_ahead_kb": "1024"}
-        if self._settings.writeback:
-            # Bounded: a stalled data plane must not fill the host's memory with dirty pages.
-            values |= {"strict_limit": "0", "max_ratio": "25"}
-        for name, value in values.items():
-            try:
-                with open(f"{folder}/{name}", "w", encoding="ascii") as file:
-                    file.write(value)
-            except OSError as error:
-                log.info("not tuned", directory=directory.path, setting=name, error=str(error))
+    def _watch(self) -> None:
+        self._scan.unsent()
+        self.watching = Watching(self._plane, len(self._directories), self._watching_failed)
+        since_ns = clock.file_ns()  # nobody can change anything yet
+        for directory in self._directories:
+            self._plane.capture_watch(directory.number)
+            directory.clear()
+        self.watching.start(since_ns)
+
+    def _watching_failed(self, error: Exception) -> None:
+        self._emit("fault", where="local", error=0, sentence=f"changes are not seen: {error}")
 
     def go_alone(self) -> None:
         """Leave the session; what the secondary may lack goes into the index; changes go on.
@@ -111,6 +149,10 @@ class Primary:
 
     def _part_now(self, why: str) -> None:
         self._plane.session_lost(errno.ECONNABORTED, why)  # first: what waits for the peer returns
+        self.pulse.stop()
+        self.verifier.end()
+        if self._shipping is not None and self._lanes is not None:
+            self._lanes.shutdown()  # what a pass waits for will not come
         self._stop_keeper_thread()
         self._plane.session_end(SESSION_END_MS_MAX)
         self._stop_leading_thread()
@@ -142,7 +184,8 @@ class Primary:
         self.gate = "open"
 
     def close_gate(self) -> None:
-        """Refuse changes from now on. Raises: TimeoutError."""
+        """Refuse changes from now on, and give no sign of life. Raises: TimeoutError."""
+        self.pulse.stop()
         if self.mode != "idle":
             self._plane.close_gate(FREEZE_MS_MAX)
         self.gate = "closed"
@@ -158,8 +201,12 @@ class Primary:
         full: bool,
         aside: str,
         generation: bytes,
+        trusts_before_s: int = 0,
+        commanded: bool = False,
     ) -> None:
         """Bring the peer up to date, in a thread; events tell how it goes.
+
+        commanded: an administrator said which data count.
 
         Raises: PlaneNotReady (MIR-502) when this node does not serve alone.
         """
@@ -169,7 +216,7 @@ class Primary:
         self.mode = "leading"
         self._leader = threading.Thread(
             target=self._lead,
-            args=(session, addresses, port, full, aside, generation),
+            args=(session, addresses, port, full, aside, generation, trusts_before_s, commanded),
             name="leader",
             daemon=True,
         )
@@ -183,13 +230,26 @@ class Primary:
         full: bool,  # noqa: FBT001 - as lead
         aside: str,
         generation: bytes,
+        trusts_before_s: int,
+        commanded: bool,  # noqa: FBT001
     ) -> None:
         try:
             needed = self._plane.connections_needed()
-            lanes = connect_lanes(self._settings, self._tls, session, addresses, port, needed)
+            lanes = connect_lanes(
+                self._settings, self._tls.now(), session, addresses, port, needed
+            )
             self._lanes = lanes
             self._emit("link_up", session=session.hex())
-            self._agree_on_roots(lanes, full=full)
+            agreed = agree_on_roots(
+                self._plane,
+                self._directories,
+                lanes.control,
+                self._settings.peer,
+                full=full,
+                commanded=commanded,
+            )
+            full = full or agreed.target_restored
+            is_settled = self.watching is not None and begin_pass(self.watching)
             outcome = Reintegration(
                 self._plane,
                 lanes.control,
@@ -197,14 +257,21 @@ class Primary:
                 lanes.live,
                 roots=len(self._directories),
                 full=full,
-                aside=aside,
+                aside=aside or self.verifier.aside,
                 generation=generation,
+                first_epoch=agreed.first_epoch,
                 allowed_bytes_s=self._settings.reintegration_bytes_s or None,
                 on_progress=self._on_progress,
                 should_stop=self._stop_leading.is_set,
                 scanned=self._scan.wait,
+                trusts_before_ns=trusts_before_s * 1_000_000_000,
+                watched=self.watching is not None,
             ).run()
-            self._scan.settled()
+            if self.watching is None:
+                self._scan.settled()
+            elif is_settled:
+                self.watching.lag.shipped()
+            self.verifier.aside = ""
         except (OSError, MirrorError) as error:
             self._leading_failed(session, str(error))
             return
@@ -214,6 +281,7 @@ class Primary:
             return
         self.mode, self.progress = "prim", None
         self._start_keeper()
+        self.pulse.start(lambda: lanes.rpc.ask("Ping", sent_ms=clock.boottime_ms()))
         self._emit(
             "in_sync",
             session=session.hex(),
@@ -223,31 +291,6 @@ class Primary:
             bytes_compared=outcome.bytes_compared,
             seconds=outcome.seconds,
         )
-
-    def _agree_on_roots(self, lanes: Lanes, *, full: bool) -> None:
-        roots = []
-        for directory in self._directories:
-            number, handle = directory.number, self._plane.root_handle(directory.number)
-            fd = self._plane.open(number, handle, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                seen = self._plane.look(fd, b".")
-            finally:
-                os.close(fd)
-            if seen is None or seen.id is None:
-                raise LinkRefused(
-                    peer=self._settings.peer, sentence=f"{directory.path} has no identity"
-                )
-            roots.append({"root": number, "id": seen.id})
-        lanes.control.send(
-            codec.code_of("Roots"), codec.encode("Roots", full=int(full), roots=roots)
-        )
-        code, payload = lanes.control.receive()
-        answer = codec.decode(code, payload)
-        if answer.name != "Ack" or answer["error"] != 0:
-            raise LinkRefused(
-                peer=self._settings.peer,
-                sentence="its directories hold other data; `second fullsync` joins them",
-            )
 
     def _on_progress(self, progress: dict[str, object]) -> None:
         self.progress = progress
@@ -287,7 +330,17 @@ class Primary:
 
     def _start_keeper(self) -> None:
         self._stop_keeper.clear()
-        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        keep = self._keep
+        if self.watching is not None and self._lanes is not None:
+            self._shipping = Shipping(
+                self._plane,
+                self.watching,
+                self._lanes,
+                len(self._directories),
+                self._settings.reintegration_bytes_s or None,
+            )
+            keep = self._shipping.run
+        self._keeper = threading.Thread(target=keep, name="keeper", daemon=True)
         self._keeper.start()
 
     def _keep(self) -> None:
@@ -309,40 +362,102 @@ class Primary:
     def _stop_keeper_thread(self) -> None:
         keeper, self._keeper = self._keeper, None
         self._stop_keeper.set()
+        if self._shipping is not None:
+            self._shipping.stop()
         if keeper is not None:
             keeper.join(SESSION_END_MS_MAX / 1000)
+
+    @contextmanager
+    def _keeper_paused(self) -> Iterator[None]:
+        """Checkpoints are somebody else's meanwhile: two at a time would count wrongly."""
+        self._stop_keeper_thread()
+        try:
+            yield
+        finally:
+            if self.mode == "prim" and self._plane.mirrored():
+                self._start_keeper()
+
+    # Verification.
+
+    def verify(self, *, repair: bool) -> None:
+        """Begin to compare both nodes, beside everything else.
+
+        Raises: PlaneNotReady (MIR-502) unless the pair is in step, VerificationRuns (MIR-512),
+        NothingHoldsChanges (MIR-515) with capture="watch".
+        """
+        if self.watching is not None:
+            raise NothingHoldsChanges(verb="rfsverify", module=self._settings.module)
+        lanes, rpc = self._lanes, self.rpc(Feature.VERIFY)
+        if lanes is None or rpc is None:
+            raise PlaneNotReady(
+                verb="rfsverify", mode=f"{self.mode}, not in step with a secondary"
+            )
+        pair = Pair(
+            rpc,
+            lanes.copy,
+            epoch=lambda: self.checkpoint,
+            give_up=lanes.shutdown,
+            keeper_paused=self._keeper_paused,
+            part=self.part,
+        )
+        self.verifier.start(pair, repair=repair)
 
     # Leaving.
 
     def drain(self) -> dict[str, object]:
         """The application is gone: everything to both disks, then no change any more.
 
+        A disk of this node that fails is no hindrance while the secondary has it all.
         Returns: operations, checksum_equal, synced. Raises: OSError, TimeoutError.
         """
         mirrored = self.mode == "prim" and self._plane.mirrored()
-        for directory in self._directories:
-            _sync_mount(directory.path)
+        here = [
+            is_synced(partial(write_back, directory.path), may_fail=mirrored)
+            for directory in self._directories
+        ]
         self._stop_keeper_thread()
-        if mirrored:
-            self._plane.checkpoint()  # times, while changes are still let in
+        equal = mirrored
+        if mirrored and self._shipping is not None:
+            equal = self._shipping.ship_all(SHIP_MS_MAX)
+        elif mirrored:
+            here.append(self._checkpoint_there())  # times, while changes are still let in
         self.close_gate()
-        synced = True
         if mirrored:
             try:
-                self.checkpoint = self._plane.checkpoint()
+                here.append(self._checkpoint_there())
             except OSError:
-                synced = False
-        for directory in self._directories:
-            self._plane.root_sync(directory.number)
+                equal = False
+        here += [
+            is_synced(partial(self._plane.root_sync, directory.number), may_fail=equal)
+            for directory in self._directories
+        ]
+        if equal and self._shipping is not None:
+            self._scan.settled()
         return {
             "operations": self._plane.counters().changes,
-            "checksum_equal": mirrored and synced,
-            "synced": synced,
+            "checksum_equal": equal,
+            "synced": equal and all(here),
         }
+
+    def _checkpoint_there(self) -> bool:
+        """Have the secondary count and sync; False: this node's own disk failed to.
+
+        Raises: OSError, when the secondary has not.
+        """
+        try:
+            self.checkpoint = self._plane.checkpoint()
+        except OSError as error:
+            if not self._plane.mirrored():
+                raise
+            log.warning("this node's disk failed to sync", error=str(error))
+            return False
+        return True
 
     def hand_over(self) -> None:
         """After drain: the session ends, nothing is in flight. Raises: TimeoutError."""
         with self._part:
+            self.pulse.stop()
+            self.verifier.end()
             self._stop_keeper_thread()
             if self._lanes is not None:
                 self._plane.session_end(SESSION_END_MS_MAX)
@@ -363,35 +478,12 @@ class Primary:
         with self._part:
             self._part_now("this node does not serve any more")
         self._plane.close_gate(FREEZE_MS_MAX)
-        for directory in self._directories:
-            self._unmount(directory)
-            self._plane.capture_mount_end(directory.number)
+        if self.watching is not None:
+            self.watching.end()
+            self.watching = self._shipping = None
+        else:
+            for directory in self._directories:
+                unmount(directory)
+                self._plane.capture_mount_end(directory.number)
         self._plane.capture_destroy()
         self.mode = "idle"
-
-    def _unmount(self, directory: Directory) -> None:
-        deadline_ms = clock.boottime_ms() + UNMOUNT_MS_MAX
-        while mounts_at(directory.path)[-1:] == ["fuse.mirror"]:
-            try:
-                native.unmount(directory.path)
-            except OSError as error:
-                if error.errno != errno.EBUSY:
-                    raise
-                if clock.boottime_ms() > deadline_ms:
-                    native.unmount(directory.path, lazy=True, force=True)
-                    raise DirectoryInUse(
-                        directory=directory.path, observed="still in use, disconnected by force"
-                    ) from error
-                self._closing.wait(0.05)
-
-
-def _sync_mount(path: str) -> None:
-    """Write back what the kernel caches of a mount, before the gate closes.
-
-    syncfs is not passed to a FUSE server, but it writes pages back and waits for them (design 6).
-    """
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        native.sync_filesystem(fd)
-    finally:
-        os.close(fd)

@@ -8,6 +8,7 @@ notes, and looked at afterwards.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -18,6 +19,7 @@ import structlog
 from mirror.adapters import clock
 from mirror.adapters.native import Entry, Plane
 from mirror.core.reintegration.names import NO_ID
+from mirror.daemon.plane.exclusions import Exclusions
 from mirror.daemon.plane.numbers import HiddenNumbers
 from mirror.daemon.plane.objects import DIRECTORY, GONE, HIDDEN_NAME, Root, opened, root_of
 from mirror.vocabulary.places import PlaceKind
@@ -30,9 +32,13 @@ AGAIN_MAX = 5  # a busy application moves things for ever; what it makes itself 
 
 
 class Scan:
-    """One scan of the directories of a module. `owe` and `start` once, all else any thread."""
+    """One scan of the directories of a module. `owe` and `start` once, all else any thread.
 
-    def __init__(self, plane: Plane, numbers: HiddenNumbers) -> None:
+    watched: capture="watch": what is found may have been written and not sent.
+    """
+
+    def __init__(self, plane: Plane, numbers: HiddenNumbers, *, watched: bool = False) -> None:
+        self._aside = "unsent" if watched else "edited"
         self._plane = plane
         self._numbers = numbers
         self._ended = threading.Event()
@@ -42,14 +48,18 @@ class Scan:
         self._thread: threading.Thread | None = None
         self.found = 0  # places noted; complete after the end
 
-    def owe(self, root: int) -> None:
+    def owe(self, root: int, *, rules: str = "") -> None:
         """Mark a directory that must be scanned: remembered even if this process ends now.
 
+        rules: digest of what is not replicated now; another one than before makes the recorded
+        time worthless, since what was local is compared from now on.
         Called before the directory is covered. An error of its disk is told by `wait`.
         """
         self._roots.append(root)
+        before = self._numbers.of(root)
+        time_ns = before.time_ns if before.rules == rules else 0
         try:
-            self._numbers.change(root, scan_due=True)
+            self._numbers.change(root, scan_due=True, rules=rules, time_ns=time_ns)
         except OSError as error:
             self._failure = error
 
@@ -74,7 +84,15 @@ class Scan:
     def edited_aside(self) -> str:
         """The folder for what was edited while stopped and would be replaced; "": nothing was."""
         edited = any(self._numbers.of(root).edited for root in range(len(self._numbers)))
-        return f"edited-{clock.wall_file_stamp(clock.wall_us())}" if edited else ""
+        return f"{self._aside}-{clock.wall_file_stamp(clock.wall_us())}" if edited else ""
+
+    def unsent(self) -> None:
+        """What is changed here may not have reached the peer, and is somebody's: kept aside then.
+
+        Until `settled`. Raises: OSError.
+        """
+        for root in range(len(self._numbers)):
+            self._numbers.change(root, edited=True)
 
     def settled(self) -> None:
         """Both nodes hold the same: nothing found is waiting any more. Raises: OSError."""
@@ -120,17 +138,31 @@ class Scan:
 
 
 class Walk:
-    """A walk of several threads over one root."""
+    """A walk of several threads over one root.
+
+    start: the handle of a directory, whose part of the tree is all that is walked.
+    enter(handle, fd): called with each directory before it is listed, by whichever thread.
+    """
 
     def __init__(
-        self, plane: Plane, root: Root, since_ns: int, should_stop: Callable[[], bool]
+        self,
+        plane: Plane,
+        root: Root,
+        since_ns: int,
+        should_stop: Callable[[], bool],
+        *,
+        start: bytes = b"",
+        enter: Callable[[bytes, int], None] | None = None,
     ) -> None:
         self._plane = plane
         self._root = root
+        self._exclusions = Exclusions(plane, root)
         self._since_ns = since_ns
         self._should_stop = should_stop
         self._changed = threading.Condition()
-        self._stack = [root.handle]
+        self._start = start or root.handle
+        self._enter = enter
+        self._stack = [(self._start, 0)]  # handle, and ctime when its directory was listed
         self.walked: set[int] = set()  # inode numbers of directories listed
         self._active = 0
         self._failure: OSError | None = None
@@ -175,10 +207,10 @@ class Walk:
                 if not self._stack or self._failure is not None or self._should_stop():
                     self._changed.notify_all()
                     return
-                handle = self._stack.pop()
+                handle, looked_ns = self._stack.pop()
                 self._active += 1
             try:
-                self._list(handle)
+                self._list(handle, looked_ns=looked_ns)
             except OSError as error:
                 with self._changed:
                     self._failure = error
@@ -187,25 +219,32 @@ class Walk:
                     self._active -= 1
                     self._changed.notify_all()
 
-    def _list(self, handle: bytes, *, changed_since_ns: int = 0) -> None:
-        """Look at everything in a directory. Raises: OSError."""
+    def _list(self, handle: bytes, *, looked_ns: int = 0, changed_since_ns: int = 0) -> None:
+        """Look at everything in a directory. Raises: OSError.
+
+        looked_ns: its ctime when it was looked at itself; what was changed in it since, before it
+        was watched, is told by nobody else.
+        """
         try:
             with opened(self._plane, self._root.number, handle, DIRECTORY) as fd:
                 status = os.fstat(fd)
                 if status.st_ctime_ns < changed_since_ns:
                     return
+                if self._enter is not None:
+                    self._enter(handle, fd)
+                    status = os.fstat(fd)  # what came before the watch shows here, and only here
                 is_top = handle == self._root.handle
-                if is_top:
+                if handle == self._start or looked_ns not in (0, status.st_ctime_ns):
                     self._look(fd, b".", status)
                 with self._changed:
                     self.walked.add(status.st_ino)
                 with os.scandir(fd) as entries:
-                    for entry in entries:
-                        name = os.fsencode(entry.name)
-                        if not (is_top and name == HIDDEN_NAME):
-                            self._see(fd, name)
+                    names = (os.fsencode(entry.name) for entry in entries)
+                    seen = (name for name in names if not (is_top and name == HIDDEN_NAME))
+                    for name in self._exclusions.without_local(fd, seen):
+                        self._see(fd, name)
         except OSError as error:
-            if error.errno not in GONE:
+            if error.errno not in GONE | {errno.ENOTDIR}:
                 raise
 
     def _see(self, fd: int, name: bytes) -> None:
@@ -233,7 +272,7 @@ class Walk:
         if is_directory and name != b".":
             with self._changed:
                 if status.st_ino not in self.walked:
-                    self._stack.append(seen.handle)
+                    self._stack.append((seen.handle, status.st_ctime_ns))
                     self._changed.notify()
 
     def _note(self, entries: list[Entry]) -> None:

@@ -7,6 +7,7 @@ then may a new session begin or this node take over: a late worker must not put 
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,7 +31,6 @@ class _Session:
 
     id: bytes
     target: Target
-    full: bool
     connections: list[Connection] = field(default_factory=list)
     lost: str = ""
 
@@ -38,19 +38,22 @@ class _Session:
 class Secondary:
     """Follows at most one session.
 
+    roots_held(): the replicated directories and their marks, as the message says them.
     emit(name, **fields): tells the control plane.
     """
 
     def __init__(
         self,
         plane: Plane,
-        make_target: Callable[[bool, str], Target],
+        make_target: Callable[[str], Target],
         adopt_root: Callable[[int, bytes, bool], bool],
+        roots_held: Callable[[], list[dict[str, object]]],
         emit: Callable[..., None],
     ) -> None:
         self._plane = plane
         self._make_target = make_target
         self._adopt_root = adopt_root
+        self._roots_held = roots_held
         self._emit = emit
         self._changed = threading.Condition()
         self._session: _Session | None = None
@@ -60,7 +63,7 @@ class Secondary:
         with self._changed:
             return self._session.id.hex() if self._session else ""
 
-    def follow(self, session: bytes, *, full: bool, aside: str) -> None:
+    def follow(self, session: bytes, aside: str) -> None:
         """Be the target of this session from now on; its connections are admitted.
 
         Raises: TimeoutError when workers of the older session do not end.
@@ -68,7 +71,7 @@ class Secondary:
         self.end("another session begins")
         self._plane.apply_begin()
         with self._changed:
-            self._session = _Session(session, self._make_target(full, aside), full)
+            self._session = _Session(session, self._make_target(aside))
 
     def admit(self, hello: Hello) -> str:
         """Decide about a connection: "" or why not."""
@@ -107,7 +110,11 @@ class Secondary:
                 self._adopt_root(root["root"], root["id"], bool(message["full"]))
                 for root in message["roots"]
             )
-            return codec.code_of("Ack"), codec.encode("Ack", error=0 if agreed else 116, result=0)
+            held = self._roots_held()
+            agreed = agreed and len(held) == len(message["roots"])
+            return codec.code_of("RootsHeld"), codec.encode(
+                "RootsHeld", error=0 if agreed else errno.ESTALE, roots=held
+            )
         return session.target.handle(code, payload)
 
     def _leave(self, session: _Session, connection: Connection, reason: str) -> None:

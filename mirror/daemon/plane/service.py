@@ -18,19 +18,30 @@ from typing import Any
 
 import structlog
 
-from mirror.adapters.native import Hello, Plane, Tls, protect_process
+from mirror.adapters.native import Hello, Plane, protect_process
 from mirror.core.reintegration.progress import Outcome
+from mirror.core.verification import DIFFERENCES_LISTED_MAX
+from mirror.daemon.plane.agreement import roots_held
+from mirror.daemon.plane.changed import changed
 from mirror.daemon.plane.directories import Directory
+from mirror.daemon.plane.estimate import estimate
+from mirror.daemon.plane.exclusions import add_rules, digest_of
+from mirror.daemon.plane.interrupted import keep_interrupted
+from mirror.daemon.plane.kept import KeptVersions
 from mirror.daemon.plane.lanes import Listener
+from mirror.daemon.plane.link_tls import LinkTls
+from mirror.daemon.plane.marks import reserve_mark
 from mirror.daemon.plane.numbers import HiddenNumbers
 from mirror.daemon.plane.primary import Primary
 from mirror.daemon.plane.scan import Scan
 from mirror.daemon.plane.secondary import Secondary
 from mirror.daemon.plane.settings import PlaneSettings
 from mirror.daemon.plane.stamps import Stamps
+from mirror.daemon.plane.strays import list_strays
 from mirror.daemon.plane.target import Target
 from mirror.errors import MirrorError, PlaneFailed, PlaneNotReady
 from mirror.wire import local
+from mirror.wire.schema import Feature
 
 log = structlog.get_logger()
 
@@ -47,6 +58,7 @@ class Service:
         self._writers: set[asyncio.StreamWriter] = set()
         self._one_verb = ThreadPoolExecutor(1, thread_name_prefix="verb")
         self._at_once = ThreadPoolExecutor(2, thread_name_prefix="now")
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="kept")
         self._stopped = asyncio.Event()
         self._covered = False
         self._in_step = False
@@ -59,7 +71,9 @@ class Service:
             Directory(number, path, f"{settings.lower_prefix}{number}")
             for number, path in enumerate(settings.directories)
         ]
-        self._tls = Tls(settings.ca, settings.certificate, settings.key)
+        for directory in self._directories:
+            directory.check(settings.to_check_of(directory.number))
+        self._tls = LinkTls(settings)
         Path(settings.index_directory).mkdir(parents=True, exist_ok=True, mode=0o700)
         self._plane = Plane(
             settings.index_directory,
@@ -70,19 +84,40 @@ class Service:
         self._identities: list[bytes | None] = []
         unbroken = [directory.bind_lower() for directory in self._directories]
         self._numbers = HiddenNumbers(self._directories)
-        self._scan = Scan(self._plane, self._numbers)
+        self._scan = Scan(self._plane, self._numbers, watched=settings.watch)
         for directory, was_covered in zip(self._directories, unbroken, strict=True):
             number, identity = self._plane.root_add(directory.lower)
             self._identities.append(identity)
-            if identity and (not was_covered or self._numbers.of(number).scan_due):
-                self._scan.owe(number)
+            rules = settings.rules_of(number)
+            add_rules(self._plane, number, rules)
+            ruled_anew = self._numbers.of(number).rules != digest_of(rules)
+            if identity and (not was_covered or self._numbers.of(number).scan_due or ruled_anew):
+                self._scan.owe(number, rules=digest_of(rules))
             directory.cover()  # what is changed after the scan would not be found
         self._scan.start()
         self._primary = Primary(
-            settings, self._plane, self._tls, self._directories, self.emit, self._scan
+            settings,
+            self._plane,
+            self._tls,
+            self._directories,
+            self.emit,
+            self._scan,
+            lambda: bool(self._writers),
         )
-        self._secondary = Secondary(self._plane, self._make_target, self._adopt_root, self.emit)
+        self._secondary = Secondary(
+            self._plane,
+            self._make_target,
+            self._adopt_root,
+            lambda: roots_held(self._plane, self._directories),
+            self.emit,
+        )
         self._stamps = Stamps(self._plane, self._numbers, self._scan, self._primary, self._mode)
+        self._kept = KeptVersions(
+            self._plane,
+            self._directories,
+            (settings.node, settings.peer),
+            lambda: self._primary.rpc(Feature.KEPT),
+        )
         self._listener = Listener(settings, self._tls, self._admit, self._secondary.serve)
 
     # The socket.
@@ -135,6 +170,8 @@ class Service:
             act, pool = self._NOW[verb], self._at_once
         elif verb in self._IN_TURN:
             act, pool = self._IN_TURN[verb], self._one_verb
+        elif verb in self._BESIDE:
+            act, pool = self._BESIDE[verb], self._beside
         else:
             raise PlaneNotReady(verb=verb, mode="of another version")
         result = await self._loop.run_in_executor(pool, lambda: act(self, **fields))
@@ -169,6 +206,7 @@ class Service:
             log.info("capture event", kind=event.kind, error=event.error, detail=event.detail)
             if event.kind == EVENT_LINK_LOST:
                 self._primary.gate = "frozen"
+                self._primary.verifier.abandon()
                 self.emit("link_lost", session=self._primary.session(), reason=event.detail)
             elif event.kind == EVENT_LOCAL_FAULT:
                 self.emit("fault", where="local", error=event.error, sentence=event.detail)
@@ -180,14 +218,14 @@ class Service:
             return f"this is module {self._settings.module}"
         return self._secondary.admit(hello)
 
-    def _make_target(self, full: bool, aside: str) -> Target:  # noqa: FBT001 - as follow says it
+    def _make_target(self, aside: str) -> Target:
         return Target(
             self._plane,
             [directory.lower for directory in self._directories],
-            full=full,
             aside=aside,
             on_end=self._synchronised,
             scan=self._scan,
+            watched=self._settings.watch,
         )
 
     def _synchronised(self, generation: bytes, checkpoint: int, record: bytes) -> None:
@@ -207,8 +245,9 @@ class Service:
         if self._identities[root] is not None and not full:
             return False
         self._plane.root_adopt(root, identity)
+        reserve_mark(self._directories[root].lower, anew=True)
         self._identities[root] = identity
-        self._numbers.adopted(root)
+        self._numbers.adopted(root, digest_of(self._settings.rules_of(root)))
         return True
 
     # Verbs.
@@ -230,15 +269,25 @@ class Service:
             "checkpoint": self._primary.checkpoint,
         }
 
+    def _link(self) -> dict[str, Any]:
+        """Give the session and a count that grows while its other end lives."""
+        mine = self._primary.session()
+        beats = self._primary.pulse.beats if mine else self._plane.apply_pings()
+        return {"session": mine or self._secondary.session(), "beats": beats}
+
     def _status(self) -> dict[str, Any]:
         counters = self._plane.counters()
         return {
             **self._hello(),
             "counters": counters._asdict(),
             "progress": self._primary.progress,
+            "verification": self._primary.verifier.fields(),
+            "capture": "watch" if self._settings.watch else "mount",
+            "watch": self._primary.behind(),
             "recent": self._plane.recent_count(),
             "index": self._plane.index_count(),
             "applied": self._plane.apply_operations(),
+            "disks": [each.room() for each in self._directories],
         }
 
     def _cover(self) -> None:
@@ -275,6 +324,11 @@ class Service:
     def _serve(self, generation: str = "") -> None:
         if any(identity is None for identity in self._identities):
             raise PlaneNotReady(verb="serve", mode="without identity: the disk may be missing")
+        if self._settings.watch:
+            for directory in self._directories:
+                keep_interrupted(self._plane, directory.number)
+        if self._primary.mode == "idle":
+            self._numbers.record_serving()
         self._primary.serve()
         self._covered = False
         if generation:
@@ -285,9 +339,9 @@ class Service:
         if generation:
             self._record_hidden(generation, self._primary.checkpoint)
 
-    def _follow(self, session: str, full: bool = False, aside: str = "", **_: object) -> None:  # noqa: FBT001, FBT002
+    def _follow(self, session: str, aside: str = "", **_: object) -> None:
         self._in_step = False
-        self._secondary.follow(bytes.fromhex(session), full=full, aside=aside)
+        self._secondary.follow(bytes.fromhex(session), aside)
 
     def _lead(
         self,
@@ -297,6 +351,8 @@ class Service:
         generation: str,
         full: bool = False,  # noqa: FBT001, FBT002
         aside: str = "",
+        trusts_before_s: int = 0,
+        commanded: bool = False,  # noqa: FBT001, FBT002
         **_: object,
     ) -> None:
         self._primary.lead(
@@ -306,6 +362,8 @@ class Service:
             full=full,
             aside=aside,
             generation=bytes.fromhex(generation),
+            trusts_before_s=trusts_before_s if full else 0,
+            commanded=commanded,
         )
 
     def _settle(self) -> None:
@@ -331,6 +389,15 @@ class Service:
         if to != "closed":
             raise PlaneNotReady(verb="gate", mode="only to be closed")
         self._primary.close_gate()
+
+    def _verify(self, repair: bool = False) -> None:  # noqa: FBT001, FBT002 - as asked
+        self._primary.verify(repair=repair)
+
+    def _verification(self) -> dict[str, Any]:
+        return self._primary.verifier.fields(DIFFERENCES_LISTED_MAX)
+
+    def _verify_end(self) -> None:
+        self._primary.verifier.ask_end()
 
     def _drain(self) -> dict[str, Any]:
         return self._primary.drain()
@@ -361,13 +428,48 @@ class Service:
         for directory in self._directories:
             directory.release()
 
+    # Versions kept aside, and what was changed: for people, beside everything else.
+
+    def _kept_list(self) -> dict[str, Any]:
+        for directory, identity in zip(self._directories, self._identities, strict=True):
+            if identity:
+                list_strays(self._plane, directory.number, "SECOND")
+        return {"serves": self._primary.mode != "idle", **self._kept.list()}
+
+    def _kept_read(self, node: str, version: str, offset: int, size: int) -> dict[str, Any]:
+        return self._kept.read(node, version, offset, size)
+
+    def _kept_remove(self, node: str, version: str) -> dict[str, Any]:
+        return {"freed_bytes": self._kept.remove(node, version)}
+
+    def _kept_hold(self, root: int, path: bytes) -> None:
+        self._kept.hold(root, path)
+
+    def _estimate(self) -> dict[str, Any]:
+        return estimate(self._plane, self._directories)
+
+    def _changed(self) -> dict[str, Any]:
+        numbered = [(each.number, each.path) for each in self._directories]
+        return {"node": self._settings.node, **changed(self._plane, numbered)}
+
+    _BESIDE: dict[str, Callable[..., Any]] = {  # noqa: RUF012 - a table, never changed
+        "kept_list": _kept_list,
+        "kept_read": _kept_read,
+        "kept_remove": _kept_remove,
+        "kept_hold": _kept_hold,
+        "changed": _changed,
+        "estimate": _estimate,
+    }
     _NOW: dict[str, Callable[..., Any]] = {  # noqa: RUF012 - a table, never changed
         "hello": _hello,
         "status": _status,
+        "link": _link,
         "freeze": _freeze,
         "part": _part,
         "gate": _gate,
         "confirm_sync": _confirm_sync,
+        "verification": _verification,
+        "verify_end": _verify_end,
     }
     _IN_TURN: dict[str, Callable[..., Any]] = {  # noqa: RUF012 - a table, never changed
         "cover": _cover,
@@ -381,6 +483,7 @@ class Service:
         "settle": _settle,
         "record_hidden": _record_hidden,
         "thaw": _thaw,
+        "verify": _verify,
         "drain": _drain,
         "hand_over": _hand_over,
         "unserve": _unserve,

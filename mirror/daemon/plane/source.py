@@ -24,10 +24,12 @@ from mirror.daemon.plane.comparing import Late
 from mirror.daemon.plane.copy import CopyPool
 from mirror.daemon.plane.data import DataPhase
 from mirror.daemon.plane.names import ENTRIES_AT_ONCE, Names
+from mirror.daemon.plane.objects import steps_to
 from mirror.daemon.plane.rpc import Rpc
+from mirror.daemon.plane.shipping import make_names_equal
 from mirror.daemon.plane.target import CHECKING_S, KEEPS_ASIDE, STILL_CHECKING
 from mirror.daemon.plane.worklist import Worklist
-from mirror.daemon.plane.works import Works
+from mirror.daemon.plane.works import OF_NAMES, OF_OBJECTS, Works
 from mirror.errors import ReintegrationStopped
 
 log = structlog.get_logger()
@@ -46,7 +48,11 @@ class Reintegration:
 
     control: the lane CONTROL; copies: one a copying thread; live: for the session.
     on_progress: called about twice a second with plain fields.
+    first_epoch: the session counts from it (core/reintegration/marks.py).
+    trusts_before_ns: what the target has, not modified since then, is not compared (secondforce).
     scanned(timeout_s): whether this node knows what was changed here while nothing watched.
+    watched: capture="watch": no change can be held or mirrored; each is noted in the index, and
+    what is noted meanwhile stays there.
     """
 
     def __init__(  # noqa: PLR0913 - one line each at the one place that calls it
@@ -60,11 +66,15 @@ class Reintegration:
         full: bool,
         aside: str,
         generation: bytes,
+        first_epoch: int,
         allowed_bytes_s: int | None,
         on_progress: Callable[[dict[str, object]], None],
         should_stop: Callable[[], bool],
         scanned: Callable[[float], bool] = lambda _: True,
+        trusts_before_ns: int = 0,
+        watched: bool = False,
     ) -> None:
+        self._watched = watched
         self._plane = plane
         self._rpc = Rpc(control)
         self._copies = copies
@@ -72,16 +82,20 @@ class Reintegration:
         self._full = full
         self._aside = aside
         self._generation = generation
+        self._first_epoch = first_epoch
         self._allowed_bytes_s = allowed_bytes_s
         self._on_progress = on_progress
         self._should_stop = should_stop
         self._scanned = scanned
         self._keeps_aside = False
         self._worklist = Worklist()
-        self._names = Names(plane, self._rpc, roots, self._worklist)
+        self._names = Names(
+            plane, self._rpc, roots, self._worklist, trusts_before_ns, notes_within=watched
+        )
         self._start_ms = clock.monotonic_ms()
         self._meter = Meter(self._start_ms)
         self._shown_ms = 0
+        self._pool: CopyPool | None = None
 
     def run(self) -> Outcome:
         """Bring the target up to date. When it returns, both nodes hold the same on disk.
@@ -95,7 +109,11 @@ class Reintegration:
                 self._names.mark_whole(root)
         else:
             self._merge_index()
-        self._make_names_equal()
+        if self._watched:
+            make_names_equal(self._names)
+            self._begin_session(FREEZE_MS)
+        else:
+            self._make_names_equal()
         try:
             return self._copy()
         finally:
@@ -168,7 +186,8 @@ class Reintegration:
             guard.start()
             if self._names.round(frozen=True, deadline_ms=start_ms + freeze_ms):
                 guard.cancel()
-                self._plane.session_begin(self._live)  # refused when the guard opened the gate
+                # Refused when the guard opened the gate.
+                self._plane.session_begin(self._live, self._first_epoch)
                 begun = True
                 self._plane.joining(True)
         except (Late, TimeoutError):
@@ -182,11 +201,18 @@ class Reintegration:
         log.info("frozen", ms=clock.monotonic_ms() - start_ms, mirrored=begun)
         return begun
 
+    def _begin_session(self, freeze_ms: int) -> None:
+        """Nothing passes the gate: it is turned because a session begins with it frozen."""
+        self._plane.freeze(freeze_ms)
+        self._plane.session_begin(self._live, self._first_epoch)
+        self._plane.open_gate()
+
     # Data and the end.
 
     def _copy(self) -> Outcome:
         whole = self._names.whole
-        works = Works(self._plane, self._names.roots, whole, self._worklist)
+        kinds = OF_OBJECTS if self._watched else OF_OBJECTS + OF_NAMES
+        works = Works(self._plane, self._names.roots, whole, self._worklist, kinds)
         files, size = works.totals()
         self._meter.files_total = files + self._worklist.count
         self._meter.bytes_total = size + self._names.found_bytes
@@ -195,6 +221,7 @@ class Reintegration:
             self._rpc.ask("EmptyStash", root=root.number)
         keep_aside = self._keep_aside if self._keeps_aside else None
         pool = CopyPool(self._plane, self._copies, self._allowed_bytes_s, keep_aside)
+        self._pool = pool
         try:
             data = DataPhase(
                 self._plane, self._rpc, pool, self._names.roots, self._meter, self._tick
@@ -213,7 +240,9 @@ class Reintegration:
 
     def _end(self, data: DataPhase, pool: CopyPool) -> Outcome:
         self._meter.phase = Phase.END
-        left = [list(self._entries(root.number)) for root in self._names.roots]
+        left = [self._names.marks]
+        if not self._watched:
+            left = [list(self._entries(root.number)) for root in self._names.roots]
         counts = pool.counts()
         seconds = (clock.monotonic_ms() - self._start_ms) / 1_000
         outcome = Outcome(self._meter.files_done, counts.copied, counts.compared, seconds)
@@ -245,7 +274,13 @@ class Reintegration:
         pending: tuple[str, ...] = ()
         if self._meter.phase is Phase.NAMES:
             pending = self._names.pending(PENDING_SHOWN_MAX)
+        elif self._meter.phase is Phase.DATA and self._pool is not None:
+            pending = tuple(map(self._name_of, self._pool.pending(PENDING_SHOWN_MAX)))
         self._on_progress(self._meter.show(self._shown_ms, pending).as_fields())
+
+    def _name_of(self, file: tuple[int, bytes]) -> str:
+        steps = steps_to(self._plane, self._names.roots[file[0]], file[1])
+        return b"/".join(step["name"] for step in steps).decode(errors="backslashreplace")
 
 
 def _entry(place: dict[str, Any]) -> Entry:

@@ -61,12 +61,16 @@ class Stamps:
         mode = self._mode()
         if mode not in ("alone", "prim", "second"):
             return
+        watching = self._primary.watching
         counted = self._plane.counters().changes + self._plane.apply_operations()
+        counted += watching.noted if watching else 0
         if self._recorded == (mode, counted):
             return  # nothing was changed since
         times_ns = self._numbers.times_ns()
         # Alone, every change is in the index before it is made.
-        if mode == "second":
+        if mode != "second" and watching is not None:
+            times_ns = [watching.settle()] * len(times_ns)
+        elif mode == "second":
             for number in range(len(self._numbers)):
                 self._plane.root_sync(number)
         elif mode == "prim" and not self._await_checkpoints():

@@ -6,6 +6,7 @@ rename. An entry is named by the identity in hexadecimal: what was interrupted g
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -117,6 +118,17 @@ class Stash:
         except FileNotFoundError:
             return False
         return True
+
+    def origin_of(self, name: bytes) -> tuple[bytes, ...]:
+        """The path that an entry had; empty when nothing remembers it."""
+        path = by_descriptor(self.fd).encode() + b"/" + name
+        try:
+            origin = os.getxattr(path, ORIGIN_XATTR, follow_symlinks=False)
+        except OSError as error:
+            if error.errno != errno.ENODATA:
+                raise
+            return ()
+        return tuple(origin.split(b"/"))
 
     def _try_hard(
         self, directory_fd: int, name: bytes, act: Callable[[], None], other_fd: int = -1

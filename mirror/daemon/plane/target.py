@@ -19,8 +19,11 @@ from mirror.adapters.native import Entry, Plane
 from mirror.core.reintegration.names import NO_ID
 from mirror.daemon.plane import attributes
 from mirror.daemon.plane.aside import Aside
+from mirror.daemon.plane.attributes import DONE, THERE_IS_NONE, WAS_OTHER
+from mirror.daemon.plane.kept import NOTHING, KeptHere
 from mirror.daemon.plane.objects import GONE, root_of
 from mirror.daemon.plane.scan import Scan
+from mirror.daemon.plane.strays import list_strays
 from mirror.daemon.plane.tree import Tree
 from mirror.errors import ReintegrationStopped
 from mirror.vocabulary.places import PlaceKind
@@ -36,8 +39,6 @@ CONFIRM_S_MAX = 10.0
 CHECKING_S = 1.0  # then the source asks again, and shows that it waits
 # Result of the answer to BeginSync.
 STILL_CHECKING, KEEPS_ASIDE = 1, 2
-# A byte an object of the answers to Find and SetAll.
-DONE, THERE_IS_NONE, WAS_OTHER = 0, 1, 2
 
 Answer = tuple[str, dict[str, Any]]
 
@@ -45,9 +46,10 @@ Answer = tuple[str, dict[str, Any]]
 class Target:
     """One reintegration, as its target. `handle` is called by the thread of the lane CONTROL.
 
-    roots: paths of the lower directories, in order; only their number is used.
+    roots: paths of the lower directories, in order.
     aside: folder for versions kept aside, "" when nothing can be lost.
     on_end(generation, checkpoint, record): both disks hold everything; `confirm` is awaited.
+    watched: capture="watch": a pass may be the last one, and what it replaced is kept then.
     scan: of this node's start; what it found is kept aside even if no folder is named.
     """
 
@@ -56,14 +58,15 @@ class Target:
         plane: Plane,
         roots: list[str],
         *,
-        full: bool,
         aside: str,
         on_end: Callable[[bytes, int, bytes], None],
         scan: Scan | None = None,
+        watched: bool = False,
     ) -> None:
+        self._watched = watched
         self._plane = plane
         self._root_count = len(roots)
-        self._full = full
+        self._kept = [KeptHere(lower, number) for number, lower in enumerate(roots)]
         self._aside_name = aside
         self._on_end = on_end
         self._scan = scan
@@ -110,13 +113,16 @@ class Target:
             aside = self._scan.edited_aside()
             self._edited = self._read_edited()
         for number in range(self._root_count):
-            root = root_of(self._plane, number)
-            self._trees[number] = Tree(self._plane, root, keeps_origin=bool(aside))
-            if aside:
-                self._asides[number] = Aside(self._plane, root, aside, "SECOND")
+            self._open_root(number, aside)
         self._plane.index_absorb()
         self._places = self._plane.index_entries()
         return "Ack", {"error": 0, "result": KEEPS_ASIDE if aside else 0}
+
+    def _open_root(self, number: int, aside: str) -> None:
+        root = root_of(self._plane, number)
+        self._trees[number] = Tree(self._plane, root, keeps_origin=bool(aside) or self._watched)
+        if aside:
+            self._asides[number] = Aside(self._plane, root, aside, "SECOND")
 
     def _read_edited(self) -> set[bytes] | None:
         """Identities of the files that the scan noted, in the index; None: it noted everything."""
@@ -153,7 +159,7 @@ class Target:
             names = [step["name"] for step in message["names"]]
             for name in names or tree.names_after(directory, fd, message["after"], NAMES_AT_ONCE):
                 found = tree.standing(fd, directory, name)
-                if found is None:
+                if found is None or (names and tree.exclusions.is_local(fd, name)):
                     entries.append({"name": name, "id": NO_ID, "kind": 0})
                 else:
                     there = found[0]
@@ -167,8 +173,7 @@ class Target:
         return _ack()
 
     def _attach(self, message: Decoded) -> Answer:
-        tree = self._tree(message)
-        return _outcomes(tree.attach(wanted) for wanted in message["objects"])
+        return _outcomes(self._tree(message).attach_all(message["objects"]))
 
     def _find(self, message: Decoded) -> Answer:
         tree, search = self._tree(message), bool(message["search"])
@@ -176,8 +181,13 @@ class Target:
         return _outcomes(DONE if each else THERE_IS_NONE for each in found)
 
     def _set_all(self, message: Decoded) -> Answer:
-        tree = self._tree(message)
-        return _outcomes(self._set_one(tree, wanted) for wanted in message["objects"])
+        tree, objects = self._tree(message), message["objects"]
+        plain = [each for each in objects if not each["xattrs"] and not each["flags"]]
+        outcomes = attributes.write_plain(self._plane, message["root"], plain)
+        return _outcomes(
+            outcomes[each["id"]] if each["id"] in outcomes else self._set_one(tree, each)
+            for each in objects
+        )
 
     def _set_one(self, tree: Tree, wanted: dict[str, Any]) -> int:
         handle = tree.find(wanted["id"], search=False)
@@ -205,11 +215,10 @@ class Target:
         return _ack()
 
     def _empty_stash(self, message: Decoded) -> Answer:
-        stash, aside = self._tree(message).stash, self._asides.get(message["root"])
+        tree, aside = self._tree(message), self._asides.get(message["root"])
         if aside is not None:
-            aside.keep_stash(stash)
-        for name in stash.names():
-            stash.remove(name)
+            aside.keep_stash(tree.stash)
+        tree.empty_stash()
         return _ack()
 
     def _end(self, message: Decoded) -> Answer:
@@ -222,6 +231,40 @@ class Target:
             self._scan.settled()
         self.close()
         return _ack()
+
+    # Verification, while the pair is in step.
+
+    def _begin_verify(self, message: Decoded) -> Answer:
+        self.close()
+        self._edited = None
+        for number in range(self._root_count):
+            self._open_root(number, message["aside"])
+        return _ack()
+
+    def _inspect(self, message: Decoded) -> Answer:
+        tree = self._tree(message)
+        objects = [tree.seen(wanted) for wanted in message["objects"]]
+        return "Inspected", {"error": 0, "objects": objects}
+
+    def _end_verify(self, _message: Decoded) -> Answer:
+        self.close()
+        return _ack()
+
+    # Versions kept aside, while the pair is in step.
+
+    def _list_kept(self, message: Decoded) -> Answer:
+        if message["cursor"] == 0:
+            list_strays(self._plane, message["root"], "SECOND")
+        return "KeptPage", self._kept[message["root"]].page(message["cursor"])
+
+    def _read_kept(self, message: Decoded) -> Answer:
+        kept, place = self._kept[message["root"]], (message["folder"], message["path"])
+        size, offset = message["size_bytes"], message["offset_bytes"]
+        return "KeptBytes", kept.read(*place, offset, size)
+
+    def _remove_kept(self, message: Decoded) -> Answer:
+        freed = self._kept[message["root"]].remove(message["folder"], message["path"])
+        return "Ack", {"error": 0, "result": freed}
 
     def _tree(self, message: Decoded) -> Tree:
         tree = self._trees.get(message["root"])
@@ -241,6 +284,12 @@ class Target:
         "SetAll": _set_all,
         "EmptyStash": _empty_stash,
         "EndSync": _end,
+        "BeginVerify": _begin_verify,
+        "Inspect": _inspect,
+        "EndVerify": _end_verify,
+        "ListKept": _list_kept,
+        "ReadKept": _read_kept,
+        "RemoveKept": _remove_kept,
     }
 
 
@@ -261,5 +310,11 @@ def _error(message: str, error: int) -> Answer:
             return name, {"error": error, "outcomes": b""}
         case "Names":
             return name, {"error": error, "entries": ()}
+        case "Inspected":
+            return name, {"error": error, "objects": ()}
+        case "KeptPage":
+            return name, {"error": error, "lines": b"", "next": 0}
+        case "KeptBytes":
+            return name, {**NOTHING, "error": error}
         case _:
             raise OSError(error, "this answer cannot hold an error", message)

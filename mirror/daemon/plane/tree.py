@@ -10,11 +10,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from mirror.adapters.native import Look, Plane
+from mirror.adapters.native import Look, Plane, bulk
 from mirror.core.reintegration.names import (
     NO_ID,
     UNFINISHED,
@@ -23,7 +23,8 @@ from mirror.core.reintegration.names import (
     may_adopt,
     type_of,
 )
-from mirror.daemon.plane.attributes import allow_changes
+from mirror.daemon.plane.attributes import NOT_SEEN, allow_changes, seen
+from mirror.daemon.plane.exclusions import Exclusions
 from mirror.daemon.plane.objects import (
     DIRECTORY,
     FRESH_XATTR,
@@ -35,13 +36,11 @@ from mirror.daemon.plane.objects import (
     is_gone,
     open_any,
     opened,
-    path_of,
     scan,
 )
 from mirror.daemon.plane.stash import Stash
 
 Fields = dict[str, Any]
-MODE_UNTIL_COMPLETE = 0o600
 SEARCH, ONLY_IF_KNOWN = 1, 2  # field `search` of the struct Object
 
 
@@ -52,7 +51,8 @@ class Tree:
         self._plane = plane
         self.root = root
         self.stash = Stash(plane, root)
-        self._keeps_origin = keeps_origin
+        self.exclusions = Exclusions(plane, root)
+        self._keeps_origin = keeps_origin or self.exclusions.exist
         self._scanned = False
         self._listing: tuple[bytes, list[bytes]] = (NO_ID, [])
         self.learn(root.id, root.handle, NO_ID, b"")
@@ -82,13 +82,23 @@ class Tree:
 
     def _scan(self) -> None:
         self._scanned = True
-        scan(self._plane, self.root, self.learn)
-        scan(self._plane, self.root, self.learn, top=self.stash.handle())
+        scan(self._plane, self.root, self._learn_unless_known)
+        scan(self._plane, self.root, self._learn_unless_known, top=self.stash.handle())
+
+    def _learn_unless_known(
+        self, identity: bytes, handle: bytes, parent: bytes, name: bytes
+    ) -> None:
+        """What was made new under an identity counts, not what is found in the stash with it."""
+        if not self._is_another(identity, handle):
+            self.learn(identity, handle, parent, name)
 
     def find_wanted(self, wanted: Fields, *, search: bool) -> bool:
-        """Know an object by identity from now on, and be able to write it. False: not here."""
+        """Know an object by identity from now on, and be able to write it. False: not here.
+
+        The one known by it may be gone, and another made in its place by a live change.
+        """
         handle = self.find(wanted["id"], search=False)
-        if handle is None:
+        if handle is None or is_gone(self._plane, self.root.number, handle):
             self._look_at_hint(wanted)
             self._walk([step["name"] for step in wanted["path"]])
             handle = self.find(wanted["id"], search=search)
@@ -101,10 +111,32 @@ class Tree:
                 return False
             raise
         try:
-            allow_changes(self._plane, fd, os.fstat(fd).st_mode)
+            status = os.fstat(fd)
+            if status.st_nlink == 0:  # deleted, and held by a descriptor
+                return False
+            allow_changes(self._plane, fd, status.st_mode)
         finally:
             os.close(fd)
         return True
+
+    def seen(self, wanted: Fields) -> Fields:
+        """An object as it is here, as the struct Seen; one that is not known is looked up."""
+        handle = self.find(wanted["id"], search=False)
+        if handle is None and wanted["path"]:
+            self._walk([step["name"] for step in wanted["path"]])
+            handle = self.find(wanted["id"], search=False)
+        if handle is None:
+            return NOT_SEEN
+        try:
+            fd = open_any(self._plane, self.root.number, handle)
+        except OSError as error:
+            if error.errno in GONE:
+                return NOT_SEEN
+            raise
+        try:
+            return seen(fd, wanted["id"])
+        finally:
+            os.close(fd)
 
     def _look_at_hint(self, wanted: Fields) -> None:
         name = wanted["hint"]
@@ -146,6 +178,9 @@ class Tree:
             except OSError as error:
                 if error.errno not in GONE | {errno.ENOTDIR}:
                     raise
+        if fd >= 0 and os.fstat(fd).st_nlink == 0:  # deleted, and held by another descriptor
+            os.close(fd)
+            fd = -1
         try:
             yield fd
         finally:
@@ -160,6 +195,7 @@ class Tree:
             names = [os.fsencode(name) for name in os.listdir(fd)]
             if identity == self.root.id:
                 names = [name for name in names if name != HIDDEN_NAME]
+            names = self.exclusions.without_local(fd, names)
             self._listing = identity, sorted(names, reverse=True)
         names = self._listing[1]
         while names and names[-1] <= after:
@@ -206,12 +242,41 @@ class Tree:
     def _to_stash(self, fd: int, name: bytes, identity: bytes) -> None:
         origin = b""
         if self._keeps_origin:
-            with opened(self._plane, self.root.number, self.root.handle, DIRECTORY) as top:
-                path = path_of(fd, top)
-            origin = b"/".join((*path, name)) if path is not None else name
+            origin = b"/".join((*self.exclusions.path_of(fd), name))
         self.stash.take(fd, name, identity, origin)
 
     # Attaching.
+
+    def attach_all(self, objects: Sequence[Fields]) -> Iterator[Outcome]:
+        """Put objects in their places. Raises: OSError of this disk (ENOSPC, EIO)."""
+        new = self._make_new(objects)
+        return (
+            Outcome.MADE_NEW if at in new else self.attach(wanted)
+            for at, wanted in enumerate(objects)
+        )
+
+    def _make_new(self, objects: Sequence[Fields]) -> set[int]:
+        """Make what this node does not have anywhere, where nothing stands. Returns: which."""
+        numbers = [
+            at
+            for at, wanted in enumerate(objects)
+            if wanted["search"] != ONLY_IF_KNOWN and (wanted["search"] != SEARCH or self._scanned)
+        ]
+        new = [
+            bulk.NewObject(
+                wanted["id"],
+                wanted["parent"],
+                wanted["name"],
+                wanted["target"],
+                wanted["rdev"],
+                _mode_until_complete(wanted["mode"]),
+            )
+            for wanted in map(objects.__getitem__, numbers)
+        ]
+        outcomes = bulk.make_new(
+            self._plane, self.root.number, self.stash.fd, self.root.made_here, new
+        )
+        return {at for at, outcome in zip(numbers, outcomes, strict=True) if outcome != bulk.LEFT}
 
     def attach(self, wanted: Fields) -> Outcome:
         """Put an object in its place. Raises: OSError of this disk (ENOSPC, EIO)."""
@@ -233,7 +298,10 @@ class Tree:
             if not known and may_adopt(wanted["mode"], there) and _same_content(fd, wanted):
                 self._name_object(wanted, seen.handle)
                 return Outcome.ADOPTED
-            self._to_stash(fd, name, there.id)
+            if self.exclusions.is_local(fd, name):
+                self.exclusions.keep(fd, name)
+            else:
+                self._to_stash(fd, name, there.id)
         outcome = self._bring(fd, wanted)
         if outcome is None:
             self._create(fd, wanted)
@@ -245,7 +313,7 @@ class Tree:
         """From the stash, or from another name. None: this node has no such object."""
         identity, name = wanted["id"], wanted["name"]
         try:
-            if self.stash.give(identity, fd, name):
+            if self._give(identity, fd, name):
                 return Outcome.MOVED
             handle = self.find(identity, search=wanted["search"] == SEARCH)
             if handle is None:
@@ -259,7 +327,23 @@ class Tree:
             if error.errno in GONE:
                 return None
             raise
-        return Outcome.MOVED if self.stash.give(identity, fd, name) else None
+        return Outcome.MOVED if self._give(identity, fd, name) else None
+
+    def _give(self, identity: bytes, fd: int, name: bytes) -> bool:
+        """From the stash to a name; a directory with its local entries, unless a rule forbids."""
+        if self.exclusions.exist and self.stash.holds(identity):
+            into = identity.hex().encode()
+            old = self.stash.origin_of(into)
+            new = (*self.exclusions.path_of(fd), name)
+            if old and not self.exclusions.may_move(self.stash.fd, into, old, new):
+                return False
+        return self.stash.give(identity, fd, name)
+
+    def empty_stash(self) -> None:
+        """Names are equal: what is left has no place any more; local entries are kept aside."""
+        for name in self.stash.names():
+            self.exclusions.keep_beneath(self.stash.fd, name, self.stash.origin_of(name))
+            self.stash.remove(name)
 
     def _link(self, handle: bytes, fd: int, name: bytes) -> Outcome:
         other = open_any(self._plane, self.root.number, handle)
@@ -283,23 +367,29 @@ class Tree:
             os.close(above)
 
     def _create(self, fd: int, wanted: Fields) -> None:
-        name, mode = wanted["name"], MODE_UNTIL_COMPLETE | type_of(wanted["mode"])
+        name, mode = wanted["name"], _mode_until_complete(wanted["mode"])
         if stat.S_ISDIR(mode):
-            os.mkdir(name, 0o700, dir_fd=fd)
+            os.mkdir(name, stat.S_IMODE(mode), dir_fd=fd)
         elif stat.S_ISLNK(mode):
             os.symlink(wanted["target"], name, dir_fd=fd)
         else:
             os.mknod(name, mode, wanted["rdev"], dir_fd=fd)
         seen = self._plane.look(fd, name)
         assert seen is not None
-        self._name_object(wanted, seen.handle)
+        self._name_object(wanted, seen.handle, mark=self.root.made_here)
 
-    def _name_object(self, wanted: Fields, handle: bytes) -> None:
+    def _name_object(self, wanted: Fields, handle: bytes, *, mark: bytes = b"") -> None:
         """The mark first, then the identity: cut between the two, it is named again later."""
         with opened(self._plane, self.root.number, handle, os.O_PATH) as path_fd:
-            os.setxattr(by_descriptor(path_fd), FRESH_XATTR, b"")
+            os.setxattr(by_descriptor(path_fd), FRESH_XATTR, mark)
             self._plane.identity_set(path_fd, handle, wanted["id"])
         self.learn(wanted["id"], handle, wanted["parent"], wanted["name"])
+
+
+def _mode_until_complete(mode: int) -> int:
+    """The type bits of a mode, and permissions for nobody but us."""
+    kind = type_of(mode)
+    return kind | (0o700 if stat.S_ISDIR(kind) else 0o600)
 
 
 def _same_content(fd: int, wanted: Fields) -> bool:

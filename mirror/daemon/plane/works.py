@@ -1,7 +1,8 @@
 """What the data phase looks at: the entries of the index, object by object, and the worklist.
 
 The session has begun, so nothing is noted any more: the index is read once, in key order, kind
-after kind. An object that is dirty in two kinds comes twice; the second time is short.
+after kind. An object that is dirty in two kinds comes twice; the second time is short. Regions
+noted ahead, and never touched, are equal on both nodes: nobody looks at them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from mirror.vocabulary.places import REGION_BYTES, PlaceKind
 
 @dataclass(slots=True)
 class Work:
-    """One object. regions: dirty ones; None: attributes only, or all data when `whole`.
+    """One object. regions: dirty ones; none: attributes only, or all data when `whole`.
+
+    new: as in the worklist. parent, hint, parent_handle: as in Entry.
 
     entries: of the index; they leave it when all is done and on both disks.
     """
@@ -29,19 +32,35 @@ class Work:
     id: bytes
     handle: bytes
     whole: bool = False
-    resize: bool = False
+    trusted: bool = False
+    new: bool = False
     regions: list[int] = field(default_factory=list)
     parent: bytes = bytes(16)
     hint: bytes = b""
+    parent_handle: bytes = b""
     entries: list[Entry] = field(default_factory=list)
 
 
+OF_OBJECTS = (PlaceKind.DATA, PlaceKind.WHOLE, PlaceKind.ATTRIBUTES)
+OF_NAMES = (PlaceKind.NAME, PlaceKind.DIRECTORY)
+
+
 class Works:
-    """See the module. whole: numbers of the roots that are compared wholly."""
+    """See the module. whole: numbers of the roots that are compared wholly.
+
+    kinds: of the entries looked at. Those of names only when no name is noted any more: they are
+    taken for compared.
+    """
 
     def __init__(
-        self, plane: Plane, roots: Sequence[Root], whole: set[int], worklist: Worklist
+        self,
+        plane: Plane,
+        roots: Sequence[Root],
+        whole: set[int],
+        worklist: Worklist,
+        kinds: Sequence[PlaceKind] = OF_OBJECTS + OF_NAMES,
     ) -> None:
+        self._kinds = kinds
         self._plane = plane
         self._roots = roots
         self._whole = whole
@@ -58,7 +77,7 @@ class Works:
             for entry in self._plane.index_entries(root.number, PlaceKind.DATA):
                 files += entry.id != last
                 last = entry.id
-                size += REGION_BYTES
+                size += 0 if entry.ahead else REGION_BYTES
             for entry in self._plane.index_entries(root.number, PlaceKind.WHOLE):
                 files += 1
                 size += self._size(entry)
@@ -80,31 +99,32 @@ class Works:
         for root in self._roots:
             if root.number in self._whole:
                 continue
-            for kind in (
-                PlaceKind.DATA,
-                PlaceKind.WHOLE,
-                PlaceKind.ATTRIBUTES,
-                PlaceKind.NAME,
-                PlaceKind.DIRECTORY,
-            ):
+            for kind in self._kinds:
                 entries = self._plane.index_entries(root.number, kind)
                 for _, group in itertools.groupby(entries, attrgetter("id")):
                     yield self._work(kind, list(group))
         for item in self._worklist:
-            yield Work(item.root, item.id, item.handle, whole=item.whole)
+            yield Work(
+                item.root,
+                item.id,
+                item.handle,
+                whole=item.whole,
+                trusted=item.trusted,
+                new=item.new,
+            )
 
     def _work(self, kind: PlaceKind, entries: list[Entry]) -> Work:
-        first = entries[0]
+        first, is_data = entries[0], kind is PlaceKind.DATA
         handles = (entry.handle for entry in entries if entry.handle.strip(b"\0"))
         return Work(
             first.root,
             first.id,
             next(handles, b"") or self._foreign_handle(first),
             whole=kind is PlaceKind.WHOLE,
-            resize=kind is PlaceKind.ATTRIBUTES,
-            regions=[entry.region for entry in entries] if kind is PlaceKind.DATA else [],
+            regions=[entry.region for entry in entries if not entry.ahead] if is_data else [],
             parent=first.parent,
             hint=first.hint,
+            parent_handle=first.parent_handle,
             entries=entries,
         )
 

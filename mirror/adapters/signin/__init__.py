@@ -1,0 +1,1 @@
+"""Signing in by somebody else's word: an LDAP directory, an OpenID Connect provider."""
