@@ -104,13 +104,6 @@ class UnitRefused(MirrorError):
     sentence = "{what}: {text!r}: {observed}; {allowed}"
 
 
-class CommandNotYet(MirrorError):
-    """A SafeKit command that this version knows by name only."""
-
-    code = "MIR-111"
-    sentence = "not in this version: {verb}: {observed}; {remedy}"
-
-
 class ScriptRefusedConfig(MirrorError):
     """A script of the module (config, postconfig, confcheck) said no."""
 
@@ -145,3 +138,36 @@ class JoinFailed(MirrorError):
 
     code = "MIR-116"
     sentence = "not joined: {where}: {observed}; {remedy}"
+
+
+class HelperUnknown(MirrorError):
+    """`-r NAME`: there is no such program in SAFEBIN."""
+
+    code = "MIR-130"
+    exit_code = EXIT_USAGE
+    sentence = "no such helper: {name}: not in {directory}; it has {known}"
+
+
+class CommandNotSent(MirrorError):
+    """A command line that may not travel to other nodes, or hosts that are none."""
+
+    code = "MIR-131"
+    exit_code = EXIT_USAGE
+    sentence = "not sent to other nodes: {what}: {observed}; nothing was done anywhere"
+
+
+class BootSettled(MirrorError):
+    """`boot on|off` where userconfig.xml has the last word."""
+
+    code = "MIR-132"
+    sentence = (
+        "boot not changed: {module}: userconfig.xml says {observed};"
+        ' write boot="ignore" there, `config` it, and try again'
+    )
+
+
+class ServiceRefused(MirrorError):
+    """The systemd service cannot be installed or removed."""
+
+    code = "MIR-133"
+    sentence = "service not changed: mirror.service: {observed}; {remedy}"

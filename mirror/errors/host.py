@@ -84,3 +84,27 @@ class NetworkNotSet(MirrorError):
 
     code = "MIR-211"
     sentence = "network setting refused: {what}: {observed}; check the interface and its rights"
+
+
+class FenceFailed(MirrorError):
+    """The fencing agent did not say that the other node is off."""
+
+    code = "MIR-220"
+    sentence = "not fenced: {peer}: {observed}; no takeover until it says off, or `prim` by hand"
+
+
+class FenceNotUsable(MirrorError):
+    """A program or a secret of <fence> cannot be used on this host."""
+
+    code = "MIR-221"
+    sentence = "cannot fence: {what}: {observed}; install the agent, or correct <fence>"
+
+
+class WatchdogNotArmed(MirrorError):
+    """The watchdog of <heart watchdog=...> does not count, so nothing may be served."""
+
+    code = "MIR-222"
+    sentence = (
+        "watchdog not armed: {device}: {observed};"
+        ' correct the device (a kernel without one has softdog), or write watchdog="off"'
+    )

@@ -1,5 +1,7 @@
 """Errors 3xx: protocols: local, between nodes, security."""
 
+from collections.abc import Mapping
+
 from mirror.errors.base import EXIT_NOT_REACHABLE, MirrorError
 
 
@@ -22,7 +24,7 @@ class NodeNotReachable(MirrorError):
 
 
 class LocalCallFailed(MirrorError):
-    """The other end answered with an error: its code, sentence and exit code are kept as they are.
+    """The other end answered with an error, all of which is kept as it is.
 
     The sentence already ends with its own code, hence the plain rendering.
     """
@@ -30,8 +32,16 @@ class LocalCallFailed(MirrorError):
     code = "MIR-303"
     sentence = "{remote_sentence}"
 
-    def __init__(self, *, remote_code: str, remote_sentence: str, remote_exit_code: int) -> None:
+    def __init__(
+        self,
+        *,
+        remote_code: str,
+        remote_sentence: str,
+        remote_exit_code: int,
+        remote_facts: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(remote_sentence=remote_sentence)
+        self.facts = dict(remote_facts or {})
         self.code = remote_code
         self.exit_code = remote_exit_code
         self.args = (remote_sentence,)

@@ -126,3 +126,24 @@ class NoAnswerInTime(MirrorError):
     code = "MIR-817"
     exit_code = EXIT_TIMED_OUT
     sentence = "no answer in time: {what}: nothing for {waited_s} s; {remedy}"
+
+
+class SignInServiceFailed(MirrorError):
+    """The LDAP directory or the OpenID Connect provider cannot be asked."""
+
+    code = "MIR-821"
+    sentence = "sign-in service failed: {service}: {observed}; a user of this console can sign in"
+
+
+class EditedBySomebody(MirrorError):
+    """Somebody else is editing cluster.xml."""
+
+    code = "MIR-822"
+    sentence = "edited by somebody: {what}: {who} has it since {since_s} s; wait, or ask them"
+
+
+class NotificationFailed(MirrorError):
+    """A mail, a webhook or the administrator's command did not work."""
+
+    code = "MIR-820"
+    sentence = "notification failed: {channel}: {where}: {observed}; correct it, then send a test"

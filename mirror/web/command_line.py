@@ -23,6 +23,7 @@ from mirror.errors import (
     NoAnswerInTime,
     Refusal,
 )
+from mirror.vocabulary.said import from_parts
 
 AT_ONCE_MAX = 4
 OUTPUT_BYTES_MAX = 16 * 1024 * 1024
@@ -53,7 +54,8 @@ class CommandLine:
         what = "mirror " + " ".join(arguments[:2])
         code, output, said = await self.run(command, what=what, timeout_s=timeout_s)
         try:
-            answer = json.loads(output or b"{}")
+            # A command that did only a part says that part first, then its error.
+            answer, _ = json.JSONDecoder().raw_decode((output or b"{}").decode().lstrip())
         except ValueError:
             answer = {}
         is_answer = isinstance(answer, dict) and "error" not in answer
@@ -125,7 +127,9 @@ def failure(what: str, code: int, answer: object, said: bytes) -> MirrorError:
             remote_code="MIR-303", remote_sentence=sentence, remote_exit_code=EXIT_FAILED
         )
     refusals = [
-        Refusal(str(one["file"]), int(one["line"]), str(one["sentence"]))
+        Refusal(
+            str(one["file"]), int(one["line"]), from_parts(one.get("said"), str(one["sentence"]))
+        )
         for one in error.get("refusals") or ()
     ]
     if refusals:
@@ -134,4 +138,5 @@ def failure(what: str, code: int, answer: object, said: bytes) -> MirrorError:
         remote_code=str(error["code"]),
         remote_sentence=str(error["sentence"]),
         remote_exit_code=int(error["exit_code"]),
+        remote_facts=error.get("facts"),
     )

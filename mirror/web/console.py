@@ -13,9 +13,12 @@ from fastapi import Depends, Request
 from mirror.adapters.console.audit import Audit
 from mirror.adapters.console.credentials import Credentials
 from mirror.adapters.console.database import Database
+from mirror.adapters.console.notifications import Notifications
 from mirror.adapters.console.settings import Settings
+from mirror.adapters.console.sign_in_store import SignInStore
 from mirror.adapters.console.users import Users
 from mirror.adapters.local_calls import call_once
+from mirror.adapters.signin.oidc import OidcFlows
 from mirror.config.layout import CONSOLE_HTTPS_PORT, Layout
 from mirror.config.module_store import ModuleStore
 from mirror.errors import NoAnswerInTime
@@ -23,10 +26,13 @@ from mirror.web.attempts import Attempts
 from mirror.web.cluster_seen import ClusterSeen, Membership
 from mirror.web.command_line import CommandLine
 from mirror.web.disks import Disks
+from mirror.web.edit_lock import EditLock
 from mirror.web.identity import Caller
 from mirror.web.joining import Joining
+from mirror.web.notifier import Notifier
 from mirror.web.peers import Peers
 from mirror.web.ring import Ring
+from mirror.web.told import Told
 from mirror.web.user_sync import UserSync
 from mirror.web.watcher import Watcher
 
@@ -51,6 +57,9 @@ class Console:
         self.credentials = Credentials(self.database)
         self.audit = Audit(self.database)
         self.settings = Settings(self.database)
+        self.sign_in_store = SignInStore(self.database)
+        self.oidc = OidcFlows()
+        self.notifications = Notifications(self.database)
         self.cookie_mark = self.settings.mark()
         self.attempts = Attempts()
         self.ring = Ring()
@@ -65,9 +74,14 @@ class Console:
             self.peers,
             Disks(self.command_line),
         )
+        self.notifier = Notifier(self.notifications, self.environment)
+        self._told = Told(self.watcher, self.cluster, self.peers, self.notifier)
         self.joining = Joining(self.layout, self.command_line)
-        self.user_sync = UserSync(self.users, self.cluster, self.peers)
+        self.user_sync = UserSync(
+            self.users, self.sign_in_store, self.credentials, self.cluster, self.peers
+        )
         self._configuring = asyncio.Lock()
+        self.cluster_lock = EditLock("cluster.xml")
         # (method, status) -> how many; for /metrics.
         self.answered: Counter[tuple[str, int]] = Counter()
         self.streams = 0  # open event streams
@@ -92,6 +106,8 @@ class Console:
                 group.create_task(self.watcher.run())
                 group.create_task(self._note_alive())
                 group.create_task(self.user_sync.run())
+                group.create_task(self.notifier.run())
+                group.create_task(self._told.run())
         finally:
             self.joining.close()
             await self.peers.close()

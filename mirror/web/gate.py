@@ -7,6 +7,7 @@ before that.
 """
 
 import asyncio
+import base64
 import hmac
 import json
 import re
@@ -16,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,10 +40,13 @@ from mirror.web.table import Kind, Row, find
 
 CSRF_HEADER = "x-csrf-token"
 _NODES = re.compile(r"/api/v1/nodes/([^/]+)(/.*)")
-_SECRET_FIELDS = frozenset({"password", "old", "new", "link", "ticket", "token", "secret"})
+# By a part of their name, at any depth: `bind_password` of a directory, `secret` of a webhook.
+_SECRET_FIELDS = frozenset({"old", "new", "link", "ticket", "key"})
+_SECRET_PARTS = ("password", "secret", "token")
 # Scripts and configurations hold passwords of applications: their length says enough.
 _CONTENT_FIELDS = frozenset({"xml", "content"})
 _DETAIL_VALUE_MAX = 120
+log = structlog.get_logger()
 
 
 class Gate:
@@ -144,7 +149,9 @@ class Gate:
                 name, role = read_caller(headers[CALLER_HEADER])
                 return Caller(name=name, role=role, via=Via.PEER, origin=f"node {peer}")
         scheme, _, secret = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
+        if scheme.lower() == "basic":
+            secret = _basic_password(secret)
+        if scheme.lower() in {"bearer", "basic"}:
             token = await asyncio.to_thread(self._console.credentials.token, secret.strip())
             if token is None:
                 raise SignInNeeded(
@@ -170,12 +177,17 @@ class Gate:
 
     def _session(self, secret: str, origin: str, *, active: bool) -> Caller | None:
         session = self._console.credentials.session(secret, active=active)
-        user = self._console.users.of(session.name) if session else None
-        if session is None or user is None:
+        if session is None:
             return None
+        role = session.role
+        if role is None:
+            user = self._console.users.of(session.name)
+            if user is None:
+                return None
+            role = user.role
         return Caller(
-            name=user.name,
-            role=user.role,
+            name=session.name,
+            role=role,
             via=Via.SESSION,
             origin=origin,
             csrf=session.csrf,
@@ -244,19 +256,26 @@ class Gate:
             "what": what,
             "detail": detail_of(parameters, body),
         }
-        number = await asyncio.to_thread(audit.begin, **facts)
+        try:
+            number = await asyncio.to_thread(audit.begin, **facts)
+        except MirrorError as error:  # what cannot be recorded is not done
+            await response_of(error)(scope, receive, send)
+            return
         seen = _Seen(send)
         try:
             await run(scope, receive, seen)
         finally:
             result, status = seen.result()
-            await asyncio.to_thread(
-                audit.end,
-                number,
-                result=result,
-                status=status,
-                duration_ms=clock.monotonic_ms() - begun_ms,
-            )
+            try:
+                await asyncio.to_thread(
+                    audit.end,
+                    number,
+                    result=result,
+                    status=status,
+                    duration_ms=clock.monotonic_ms() - begun_ms,
+                )
+            except MirrorError as error:  # that it was begun is recorded, and it is answered
+                log.warning("audit not completed", what=what, result=result, error=str(error))
             told = {name: facts[name] for name in ("name", "origin", "module", "what")}
             node = self._console.membership.shown_node
             self._console.ring.publish(
@@ -293,6 +312,14 @@ class _Seen:
         return "refused", self._status
 
 
+def _basic_password(text: str) -> str:
+    """The password of `Authorization: Basic`: feed readers know no other way to give a token."""
+    try:
+        return base64.b64decode(text.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
+
+
 def _replaying(body: bytes, receive: Receive) -> Receive:
     """Give a body that was read already, then what really comes (the end of the connection)."""
     waiting = [body]
@@ -322,8 +349,10 @@ def detail_of(parameters: Mapping[str, str], body: bytes | None) -> str:
 
 
 def _shown(name: str, value: object) -> object:
-    if name in _SECRET_FIELDS:
+    if value and (name in _SECRET_FIELDS or any(part in name for part in _SECRET_PARTS)):
         return "(not kept)"
+    if isinstance(value, dict):
+        value = {str(inner): _shown(str(inner), one) for inner, one in value.items()}
     text = value if isinstance(value, str) else json.dumps(value)
     if name in _CONTENT_FIELDS or len(text) > _DETAIL_VALUE_MAX:
         return f"({len(text)} letters)"

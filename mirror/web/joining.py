@@ -40,11 +40,17 @@ class Joining:
         self._waiter: asyncio.Task[None] | None = None
         self.job: TokenJob | None = None
 
-    async def make(self, node: str) -> TokenJob:
-        """Make a token for a node of cluster.xml. Raises: what the command says."""
+    async def make(self, node: str, address: str) -> TokenJob:
+        """Make a token for a node of cluster.xml, or, in no cluster, for this one at an address.
+
+        Raises: what the command says.
+        """
         self.close()
-        command = [sys.executable, "-m", "mirror.cli", "--json", "cluster", "token", node]
-        process = await self._command_line.start([*command, "--wait", str(WAIT_S)])
+        command = [sys.executable, "-m", "mirror.cli", "--json", "cluster", "token"]
+        command += (
+            [f"--wait={WAIT_S}", f"--address={address}"] if address else [f"--wait={WAIT_S}"]
+        )
+        process = await self._command_line.start([*command, "--", node] if node else command)
         try:
             async with asyncio.timeout(SHORT_S):
                 first = await self._next_answer(process)
@@ -55,7 +61,7 @@ class Joining:
                     what="mirror cluster token", waited_s=f"{SHORT_S:g}", remedy="try again"
                 ) from error
             raise
-        self.job = TokenJob(node=node, token=str(first["token"]), process=process)
+        self.job = TokenJob(node=str(first["node"]), token=str(first["token"]), process=process)
         self._waiter = asyncio.get_running_loop().create_task(self._wait(self.job))
         return self.job
 

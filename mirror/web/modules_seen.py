@@ -15,6 +15,7 @@ from mirror.config.models import ModuleConfig
 from mirror.config.module_store import ModuleStore
 from mirror.config.userconfig import load_userconfig
 from mirror.errors import MirrorError
+from mirror.web.figures import promise_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class ModuleFiles:
     directories: tuple[str, ...]
     virtual_ips: tuple[str, ...]
     boot: str
+    heart_timeout_ms: int  # after so much silence the other node counts as dead
+    promise: str  # what replication promises, in a sentence
     since_us: int  # of the last state in its log; 0: there is none
 
 
@@ -63,6 +66,8 @@ class ModulesSeen:
             if config and config.vip
             else (),
             boot=config.service.boot if config else "",
+            heart_timeout_ms=config.heart.timeout_ms if config else 0,
+            promise=_promise(config),
             since_us=self._since_us(paths.log_database),
         )
 
@@ -91,6 +96,11 @@ class ModulesSeen:
                 config = None  # the page about its configuration says what is wrong
             known = self._parsed[file] = (changed_ns, config)
         return known[1]
+
+
+def _promise(config: ModuleConfig | None) -> str:
+    rfs = config.rfs if config else None
+    return promise_of(rfs.barrier, rfs.acknowledge, rfs.capture) if rfs else ""
 
 
 def changed(file: Path) -> int:

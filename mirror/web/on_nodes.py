@@ -18,6 +18,7 @@ from mirror.web.identity import Caller
 from mirror.web.models.configuration import NodeResult, Results
 from mirror.web.problems import problem_of, status_of
 
+FETCH_S = 20.0
 Step = Literal["confcheck", "config", "deconfig"]
 _PATHS: dict[Step, tuple[str, str]] = {
     "confcheck": ("POST", "check"),
@@ -127,8 +128,19 @@ async def ask_peer(
         content = await response.aread()
         if response.status_code >= 300:
             raise PeerRefusal(response.status_code, content)
-    answer: dict[str, Any] = json.loads(content)
+    answer: dict[str, Any] = json.loads(content or b"{}")
     return answer
+
+
+async def fetch_from_peer(
+    console: Console, caller: Caller, path: str, *, query: str = "", read_s: float = FETCH_S
+) -> bytes:
+    """Read something of the other node's console. Raises: PeerNotReachable, PeerRefusal."""
+    async with console.peers.request("GET", path, caller, query=query, read_s=read_s) as response:
+        content = await response.aread()
+        if response.status_code >= 300:
+            raise PeerRefusal(response.status_code, content)
+    return content
 
 
 class PeerRefusal(Exception):
@@ -150,6 +162,7 @@ class PeerRefusal(Exception):
             status=self._status,
             sentence=str(self._problem.get("detail") or f"it answers {self._status}"),
             code=str(self._problem.get("code") or ""),
+            facts=self._problem.get("facts") or {},
             errors=self._problem.get("errors") or [],
             notices=[],
         )
@@ -167,6 +180,7 @@ def failed(node: str, error: MirrorError) -> NodeResult:
         status=status_of(error),
         sentence=sentence,
         code=error.code,
+        facts=problem.facts,
         errors=problem.errors,
         notices=[],
     )

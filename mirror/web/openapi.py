@@ -27,10 +27,14 @@ of the answer as `X-CSRF-Token` with everything but GET. A machine sends `Author
 **Times** are microseconds since 1970 (`_us`), lengths of time milliseconds (`_ms`)."""
 RAW_ANSWERS: Mapping[str, tuple[str, str]] = {
     "follow_events": ("text/event-stream", "Events, for ever"),
+    "oidc_start": ("text/plain", "Never: it redirects"),
+    "oidc_callback": ("text/plain", "Never: it redirects"),
+    "read_feed": ("application/atom+xml", "The feed"),
     "read_metrics": ("text/plain", "Figures"),
     "download_package": ("application/zip", "The package"),
     "take_snapshot": ("application/zip", "The snapshot"),
     "download_authority": ("application/x-x509-ca-cert", "The certificate"),
+    "read_operations_file": ("application/octet-stream", "The file"),
     "read_openapi": ("application/json", "The document"),
 }
 METHODS = ("get", "post", "put", "delete")
@@ -41,7 +45,14 @@ def problem_responses(row: Row) -> dict[int | str, dict[str, Any]]:
     statuses = {404, 409, 413, 422, 500, 503, 504, 421, 403}
     if row.access is not Access.PUBLIC:
         statuses |= {401}
-    if row.function.__name__ in {"sign_in", "use_link", "use_ticket", "change_password"}:
+    if row.function.__name__ in {
+        "sign_in",
+        "use_link",
+        "use_ticket",
+        "change_password",
+        "oidc_start",
+        "try_ldap",
+    }:
         statuses |= {401, 429}
     if row.changes:
         statuses |= {412, 415, 428, 502, 400}
@@ -93,11 +104,14 @@ def _complete(operation: dict[str, Any], row: Row) -> None:
             "description": description,
             "content": {kind: {"schema": {"type": "string"} if "json" not in kind else {}}},
         }
+    if name in {"oidc_start", "oidc_callback"}:
+        operation["responses"]["303"] = {"description": "Go on there"}
+        operation["responses"].pop("200", None)
     if name == "read_ready":
         operation["responses"]["200"] = {"description": "It serves here"}
         operation["responses"]["404"] = {"description": "It does not"}
-    if name == "peer_users_changed":
-        operation["responses"]["204"] = {"description": "Heard"}
+    if name in {"peer_users_changed", "give_edit_lock_back"}:
+        operation["responses"]["204"] = {"description": "Done; nothing to say"}
         operation["responses"].pop("200", None)
     if row.kind is Kind.UPLOAD:
         body = {"schema": {"type": "string", "format": "binary"}}

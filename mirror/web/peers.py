@@ -81,7 +81,7 @@ class Peers:
                 method, url, headers=sent, content=content, timeout=timeout
             )
             try:
-                response = await client.send(request, stream=True)
+                response = await _sent(client, request)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 observed = f"{address}: {_reason(error)}"
                 continue
@@ -127,6 +127,19 @@ class Peers:
 
     def _in_order(self, addresses: tuple[str, ...]) -> list[str]:
         return sorted(addresses, key=lambda address: address != self._preferred)
+
+
+async def _sent(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    """Send it; a look at something once more when the other end was just closing.
+
+    A console that takes up a renewed certificate ends the connections of before.
+    """
+    try:
+        return await client.send(request, stream=True)
+    except httpx.RemoteProtocolError:
+        if request.method != "GET":
+            raise
+        return await client.send(request, stream=True)
 
 
 def written(caller: Caller) -> str:

@@ -5,6 +5,7 @@ line by line in a file, so that a page can show it where it was typed.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -23,6 +24,8 @@ from mirror.errors import (
     NotFoundHere,
     TooManyAttempts,
 )
+from mirror.vocabulary.said import facts_of
+from mirror.web.field_sentences import fields_of, sentence_of
 from mirror.web.refusals import FieldProblem, from_refusal
 
 PROBLEM_TYPE = "application/problem+json"
@@ -55,6 +58,7 @@ _STATUS_BY_CODE = {
     "MIR-815": 503,
     "MIR-816": 413,
 }
+FAULT = "MIR-800"  # the console itself failed
 TITLES = {
     401: "Sign in first",
     403: "Not allowed",
@@ -83,6 +87,10 @@ class Problem(BaseModel):
     status: int = Field(description="The HTTP status again")
     detail: str = Field(description="The whole sentence, as the command line prints it")
     code: str = Field(description="Stable code", examples=["MIR-801"])
+    facts: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What the sentence names, to say it in another language by its code",
+    )
     errors: list[FieldProblem] = Field(
         default_factory=list, description="What is wrong where: fields of a body, lines of a file"
     )
@@ -104,7 +112,8 @@ def problem_of(error: MirrorError) -> Problem:
         status=status,
         detail=str(error),
         code=error.code,
-        errors=[from_refusal(one) for one in refusals],
+        facts=facts_of(error),
+        errors=[from_refusal(one) for one in refusals] or fields_of(error),
     )
 
 
@@ -140,7 +149,7 @@ async def on_invalid_request(_request: Request, error: Exception) -> Response:
     fields = [
         FieldProblem(
             field=".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0]),
-            sentence=str(one["msg"]),
+            sentence=sentence_of(one),
         )
         for one in error.errors()
     ]
@@ -176,10 +185,10 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 async def on_fault(_request: Request, _error: Exception) -> Response:
     """Answer a fault of ours: what happened is in the log, not on the wire."""
     problem = Problem(
-        type="urn:mirror:MIR-800",
+        type=f"urn:mirror:{FAULT}",
         title=TITLES[500],
         status=500,
         detail="the console failed: this request: a fault of the program; see the node's log",
-        code="MIR-800",
+        code=FAULT,
     )
     return answer(problem)

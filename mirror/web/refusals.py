@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from mirror.config.collector import Notice
 from mirror.errors import Refusal
+from mirror.web.models.said import Said, told
 
 _ELEMENT = re.compile(r"<([a-z_]+)[ >]")
 _ATTRIBUTE = re.compile(r'attribute "([^"]+)"')
@@ -26,6 +27,7 @@ class FieldProblem(BaseModel):
     attribute: str = Field(default="", description="Attribute of the element", examples=["nbrei"])
     sentence: str = Field(description="What is wrong")
     hint: str = Field(default="", description="What to do about it")
+    said: Said | None = Field(default=None, description="What all of it was made of")
 
 
 def from_refusal(refusal: Refusal) -> FieldProblem:
@@ -48,4 +50,5 @@ def _take_apart(file: str, line: int, whole: str) -> FieldProblem:
         attribute=attribute[1] if attribute else "",
         sentence=sentence,
         hint=hint,
+        said=told(whole),
     )

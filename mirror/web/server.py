@@ -74,7 +74,7 @@ class _Server(uvicorn.Server):
 
 async def serve_http(app: ASGIApp, sockets: Sequence[socket.socket], ready: asyncio.Event) -> None:
     """Serve plain HTTP until cancelled. ready: set when it listens."""
-    await _serve(app, list(sockets), None, ready)
+    await _serve(_config_of(app, None), list(sockets), ready)
 
 
 class Https:
@@ -85,6 +85,7 @@ class Https:
         self._pki = PkiFiles(layout.pki)
         self._sockets = tuple(sockets)
         self._task: asyncio.Task[None] | None = None
+        self._config: uvicorn.Config | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
     @property
@@ -103,7 +104,8 @@ class Https:
                 await asyncio.sleep(LOOK_AT_KEYS_S)
         finally:
             self._end()
-            await asyncio.gather(*self._ending, return_exceptions=True)
+            if self._ending:
+                await asyncio.wait(self._ending, timeout=ENDING_S + 1)
 
     async def _renew(self) -> bool:
         """Serve with the certificates of now; False when they do not belong together (yet).
@@ -122,10 +124,14 @@ class Https:
         # Browsers have no certificate of the cluster; the other node has, and is believed by it.
         context.verify_mode = ssl.CERT_OPTIONAL
         context.set_alpn_protocols(["http/1.1"])
+        if self._config is not None:
+            # Nobody is cut off: what goes on with the former certificate ends by itself.
+            self._config.timeout_graceful_shutdown = None
         self._end()
+        self._config = _config_of(self._app, context)
         ready = asyncio.Event()
         duplicates = [one.dup() for one in self._sockets]
-        self._task = asyncio.create_task(_serve(self._app, duplicates, context, ready))
+        self._task = asyncio.create_task(_serve(self._config, duplicates, ready))
         await ready.wait()
         addresses = [one.getsockname()[:2] for one in self._sockets]
         log.info("console serves HTTPS", addresses=addresses)
@@ -143,13 +149,8 @@ class Https:
         return tuple(_changed_ns(file) for file in files)
 
 
-async def _serve(
-    app: ASGIApp,
-    sockets: list[socket.socket],
-    context: ssl.SSLContext | None,
-    ready: asyncio.Event,
-) -> None:
-    """Serve until cancelled; then end in order, ENDING_S at most. The sockets are closed."""
+def _config_of(app: ASGIApp, context: ssl.SSLContext | None) -> uvicorn.Config:
+    """How the HTTP server serves; with a context, HTTPS."""
     config = uvicorn.Config(
         app,
         http=PeerProtocol,
@@ -169,6 +170,16 @@ async def _serve(
     )
     config.load()
     config.ssl = context
+    return config
+
+
+async def _serve(
+    config: uvicorn.Config, sockets: list[socket.socket], ready: asyncio.Event
+) -> None:
+    """Serve until cancelled; then end in order, in the time that the config gives.
+
+    The sockets are closed.
+    """
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets))
     listening = asyncio.create_task(server.listening.wait())

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from mirror.web.models.said import Said, told
 from mirror.web.models.state import (
     ControlPlaneSeen,
     DiskSpace,
@@ -65,10 +66,12 @@ def module_state(
         local.state = UNKNOWN if configured and observed else NOT_CONFIGURED
         local.ready = ""
         safety, reason = (_UNHEARD, observed) if local.state == UNKNOWN else ("", "")
+        said = told(reason)
     else:
         local.state = str(values.get("state") or UNKNOWN)
         local.ready = readiness(values.get("ready"))
         safety, reason = str(values.get("safety") or ""), str(values.get("reason") or "")
+        said = Said.model_validate(parts) if (parts := values.get("reason_said")) else None
     local.since_us = files.since_us if files else 0
     given = values or {}
     remote = given.get("remote")
@@ -82,7 +85,8 @@ def module_state(
         local=local,
         remote=side(remote, "") if isinstance(remote, Mapping) and remote else None,
         safety=safety,
-        reason=reason,
+        reason=str(reason),
+        reason_said=said,
         row=str(given.get("row") or ""),
         action=str(given.get("action") or ""),
         progress=dict(given["progress"]) if given.get("progress") else None,

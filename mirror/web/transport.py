@@ -66,7 +66,7 @@ class Transport:
             if READY_PATH.fullmatch(scope["path"]):
                 return None
             return self._elsewhere(named["name"] if named else "", scope)
-        if named is None or not _is_loopback_name(named["name"]):
+        if named is None or not is_loopback_name(named["name"]):
             return answer(
                 Problem(
                     type="urn:mirror:MIR-805",
@@ -115,6 +115,7 @@ def _is_loopback_address(text: str) -> bool:
     return bool((mapped or address).is_loopback)
 
 
-def _is_loopback_name(name: str) -> bool:
+def is_loopback_name(name: str) -> bool:
+    """Tell whether a name of a host can only mean this one."""
     lower = name.strip("[]").lower().rstrip(".")
     return lower == "localhost" or lower.endswith(".localhost") or _is_loopback_address(lower)

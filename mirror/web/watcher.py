@@ -1,6 +1,7 @@
 """Watches this node and the other one, once for all pages, and publishes what changes.
 
-This node: its state is asked for five times a second over one connection, its logs are followed.
+This node: its logs are followed, and a line in one has it asked at once whether its state changed,
+over one connection, as it is five times a second; figures, which never rest, are read each second.
 The other node: its console's own events, which come by one stream. Whoever does not answer is
 asked again; that it does not is an event too.
 """
@@ -19,9 +20,12 @@ from mirror.adapters.local_calls import LocalCalls
 from mirror.adapters.local_events import stream_events
 from mirror.config.layout import Layout
 from mirror.errors import MirrorError, PeerNotReachable
+from mirror.vocabulary.said import said_of, say
 from mirror.web.cluster_seen import ClusterSeen
 from mirror.web.disks import Disks
+from mirror.web.figures import FigureBook
 from mirror.web.identity import Caller, Via
+from mirror.web.models.said import told
 from mirror.web.models.state import ControlPlaneSeen, ModuleState, NodeState
 from mirror.web.modules_seen import ModuleFiles, ModulesSeen
 from mirror.web.peers import Peers
@@ -29,13 +33,15 @@ from mirror.web.ring import Event, Ring
 from mirror.web.sse import Parser
 from mirror.web.state_view import node_state
 
-LOOK_EVERY_S = 0.2  # a change is in the page within half a second
+LOOK_EVERY_S = 0.2  # at figures, of which no line tells
+LOOK_APART_S = 0.02  # however much a module says
 ANSWER_S = 2.0
-FILES_EVERY_LOOKS = 5
+FILES_EVERY_MS = 1000
 FIGURES_EVERY_MS = 1000
 DISKS_EVERY_S = 15.0
 AGAIN_S = 1.0
 # The other node's console sends a sign of life every second.
+HEARD = {"reachable": True, "observed": "", "observed_said": None}
 SILENCE_S = 2.5
 ITSELF = Caller(name="console", role=Role.MONITOR, via=Via.PEER, origin="")
 
@@ -55,6 +61,7 @@ class Watcher:
         self.nodes: dict[str, NodeState] = {}
         self.looked_ms = 0  # boot clock of the last look at this node
         self._layout = layout
+        self.figures = FigureBook()
         self._ring = ring
         self._cluster = cluster
         self._peers = peers
@@ -63,7 +70,9 @@ class Watcher:
         self._files = ModulesSeen(layout, environment)
         self._seen_files: dict[str, ModuleFiles] = {}
         self._published_ms: dict[tuple[str, str], int] = {}
+        self._revision = ""  # of the last state that this node gave
         self._followers: dict[str, asyncio.Task[None]] = {}
+        self._stirred = asyncio.Event()  # a module said something: it may have changed
         self._trace = structlog.get_logger()
 
     async def run(self) -> None:
@@ -84,21 +93,52 @@ class Watcher:
         unseen = node_state(name, clock.wall_us(), None, {}, "not looked at yet")
         return self.nodes.get(name, unseen)
 
+    def files_of(self, module: str) -> ModuleFiles | None:
+        """What the files of a module say; None when it is not known."""
+        return self._seen_files.get(module)
+
     def snapshot(self) -> list[Event]:
         """Both nodes whole, for a page that begins."""
         return [Event(0, "snapshot", one.model_dump(mode="json")) for one in self._known()]
 
     async def look_now(self) -> NodeState:
         """Ask the control plane now, publish what changed, and return it."""
-        name = self._cluster.look().shown_node
         try:
             reply = await self._calls.call("state", answer_s=ANSWER_S)
-            replied, observed = reply["modules"], ""
+            return self._take(reply["modules"], str(reply.get("revision") or ""))
         except (MirrorError, KeyError) as error:
-            replied, observed = None, str(error)
+            return self._take(None, "", said_of(error))
+
+    async def _look_again(self) -> None:
+        """Look, unless nothing changed since the last look but figures that are fresh enough."""
+        known = self._revision if clock.boottime_ms() - self.looked_ms < FIGURES_EVERY_MS else ""
+        try:
+            reply = await self._calls.call("state", known=known, answer_s=ANSWER_S)
+            if known and reply.get("revision") == known:
+                return
+            self._take(reply["modules"], str(reply.get("revision") or ""))
+        except (MirrorError, KeyError) as error:
+            self._take(None, "", said_of(error))
+
+    def _take(
+        self, replied: Mapping[str, Any] | None, revision: str, observed: str = ""
+    ) -> NodeState:
+        """Publish what changed."""
+        name = self._cluster.look().shown_node
+        self._revision = revision
         disks = self._disks.of_modules(self._directories())
-        fresh = node_state(name, clock.wall_us(), replied, self._seen_files, observed, disks)
+        now_us = clock.wall_us()
+        fresh = node_state(name, now_us, replied, self._seen_files, observed, disks)
         self.looked_ms = clock.boottime_ms()
+        for module in fresh.modules.values():
+            files = self._seen_files.get(module.module)
+            module.figures = self.figures.note(
+                module.module,
+                module.replication,
+                files.promise if files else "",
+                self.looked_ms,
+                now_us,
+            )
         self._publish_changes(fresh)
         return fresh
 
@@ -116,18 +156,22 @@ class Watcher:
     # --- this node ---
 
     async def _watch_this_node(self) -> None:
-        looks = 0
+        files_due_ms = 0
         while True:
-            if looks % FILES_EVERY_LOOKS == 0:
+            if (now_ms := clock.boottime_ms()) >= files_due_ms:
+                files_due_ms = now_ms + FILES_EVERY_MS
                 await self.look_at_files()
-            looks += 1
             try:
-                fresh = await self.look_now()
-                self._follow_logs(fresh)
+                await self._look_again()
+                self._follow_logs(self.this_node())
             except Exception:  # noqa: BLE001 - the top loop of the watch
                 # A reply of another shape must not end the watch over everything else.
                 self._trace.exception("look at the node failed")
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(LOOK_APART_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._stirred.wait()
+            self._stirred.clear()
 
     async def _watch_disks(self) -> None:
         while True:
@@ -154,7 +198,7 @@ class Watcher:
         self, fresh: NodeState, name: str, before: ModuleState | None, now: ModuleState | None
     ) -> None:
         """Publish a change; one of figures alone, which never rest, once a second."""
-        if before == now:
+        if before is now or before == now:
             return
         key, now_ms = (fresh.node, name), clock.boottime_ms()
         only_figures = before is not None and now is not None and _still(before) == _still(now)
@@ -171,6 +215,7 @@ class Watcher:
             fresh.time_us,
             reachable=fresh.reachable,
             observed=fresh.observed,
+            observed_said=said.model_dump() if (said := fresh.observed_said) else None,
             control_plane=fresh.control_plane.model_dump(),
         )
 
@@ -206,6 +251,7 @@ class Watcher:
                         node = self._cluster.look().shown_node
                         now_us = clock.wall_us()
                         self._publish("log", node, now_us, module=module, entry=entry)
+                        self._stirred.set()
             await asyncio.sleep(AGAIN_S)
 
     # --- the other node ---
@@ -219,9 +265,9 @@ class Watcher:
                     async for event_id, name, data in self._stream(last_id):
                         last_id = event_id or last_id
                         self._take_over(node, name, data)
-                    observed = "its console ended the stream"
+                    observed: str = say("node.ended")
                 except (PeerNotReachable, TimeoutError, ValueError) as error:
-                    observed = str(error) or f"silent for {SILENCE_S:g} s"
+                    observed = said_of(error) or say("node.silent", seconds=f"{SILENCE_S:g}")
                 self._lose(node, observed)
             await asyncio.sleep(AGAIN_S)
 
@@ -236,7 +282,7 @@ class Watcher:
             if response.status_code != 200:
                 raise PeerNotReachable(
                     node="the other node",
-                    observed=f"its console answers {response.status_code}",
+                    observed=say("node.answers", status=response.status_code),
                 )
             parser = Parser()
             chunks = response.aiter_bytes()
@@ -255,7 +301,7 @@ class Watcher:
         if name == "beat":
             known = self.nodes.get(node)
             if known is not None:
-                now = {"reachable": True, "observed": "", "time_us": int(data["time_us"])}
+                now = HEARD | {"time_us": int(data["time_us"])}
                 self._publish_changes(known.model_copy(update=now))
             return
         data["node"] = node
@@ -270,16 +316,13 @@ class Watcher:
 
     def _lose(self, node: str, observed: str) -> None:
         known = self.nodes.get(node)
+        lost = {"reachable": False, "observed": str(observed), "observed_said": told(observed)}
         if known is None:
             unseen = node_state(node, clock.wall_us(), None, {}, observed)
-            self._publish_changes(
-                unseen.model_copy(update={"reachable": False, "observed": observed})
-            )
+            self._publish_changes(unseen.model_copy(update=lost))
         elif known.reachable or known.observed != observed:
             # The last known states stay, with the time when they were true.
-            self._publish_changes(
-                known.model_copy(update={"reachable": False, "observed": observed})
-            )
+            self._publish_changes(known.model_copy(update=lost))
 
 
 def _still(state: ModuleState) -> ModuleState:
@@ -287,6 +330,7 @@ def _still(state: ModuleState) -> ModuleState:
     local = state.local.model_copy(update={"disk": None})
     figures: dict[str, Any] = {
         "replication": {},
+        "figures": None,
         "heartbeats": None,
         "progress": None,
         "local": local,
@@ -296,13 +340,14 @@ def _still(state: ModuleState) -> ModuleState:
 
 def _applied(known: NodeState, name: str, data: Mapping[str, Any]) -> NodeState:
     """The state of a node after one event about it. Raises: ValueError when it is none."""
-    values = known.model_dump(mode="json")
-    values |= {"reachable": True, "observed": "", "time_us": data["time_us"]}
+    now = HEARD | {"time_us": int(data["time_us"])}
     if name == "node":
         seen = ControlPlaneSeen.model_validate(data["control_plane"])
-        values["control_plane"] = seen.model_dump()
-    elif data["state"] is None:
-        values["modules"].pop(str(data["module"]), None)
+        return known.model_copy(update=now | {"control_plane": seen})
+    # Of one module alone: each of many modules has its event once a second.
+    modules, module = dict(known.modules), str(data["module"])
+    if data["state"] is None:
+        modules.pop(module, None)
     else:
-        values["modules"][str(data["module"])] = data["state"]
-    return NodeState.model_validate(values)
+        modules[module] = ModuleState.model_validate(data["state"])
+    return known.model_copy(update=now | {"modules": modules})

@@ -7,16 +7,18 @@ import * as client from "./api/client.ts";
 import * as api from "./api/endpoints.ts";
 import { lang, setLang, t } from "./i18n/index.ts";
 import { ActionDialog } from "./pages/actions.tsx";
+import { OwnPassword } from "./pages/ownpassword.tsx";
 import { Audit } from "./pages/audit.tsx";
 import { Cluster } from "./pages/cluster.tsx";
-import { Login } from "./pages/login.tsx";
+import { Again, Login } from "./pages/login.tsx";
 import { ModulePage } from "./pages/module.tsx";
 import { Modules } from "./pages/modules.tsx";
+import { Notices } from "./pages/notices.tsx";
 import { People } from "./pages/people.tsx";
 import { Shell } from "./pages/shell.tsx";
 import { Wizard } from "./pages/wizard.tsx";
 import { listen, place } from "./router.ts";
-import { begin, end, session } from "./store.ts";
+import { begin, expire, expired, session } from "./store.ts";
 import * as theme from "./theme.ts";
 
 function Page() {
@@ -29,6 +31,8 @@ function Page() {
       return <Cluster />;
     case "people":
       return <People />;
+    case "notices":
+      return <Notices />;
     case "audit":
       return <Audit />;
     default:
@@ -51,6 +55,8 @@ function Application() {
     <Shell>
       <Page />
       <ActionDialog />
+      <OwnPassword />
+      {expired.value && <Again />}
     </Shell>
   );
 }
@@ -76,7 +82,7 @@ async function arrive(ticket: string): Promise<void> {
   await api.session.byTicket(ticket).catch(() => null);
 }
 
-client.configure({ onSignedOut: end });
+client.configure({ onSignedOut: expire });
 theme.show();
 setLang(lang.value);
 listen(() => confirm(t("unsaved.leave")));

@@ -7,11 +7,13 @@ import * as api from "./api/endpoints.ts";
 import { EventStream } from "./api/events.ts";
 import { type Json, map, text } from "./api/json.ts";
 import type { ServerEvent } from "./api/sse.ts";
-import { type Counted, ratesOf, withCount } from "./model/rates.ts";
+import { incidents } from "./model/incidents.ts";
 import { forget, goOn, prepare } from "./succession.ts";
 import type { ClusterView, LogLine, ModuleView, SeriesPoint, Session } from "./model/types.ts";
 
 export const session = signal<Session | null>(null);
+/** Whether the door stands in front of the page. */
+export const expired = signal(false);
 export const modules = signal<ReadonlyMap<string, ModuleView> | null>(null);
 export const cluster = signal<ClusterView | null>(null);
 /** The server's clock now, so that ages are right on a browser whose clock is wrong. */
@@ -37,6 +39,7 @@ setInterval(() => {
 
 export function begin(opened: Session): void {
   session.value = opened;
+  expired.value = false;
   client.configure({ csrf: opened.csrf });
   client.connection.value = { ...client.connection.value, node: opened.node, state: "connecting" };
   stream?.stop();
@@ -45,7 +48,16 @@ export function begin(opened: Session): void {
   void readCluster();
 }
 
+/** The session ended on the server. The page stays, with what is typed in it, until one signs in again. */
+export function expire(): void {
+  if (!session.value) return;
+  stream?.stop();
+  stream = null;
+  expired.value = true;
+}
+
 export function end(): void {
+  expired.value = false;
   stream?.stop();
   stream = null;
   session.value = null;
@@ -84,27 +96,9 @@ function see(): void {
     drawing = false;
     const heardAt = (client.connection.value.heardAt ?? Date.now()) + clockOffset;
     const views = adapt.modules([...documents.values()].sort(byName), heardAt);
-    modules.value = new Map(views.map((one) => [one.name, one]));
+    modules.value = new Map(views.map((one) => [one.name, { ...one, incidents: incidents(one, cluster.value, heardAt) }]));
     if (client.connection.value.state === "live") for (const view of views) note(view, heardAt);
   }, DRAW_EVERY_MS);
-}
-
-const counted = new Map<string, Counted[]>();
-
-/** A module's state with the figures a second that follow from its counters, where it has none. */
-function withRates(node: string, name: string, state: unknown, at: number): Json {
-  const json = map(state);
-  const figures = map(json["replication"]);
-  const [changes, bytes] = [figures["changes"], figures["replicated_bytes"]];
-  if (typeof changes !== "number" || typeof bytes !== "number") return json;
-  const key = `${node}/${name}`;
-  const next = { at, changes, bytes, waits: Number(figures["waits"] ?? 0), waitsNs: Number(figures["waits_ns"] ?? 0) };
-  const known = withCount(counted.get(key) ?? [], next);
-  counted.set(key, known);
-  const rates = ratesOf(known);
-  if (!rates) return json;
-  const made = { writes_s: rates.writesPerS, bytes_s: rates.bytesPerS, mean_us: rates.meanUs };
-  return { ...json, replication: { ...made, ...figures } };
 }
 
 const byName = (a: Json, b: Json) => (text(a["node"]) < text(b["node"]) ? -1 : 1);
@@ -119,12 +113,12 @@ function onEvent(event: ServerEvent): void {
       if (typeof timeUs === "number") setClock(timeUs / 1000);
       break;
     case "snapshot":
-      documents.set(name, { ...body, modules: Object.fromEntries(Object.entries(map(body["modules"])).map(([one, state]) => [one, withRates(name, one, state, Number(timeUs) / 1000)])) });
+      documents.set(name, body);
       break;
     case "state": {
       const all = { ...map(known["modules"]) };
       if (body["state"] === null) delete all[text(body["module"])];
-      else all[text(body["module"])] = withRates(name, text(body["module"]), body["state"], Number(timeUs) / 1000);
+      else all[text(body["module"])] = body["state"];
       documents.set(name, { ...known, node: name, time_us: timeUs, reachable: true, modules: all });
       break;
     }
@@ -149,11 +143,18 @@ function setClock(serverNow: number): void {
 }
 
 function note(view: ModuleView, at: number): void {
-  const { writesPerS, bytesPerS, p99Us } = view.link;
-  const p50Us = view.link.p50Us ?? view.link.meanUs;
+  const { writesPerS, bytesPerS, meanUs } = view.link;
   const before = series.value.get(view.name) ?? [];
   const last = before[before.length - 1];
   if (last && at - last.at < 900) return;
-  const points = [...before.slice(-SERIES_MAX), { at, writesPerS, bytesPerS, p50Us, p99Us }];
+  const points = [...before.slice(-SERIES_MAX), { at, writesPerS, bytesPerS, meanUs }];
   series.value = new Map(series.value).set(view.name, points);
+}
+
+/** What the node that serves remembers of the minutes before this page was open. */
+export async function readHistory(module: string, node: string): Promise<void> {
+  const known = await api.modules.history(module, node).catch(() => []);
+  const seen = series.value.get(module) ?? [];
+  const begin = seen[0]?.at ?? Infinity;
+  series.value = new Map(series.value).set(module, [...known.filter((one) => one.at < begin), ...seen].slice(-SERIES_MAX));
 }

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { logLine } from "../src/api/adapt.ts";
 import { EventParser } from "../src/api/sse.ts";
-import { availability } from "../src/model/availability.ts";
 import { etaMs, rateOf, type Sample, withSample } from "../src/model/eta.ts";
 import { matches, merge } from "../src/model/log.ts";
-import { type Counted, ratesOf, withCount } from "../src/model/rates.ts";
 import { layOut, ticks } from "../src/model/timeline.ts";
 import type { LogLine, Span } from "../src/model/types.ts";
-import { clusterXml, nameProblem, withAnswers } from "../src/model/wizard.ts";
 import * as xmlform from "../src/model/xmlform.ts";
 
 test("events come whole however the bytes are cut", () => {
@@ -35,17 +33,6 @@ test("time left: from what was seen, and never from too little", () => {
 
 const span = (node: string, word: Span["word"], from: number, to: number | null, readiness: Span["readiness"] = "Ready"): Span => ({ node, word, readiness, from, to, row: "" });
 
-test("out of service is when neither node served", () => {
-  const spans = [span("n1", "PRIM", 0, 1000), span("n1", "STOP", 1000, null, "NotReady"), span("n2", "SECOND", 0, 1000), span("n2", "ALONE", 1000, 1100, "Transient"), span("n2", "ALONE", 1100, null)];
-  const found = availability(spans, ["n1", "n2"], 10_000);
-  assert.deepEqual(found?.outages, [{ at: 1000, ms: 100 }]);
-  assert.equal(found?.ratio, 0.99);
-});
-
-test("a module that never served has no availability to boast of", () => {
-  assert.equal(availability([], ["n1", "n2"], 10)?.ratio, undefined);
-});
-
 test("spans are cut to the window and never vanish", () => {
   const placed = layOut([span("n1", "PRIM", 0, 50), span("n1", "STOP", 50, 50.001), span("n1", "ALONE", 50, null)], 25, 125);
   assert.deepEqual([placed[0]?.left, placed[0]?.width], [0, 25]);
@@ -55,6 +42,12 @@ test("spans are cut to the window and never vanish", () => {
 });
 
 const line = (id: string, node: string, at: number, text: string, level = "E"): LogLine => ({ id, node, at, level, source: "heart", text });
+
+test("a line that came live and was read later stands once", () => {
+  const said = { time_us: 1_700_000_000_123_456, level: "E", source: "heart", text: "Local state ALONE Ready" };
+  const lines = merge([logLine("n1", { ...said, id: 7 })], [logLine("n1", said)], [logLine("n2", said)]);
+  assert.deepEqual(lines.map((one) => one.node), ["n1", "n2"]);
+});
 
 test("logs are merged by time, each line once", () => {
   const merged = merge([line("a", "n1", 2, "two"), line("b", "n1", 4, "four")], [line("c", "n2", 3, "three"), line("a", "n1", 2, "two")]);
@@ -96,36 +89,3 @@ test("elements come and go with their lines", () => {
   assert.equal(xmlform.withoutElement(more, "replicated", 1), XML);
 });
 
-test("the wizard's answers stand in the XML", () => {
-  const answers = { template: "mirror", name: "web", directories: ["/a", "/b"], address: "10.0.0.5", networks: ["lan1", "lan2"], start: "", stop: "", services: "web,db", processes: "httpd", failover: false };
-  const xml = withAnswers(XML, answers);
-  assert.deepEqual(xmlform.all(xml, "replicated").map((one) => one.attributes["dir"]), ["/a", "/b"]);
-  assert.deepEqual(xmlform.all(xml, "heartbeat").map((one) => one.attributes["name"]), ["lan1", "lan2"]);
-  assert.equal(xmlform.value(xml, "virtual_addr", "addr"), "10.0.0.5");
-  assert.equal(xmlform.value(xml, "service", "failover"), "off");
-  assert.equal(xmlform.value(xml, "var", "value"), "web,db");
-  assert.equal(xmlform.value(xml, "proc", "name"), "httpd");
-  assert.equal(xmlform.all(withAnswers(XML, { ...answers, address: "" }), "vip").length, 0);
-});
-
-test("names are refused before they are sent", () => {
-  assert.equal(nameProblem("", []), "wizard.name.empty");
-  assert.equal(nameProblem("../x", []), "wizard.name.letters");
-  assert.equal(nameProblem("lastconfig", []), "wizard.name.reserved");
-  assert.equal(nameProblem("web", ["web"]), "wizard.name.taken");
-  assert.equal(nameProblem("web_2", ["web"]), null);
-});
-
-test("cluster.xml of a first node escapes what was typed", () => {
-  const xml = clusterXml({ name: "n1", address: '10.0.0.1"', peer: "n2", peerAddress: "10.0.0.2", network: "default" });
-  assert.deepEqual(xmlform.all(xml, "node").map((one) => one.attributes["addr"]), ['10.0.0.1"', "10.0.0.2"]);
-});
-
-test("figures a second follow from counters, and begin again with them", () => {
-  const at = (ms: number, n: number): Counted => ({ at: ms, changes: n, bytes: n * 4096, waits: n, waitsNs: n * 48_000 });
-  let known = withCount([], at(0, 0));
-  assert.equal(ratesOf(known), null);
-  known = withCount(known, at(1000, 2600));
-  assert.deepEqual(ratesOf(known), { writesPerS: 2600, bytesPerS: 2600 * 4096, meanUs: 48 });
-  assert.equal(withCount(known, at(1200, 3)).length, 1);
-});

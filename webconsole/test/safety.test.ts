@@ -63,8 +63,8 @@ test("a silent primary is not shown as serving, and nobody is told that both hol
 });
 
 test("split brain goes before everything else", () => {
-  const module = view(["ALONE", "Ready"], ["ALONE", "Ready"], { split: { since_us: NOW * 1000 } });
-  assert.match(sentence(module), /^The nodes disagree since/);
+  const module = view(["ALONE", "Ready"], ["ALONE", "Ready"], { reason_said: { code: "reintegration.serves", facts: { row: "G23", why: { code: "generation.G23", facts: {}, text: "split brain" } }, text: "this node serves, but split brain (row G23)" } });
+  assert.match(sentence(module), /^The nodes disagree\. Nothing was thrown away/);
   assert.equal(advice(module).page, "split");
 });
 
@@ -84,4 +84,16 @@ test("every pair of states has a sentence and an advice", () => {
       }
     }
   }
+});
+
+test("a primary that died does not speak for the pair: the progress is the other one's", () => {
+  const document = (node: string, reachable: boolean, module: object) => ({ node, reachable, time_us: NOW * 1000, control_plane: { reachable: true }, modules: { web: { module: "web", generation: "9f", local: { node }, configured: true, ...module } } });
+  const progress = { phase: "data", bytes_done: 1, bytes_total: 4 };
+  const found = modules([
+    document("n1", false, { state: "PRIM", ready: "Ready", heartbeats: { default: { silent: false } } }),
+    document("n2", true, { state: "ALONE", ready: "Ready", remote: { node: "n1", state: "SECOND", ready: "Transient" }, progress, heartbeats: { default: { silent: true } } }),
+  ], NOW)[0];
+  assert.ok(found);
+  assert.equal(sentence(found), "n1 is catching up: 25 %. Until then only n2 is complete.");
+  assert.equal(found.link.networks[0]?.up, false);
 });

@@ -1,6 +1,7 @@
 """The cluster: its nodes and networks, cluster.xml, making one, joining one."""
 
 import asyncio
+import contextlib
 import hashlib
 import platform
 import socket
@@ -11,21 +12,34 @@ from pathlib import Path as FilePath
 from starlette.responses import Response
 
 from mirror.adapters import clock
-from mirror.adapters.joining import fetch_invitation
+from mirror.adapters.joining import fetch_invitation, hand_invitation
+from mirror.adapters.pki import sign_request
 from mirror.adapters.pki_files import PkiFiles
-from mirror.config.cluster import Cluster, LanNode, load_cluster
+from mirror.config.cluster import Cluster, LanNode, addresses_of, load_cluster
 from mirror.config.collector import Notice
 from mirror.config.files import read_bytes
-from mirror.errors import ConfigRefused, InputRefused, MirrorError, NotFoundHere
+from mirror.errors import (
+    ConfigRefused,
+    EditedBySomebody,
+    InputRefused,
+    MirrorError,
+    NotFoundHere,
+)
+from mirror.web.about_certificates import certificates_of
+from mirror.web.about_peer import ask_about
 from mirror.web.console import Console, Here, Who
 from mirror.web.endpoints.configuration import etag_of, refuse_when_changed
 from mirror.web.identity import Caller
 from mirror.web.models.cluster import (
+    CertificateRequest,
     CheckCluster,
     CheckedCluster,
     ClusterNode,
     ClusterView,
     ClusterXml,
+    Editing,
+    EditKey,
+    EditLockView,
     InitCluster,
     JoinCluster,
     Joined,
@@ -34,16 +48,17 @@ from mirror.web.models.cluster import (
     LanView,
     MakeJoinToken,
     NodeView,
+    RenewCertificate,
+    Renewed,
     SaveCluster,
+    SignedCertificate,
 )
 from mirror.web.models.configuration import NodeResult, Results
 from mirror.web.on_nodes import PeerRefusal, ask_peer, failed
 from mirror.web.refusals import from_notice, from_refusal
-from mirror.wire.join_token import decode_token
+from mirror.wire.join_token import JoinToken, decode_token
 
 CLUSTER_XML = "cluster.xml"
-ABOUT_S = 3.0
-US_PER_MS = 1000
 
 
 async def read_node(console: Here) -> NodeView:
@@ -56,6 +71,7 @@ async def read_node(console: Here) -> NodeView:
         time_us=clock.wall_us(),
         urls=[*console.urls, *_https_urls(console)],
         signature=_signature(console),
+        certificates=await asyncio.to_thread(certificates_of, console.cluster),
     )
 
 
@@ -65,14 +81,23 @@ async def read_cluster(console: Here, caller: Who) -> ClusterView:
     cluster = membership.cluster
     files = PkiFiles(console.layout.pki)
     seen = await _seen(console)
+    own = await read_node(console)
     about: dict[str, tuple[NodeView | None, str, float | None]] = {
-        membership.shown_node: (await read_node(console), "", 0.0)
+        membership.shown_node: (own, "", 0.0)
     }
     if membership.peer:
-        about[membership.peer] = await _ask_about(console, caller)
+        about[membership.peer] = await ask_about(console.peers, caller)
     names = cluster.node_names if cluster else (membership.shown_node,)
     peer_view = about[membership.peer][0] if membership.peer else None
+    held = console.cluster_lock.held
     return ClusterView(
+        editing=None
+        if held is None
+        else Editing(
+            name=held.name,
+            origin=held.origin,
+            left_s=(held.until_ms - clock.boottime_ms()) // 1000,
+        ),
         configured=cluster is not None and bool(membership.node),
         node=membership.shown_node,
         lans=[LanView(name=one.name, command=one.command) for one in cluster.lans]
@@ -84,6 +109,7 @@ async def read_cluster(console: Here, caller: Who) -> ClusterView:
         else peer_view.signature == _signature(console),
         secured=files.node_certificate.is_file() and files.ca_certificate.is_file(),
         makes_certificates=files.ca_key.is_file(),
+        certificates=[*own.certificates, *(peer_view.certificates if peer_view else ())],
     )
 
 
@@ -116,17 +142,28 @@ async def check_cluster(console: Here, body: CheckCluster) -> CheckedCluster:
 
 
 async def save_cluster(console: Here, caller: Who, body: SaveCluster) -> Results:
-    """Put a cluster.xml in force on each node named; a wrong one changes nothing."""
+    """Put a cluster.xml in force on each node named; a wrong one changes nothing.
+
+    The other node, when it is named and no more in the file, leaves the cluster.
+    """
+    console.cluster_lock.check(body.key)
     refuse_when_changed(CLUSTER_XML, body.etag, etag_of(_content(console)))
-    await asyncio.to_thread(load_cluster, body.xml.encode(), CLUSTER_XML)
+    checked = await asyncio.to_thread(load_cluster, body.xml.encode(), CLUSTER_XML)
     membership = console.membership
-    results = []
+    results: list[NodeResult] = []
+    wanted = list(dict.fromkeys(body.nodes)) or [membership.shown_node]
+    # Who leaves goes first: while it refuses, nothing is changed.
+    wanted.sort(key=lambda node: node in checked.node_names)
     async with console.configuring():
-        for node in list(dict.fromkeys(body.nodes)) or [membership.shown_node]:
-            if node == membership.shown_node:
+        for node in wanted:
+            if any(not one.done and one.node not in checked.node_names for one in results):
+                break
+            if node == membership.peer and node not in checked.node_names:
+                results.append(await _leave_there(console, caller, node))
+            elif node == membership.shown_node:
                 results.append(await _save_here(console, node, body.xml))
             elif node == membership.peer:
-                results.append(await _save_there(console, caller, node, body.xml))
+                results.append(await _save_there(console, caller, node, body.xml, body.key))
             else:
                 raise InputRefused(
                     what="nodes",
@@ -136,8 +173,37 @@ async def save_cluster(console: Here, caller: Who, body: SaveCluster) -> Results
     return Results(done=all(one.done for one in results), results=results)
 
 
+async def take_edit_lock(console: Here, caller: Who, body: EditKey) -> EditLockView:
+    """Edit cluster.xml alone, on both nodes, for two minutes; again with the key to go on."""
+    held = console.cluster_lock.take(caller.name, caller.origin, body.key)
+    if console.membership.peer and not body.only_here:
+        try:
+            asked = {"key": held.key, "only_here": True}
+            await ask_peer(console, caller, "POST", "/api/v1/cluster/lock", asked)
+        except PeerRefusal as refusal:
+            console.cluster_lock.give_back(held.key)
+            who = refusal.result(console.membership.peer).sentence
+            raise EditedBySomebody(what=CLUSTER_XML, who=who, since_s=0) from refusal
+        except MirrorError:
+            pass  # a node that is away edits nothing
+    left_us = (held.until_ms - clock.boottime_ms()) * 1000
+    return EditLockView(key=held.key, until_us=clock.wall_us() + left_us)
+
+
+async def give_edit_lock_back(console: Here, caller: Who, body: EditKey) -> Response:
+    """Let others edit cluster.xml."""
+    console.cluster_lock.give_back(body.key)
+    if console.membership.peer and not body.only_here:
+        with contextlib.suppress(MirrorError, PeerRefusal):
+            asked = {"key": body.key, "only_here": True}
+            await ask_peer(console, caller, "POST", "/api/v1/cluster/unlock", asked)
+    return Response(status_code=204)
+
+
 async def init_cluster(console: Here, body: InitCluster) -> Joined:
     """Begin a cluster on its first node: cluster.xml, name, keys."""
+    # Checked here first, so that a refusal names cluster.xml and no file of ours.
+    await asyncio.to_thread(load_cluster, body.xml.encode(), CLUSTER_XML)
     with tempfile.TemporaryDirectory(prefix="mirror-init.") as directory:
         file = FilePath(directory) / CLUSTER_XML
         await asyncio.to_thread(file.write_text, body.xml, "utf-8")
@@ -148,8 +214,12 @@ async def init_cluster(console: Here, body: InitCluster) -> Joined:
 
 
 async def make_join_token(console: Here, body: MakeJoinToken) -> JoinTokenView:
-    """Make a one-time token for a node; it ends when used, after 15 minutes, or by a new one."""
-    await console.joining.make(body.node)
+    """Make a one-time token; it ends when used, after 15 minutes, or by a new one.
+
+    On a node of the cluster it lets another one join; on a node of no cluster it lets one of a
+    cluster take this node in.
+    """
+    await console.joining.make(body.node, body.address)
     return await read_join_token(console)
 
 
@@ -174,9 +244,11 @@ async def end_join_token(console: Here) -> JoinTokenView:
 
 
 async def join_cluster(console: Here, body: JoinCluster) -> Joined:
-    """Join the cluster of the node that made the token."""
-    # Fetched here, for an argument of a program can be read by everybody on this host.
+    """Join the cluster of the node that made the token; or take in the new node that made it."""
+    # Used here, for an argument of a program can be read by everybody on this host.
     token = decode_token(body.token)
+    if token.of_new_node:
+        return Joined(node=await _take_in(console, token, body.node))
     invitation = await asyncio.to_thread(fetch_invitation, token)
     with tempfile.TemporaryDirectory(prefix="mirror-join.") as directory:
         file = FilePath(directory) / "invitation"
@@ -185,6 +257,45 @@ async def join_cluster(console: Here, body: JoinCluster) -> Joined:
         arguments = ["cluster", "join", str(file), *(["-r"] if body.replace else [])]
         answer = await console.command_line.mirror(*arguments)
     return Joined(node=str(answer["node"]))
+
+
+async def leave_cluster(console: Here) -> Joined:
+    """Leave the cluster: cluster.xml, name and keys go. Refused while a module is configured."""
+    node = console.membership.shown_node
+    await console.command_line.mirror("cluster", "deconfig")
+    return Joined(node=node)
+
+
+async def renew_certificate(console: Here, body: RenewCertificate) -> Renewed:
+    """Give this node a new key and certificate, without an interruption."""
+    peer = console.membership.peer
+    if body.authority and (not peer or body.confirm != peer):
+        raise InputRefused(
+            what="confirm",
+            observed="not the name of the other node",
+            remedy=f"give it: with a new authority {peer or 'that node'} must join anew",
+        )
+    answer = await console.command_line.mirror(
+        *("cluster", "renew", "--port", str(console.https_port)),
+        *(["--authority"] if body.authority else []),
+    )
+    return Renewed(node=str(answer["node"]), signed_by=str(answer["signed_by"]))
+
+
+async def sign_for_peer(console: Here, caller: Who, body: CertificateRequest) -> SignedCertificate:
+    """Sign a certificate for the other node, which its certificate of now names."""
+    node = caller.origin.removeprefix("node ")
+    cluster = console.membership.cluster
+    if cluster is None or node not in cluster.node_names:
+        raise NotFoundHere(what=node, observed="not in this cluster", remedy="let it join")
+    certificate = await asyncio.to_thread(
+        sign_request,
+        console.layout.pki,
+        node,
+        addresses_of(cluster, node),
+        body.request.encode(),
+    )
+    return SignedCertificate(certificate=certificate.decode("ascii"))
 
 
 async def download_authority(console: Here) -> Response:
@@ -210,8 +321,10 @@ async def _save_here(console: Console, node: str, xml: str) -> NodeResult:
     return _done(node)
 
 
-async def _save_there(console: Console, caller: Caller, node: str, xml: str) -> NodeResult:
-    body = {"xml": xml, "nodes": []}
+async def _save_there(
+    console: Console, caller: Caller, node: str, xml: str, key: str
+) -> NodeResult:
+    body = {"xml": xml, "nodes": [], "key": key}
     try:
         await ask_peer(console, caller, "PUT", "/api/v1/cluster/config", body)
     except MirrorError as error:
@@ -221,31 +334,34 @@ async def _save_there(console: Console, caller: Caller, node: str, xml: str) -> 
     return _done(node)
 
 
-def _done(node: str) -> NodeResult:
-    sentence = "the cluster is configured"
+async def _leave_there(console: Console, caller: Caller, node: str) -> NodeResult:
+    try:
+        await ask_peer(console, caller, "POST", "/api/v1/cluster/leave", {})
+    except MirrorError as error:
+        return failed(node, error)
+    except PeerRefusal as refusal:
+        return refusal.result(node)
+    return _done(node, "it has left the cluster")
+
+
+async def _take_in(console: Console, token: JoinToken, node: str) -> str:
+    """Hand an invitation to the new node that made the token; its name."""
+    wanted = node or console.membership.peer
+    if not wanted:
+        raise InputRefused(
+            what="node", observed="cluster.xml has no other node", remedy="put it there first"
+        )
+    with tempfile.TemporaryDirectory(prefix="mirror-invite.") as directory:
+        file = FilePath(directory) / "invitation"
+        await console.command_line.mirror("cluster", "invite", "--", wanted, str(file))
+        invitation = await asyncio.to_thread(read_bytes, file)
+        return await asyncio.to_thread(hand_invitation, token, invitation)
+
+
+def _done(node: str, sentence: str = "the cluster is configured") -> NodeResult:
     return NodeResult(
         node=node, done=True, status=200, sentence=sentence, code="", errors=[], notices=[]
     )
-
-
-async def _ask_about(
-    console: Console, caller: Caller
-) -> tuple[NodeView | None, str, float | None]:
-    """The other node's words about itself; else why not; and its clock against ours."""
-    begun_us, begun_ms = clock.wall_us(), clock.boottime_us()
-    try:
-        async with console.peers.request(
-            "GET", "/api/v1/node", caller, read_s=ABOUT_S
-        ) as response:
-            content = await response.aread()
-            if response.status_code != 200:
-                return None, f"its console answers {response.status_code}", None
-    except MirrorError as error:
-        return None, str(error), None
-    # Half of the way there and back: on a local network the error is below a millisecond.
-    half_us = (clock.boottime_us() - begun_ms) / 2
-    view = NodeView.model_validate_json(content)
-    return view, "", (view.time_us - begun_us - half_us) / US_PER_MS
 
 
 async def _seen(console: Console) -> dict[str, str]:

@@ -16,6 +16,7 @@ from mirror.config.kinds import Choice, Switch
 from mirror.config.models import ModuleConfig
 from mirror.config.names import check_module_name
 from mirror.config.userconfig import load_userconfig
+from mirror.core.rules.check import refuse_wrong_rules
 from mirror.errors import ChangedMeanwhile, ConfigRefused
 from mirror.web.console import Console, Here, Who
 from mirror.web.endpoints.state import ModuleName
@@ -180,6 +181,7 @@ def _read(console: Console, name: str) -> Userconfig:
 def _check(console: Console, xml: str) -> Checked:
     try:
         config = load_userconfig(xml.encode(), "userconfig.xml", _macros(console))
+        refuse_wrong_rules(config)
         cluster = console.membership.cluster
         if cluster is not None:
             check_against_cluster(config, cluster)

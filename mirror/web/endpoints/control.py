@@ -1,5 +1,6 @@
 """Commands to modules."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mirror.config.names import check_module_name
@@ -32,6 +33,14 @@ VERBS: dict[str, Verb] = {
     "primforce": Verb("Start as primary on data that may be incomplete.", discards_with=("*",)),
     "forcestop": Verb("Stop at once, without waiting for the application.", interrupts=True),
     "errd":      Verb("Switch the process checker: on, off, or enable, disable a class.", ("action", "class")),  # noqa: E501
+    "checker":   Verb("Switch all checkers of the module: on, off.", ("action",)),
+    "failover":  Verb("Switch the failover rules of the module: on, off.", ("action",)),
+    "rfsverify": Verb("Compare both copies while the application runs.", ("action", "repair")),
+    "rfsdiff":   Verb("What changed since this node is alone, and how long joining will take."),
+    "rfssync":   Verb("Copy the data from outside: show, external, forget, full.", ("action", "side", "uid")),  # noqa: E501
+    "set":       Verb("Set a resource of the module, as a script does.", ("resource", "value")),
+    "incloop":   Verb("Count one more automatic restart."),
+    "checkloop": Verb("How many automatic restarts were counted, and whether that is too many."),
     "resetloop": Verb("Set the counter of automatic restarts to zero."),
     "shutdown":  Verb("Stop every module of this node.", interrupts=True, every_module=True),
 }
@@ -67,18 +76,32 @@ async def command_module(
         raise InputRefused(
             what=body.verb, observed="it is for the whole node", remedy="send it to /commands"
         )
-    unknown = set(body.arguments) - set(verb.arguments)
-    if unknown:
-        raise InputRefused(
-            what=body.verb,
-            observed=f"argument {min(unknown)[:40]!r} is unknown",
-            remedy=f"it has {', '.join(verb.arguments) or 'none'}",
-        )
-    given = {argument for argument, value in body.arguments.items() if value}
-    discards = "*" in verb.discards_with or bool(given & set(verb.discards_with))
-    if discards and body.confirm != name:
+    check_arguments(body.verb, body.arguments)
+    if discards_data(body.verb, body.arguments) and body.confirm != name:
         raise ConfirmationNeeded(verb=body.verb, module=name, observed="it can discard data")
     return await _command(console, caller, name, body)
+
+
+def check_arguments(verb: str, arguments: Mapping[str, bool | str]) -> None:
+    """Raise InputRefused (MIR-806) for an argument that the verb does not have."""
+    known = VERBS[verb].arguments
+    if unknown := set(arguments) - set(known):
+        raise InputRefused(
+            what=verb,
+            observed=f"argument {min(unknown)[:40]!r} is unknown",
+            remedy=f"it has {', '.join(known) or 'none'}",
+        )
+
+
+def given(arguments: Mapping[str, bool | str]) -> set[str]:
+    """Give the arguments that are switched on."""
+    return {argument for argument, value in arguments.items() if value}
+
+
+def discards_data(verb: str, arguments: Mapping[str, bool | str]) -> bool:
+    """Tell whether data can be lost, so that the module's name is asked for."""
+    discards_with = VERBS[verb].discards_with
+    return "*" in discards_with or bool(given(arguments) & set(discards_with))
 
 
 async def command_node(console: Here, caller: Who, body: Command) -> CommandDone:

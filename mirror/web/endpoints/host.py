@@ -7,22 +7,24 @@ thread with a time limit, never by the loop.
 import asyncio
 import ipaddress
 import tempfile
+import zipfile
 from pathlib import Path as FilePath
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Query
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
-from mirror.adapters.host_facts import interface_networks, resolve
+from mirror.adapters.host_facts import interface_addresses, interface_networks, resolve
 from mirror.adapters.icmp import answers
 from mirror.config.host_check import IpNetwork
 from mirror.config.kinds import Address
 from mirror.config.names import check_module_name
-from mirror.errors import InputRefused
+from mirror.errors import InputRefused, MirrorError
 from mirror.web.command_line import LONG_S
-from mirror.web.console import Here
+from mirror.web.console import Console, Here, Who
 from mirror.web.endpoints.state import ModuleName
+from mirror.web.identity import Caller
 from mirror.web.models.cluster import (
     AddressView,
     DirectoryView,
@@ -31,6 +33,7 @@ from mirror.web.models.cluster import (
     InterfaceList,
     InterfaceView,
 )
+from mirror.web.on_nodes import PeerRefusal, fetch_from_peer
 
 LOOK_S = 5.0
 RESOLVE_S = 5.0
@@ -63,11 +66,15 @@ async def browse(
 
 async def list_interfaces() -> InterfaceList:
     """The networks of this host."""
-    networks = await asyncio.to_thread(interface_networks)
+    addresses = await asyncio.to_thread(interface_addresses)
     return InterfaceList(
         interfaces=[
-            InterfaceView(name=name, networks=[str(network) for network in found])
-            for name, found in sorted(networks.items())
+            InterfaceView(
+                name=name,
+                networks=[str(one.network) for one in found],
+                addresses=[str(one.ip) for one in found],
+            )
+            for name, found in sorted(addresses.items())
         ]
     )
 
@@ -120,14 +127,26 @@ async def run_doctor(console: Here) -> Findings:
     return Findings(findings=[Finding.model_validate(one) for one in answer["findings"]])
 
 
-async def take_snapshot(console: Here, module: ModuleName) -> FileResponse:
-    """All that support needs about a module on this node, in one zip, without secrets."""
+async def take_snapshot(
+    console: Here,
+    caller: Who,
+    module: ModuleName,
+    nodes: Annotated[Literal["own", "all"], Query(description="all: both nodes in one")] = "own",
+) -> FileResponse:
+    """All that support needs about a module, in one zip, without secrets.
+
+    Of this node; with `nodes=all` a zip that holds one of each node, or why one is missing.
+    """
     name = check_module_name(module)
     directory = tempfile.TemporaryDirectory(prefix="mirror-snapshot.")
     node = console.membership.shown_node
-    file = FilePath(directory.name) / f"snapshot_{node}_{name}.zip"
+    root = FilePath(directory.name)
+    file = root / f"snapshot_{node}_{name}.zip"
     try:
         await console.command_line.mirror("snapshot", "-m", name, str(file), timeout_s=LONG_S)
+        if nodes == "all" and console.membership.peer:
+            other = await _snapshot_of_peer(console, caller, name, root)
+            file = await asyncio.to_thread(_in_one, root / f"snapshot_{name}.zip", file, other)
     except BaseException:
         directory.cleanup()
         raise
@@ -137,6 +156,31 @@ async def take_snapshot(console: Here, module: ModuleName) -> FileResponse:
         media_type="application/zip",
         background=BackgroundTask(directory.cleanup),
     )
+
+
+async def _snapshot_of_peer(
+    console: Console, caller: Caller, name: str, root: FilePath
+) -> FilePath:
+    """The other node's snapshot; or a text that says why there is none."""
+    peer = console.membership.peer
+    file = root / f"snapshot_{peer}_{name}.zip"
+    path = f"/api/v1/modules/{name}/snapshot"
+    try:
+        content = await fetch_from_peer(console, caller, path, read_s=LONG_S)
+    except MirrorError as error:
+        file, content = file.with_suffix(".txt"), str(error).encode()
+    except PeerRefusal as refusal:
+        file = file.with_suffix(".txt")
+        content = refusal.result(peer).sentence.encode()
+    await asyncio.to_thread(file.write_bytes, content)
+    return file
+
+
+def _in_one(whole: FilePath, *parts: FilePath) -> FilePath:
+    with zipfile.ZipFile(whole, "x", zipfile.ZIP_STORED) as archive:
+        for part in parts:
+            archive.write(part, part.name)
+    return whole
 
 
 def _interface_of(address: str, networks: dict[str, tuple[IpNetwork, ...]]) -> str:

@@ -37,6 +37,7 @@ OUTPUT_CHUNK_BYTES = 256 * 1024
 OUTPUT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:+-]{0,200}\.ulog")
 # An orderly end passes through WAIT.
 LEADS_TO_STOP = frozenset({"STOP", "WAIT", "UNKNOWN"})
+REMOTE_STATE = re.compile(r"Remote state ([A-Z]+) (\w+)")
 LOCAL_STATE = re.compile(r"Local state ([A-Z]+) (\w+)")
 
 
@@ -111,6 +112,9 @@ async def read_timeline(
         node=console.membership.shown_node,
         from_us=begin_us,
         periods=periods,
+        remote=await asyncio.to_thread(
+            _remote_periods, file, since_us, periods, _timeout_us(console, name)
+        ),
         served_us=sum(max(0, length) for length in served),
     )
 
@@ -168,6 +172,44 @@ def _periods(
     kept = [one for one in periods if one.until_us is None or one.until_us > since_us]
     begin_us = int(first[0][0] or 0) if first else 0
     return max(begin_us, since_us), kept
+
+
+def _remote_periods(
+    file: FilePath, since_us: int, own: list[Period], timeout_us: int
+) -> list[Period]:
+    """States of the other node as this one heard them.
+
+    Its death is noticed when it was silent for the timeout, so that is when it began; what this
+    node heard before its own death says nothing of the time after it.
+    """
+    rows = _query(
+        file,
+        "SELECT time_us, text FROM log WHERE source = 'heart' AND text LIKE 'Remote state %'"
+        " ORDER BY id",
+    )
+    found: list[Period] = []
+    for time_us, text in rows:
+        named = REMOTE_STATE.match(text)
+        if named is None:
+            continue
+        if found:
+            last = found[-1]
+            silent_us = timeout_us if named[1] == "UNKNOWN" else 0
+            last.until_us = max(last.from_us, time_us - silent_us)
+        found.append(
+            Period(state=named[1], ready=named[2], from_us=time_us, until_us=None, row="")
+        )
+    deaths = [one.from_us for one in own if one.state == "UNKNOWN"]
+    for one in found:
+        ends = [death for death in deaths if death >= one.from_us]
+        if ends and (one.until_us is None or ends[0] < one.until_us):
+            one.until_us = ends[0]
+    return [one for one in found if one.until_us is None or one.until_us > since_us]
+
+
+def _timeout_us(console: Console, name: str) -> int:
+    seen = console.watcher.files_of(name)
+    return seen.heart_timeout_ms * 1000 if seen else 0
 
 
 def _gap(file: FilePath, number: int, last: Period, alive_us: int) -> Period:

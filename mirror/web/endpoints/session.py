@@ -9,6 +9,8 @@ from mirror.adapters import clock
 from mirror.adapters.console.credentials import IDLE_US, US_PER_S, Purpose
 from mirror.adapters.console.roles import Role
 from mirror.adapters.console.users import check_password
+from mirror.adapters.signin import ldap
+from mirror.adapters.signin.settings import LDAP, OIDC
 from mirror.errors import OneTimeLinkRefused, SignInNeeded, SignInRefused
 from mirror.web.console import Console, Here, Who
 from mirror.web.gate import cookie_name
@@ -38,10 +40,25 @@ async def sign_in(console: Here, request: Request, response: Response, body: Sig
     # Counted before it is tried: a thousand tries at once are a thousand tries.
     console.attempts.failed(*keys)
     user = await asyncio.to_thread(console.users.verify, body.name, body.password)
-    if user is None:
+    if user is not None:
+        console.attempts.succeeded(*keys)
+        return await open_session(console, request, response, user.name)
+    # A user of ours is never somebody else's: the directory is asked for other names only.
+    if await asyncio.to_thread(console.users.of, body.name) is not None:
+        raise SignInRefused(name=repr(body.name))
+    role = await ldap_role(console, body.name, body.password)
+    if role is None:
         raise SignInRefused(name=repr(body.name))
     console.attempts.succeeded(*keys)
-    return await _open(console, request, response, user.name)
+    return await open_session(console, request, response, f"{LDAP}:{body.name}", role)
+
+
+async def ldap_role(console: Console, name: str, password: str) -> Role | None:
+    """What the LDAP directory says; None also when there is none. Raises: SignInServiceFailed."""
+    settings = (await asyncio.to_thread(console.sign_in_store.read)).ldap
+    if not settings.url:
+        return None
+    return await asyncio.to_thread(ldap.verify, settings, name, password)
 
 
 async def sign_out(console: Here, caller: Who, request: Request, response: Response) -> Session:
@@ -73,7 +90,7 @@ async def use_link(console: Here, request: Request, response: Response, body: Us
     await asyncio.to_thread(console.users.put, link.name, link.role, body.password)
     _succeeded(console, request)
     await console.user_sync.tell()
-    return await _open(console, request, response, link.name)
+    return await open_session(console, request, response, link.name)
 
 
 async def use_ticket(
@@ -82,19 +99,25 @@ async def use_ticket(
     """Go on here, signed in on the other node before it stopped answering."""
     _count_try(console, request, "ticket")
     link = await asyncio.to_thread(console.credentials.use_link, body.ticket, Purpose.TICKET)
-    if link is None or await asyncio.to_thread(console.users.of, link.name) is None:
+    if link is None:
+        raise _refused("ticket")
+    external = ":" in link.name
+    if not external and await asyncio.to_thread(console.users.of, link.name) is None:
         raise _refused("ticket")
     _succeeded(console, request)
-    return await _open(console, request, response, link.name)
+    role = link.role if external else None
+    return await open_session(console, request, response, link.name, role)
 
 
 async def make_ticket(console: Here, caller: Who) -> Ticket:
     """Make a one-time ticket for oneself. A page asks the other node for one, in good time."""
-    user = await asyncio.to_thread(console.users.of, caller.name)
-    if user is None:
+    if caller.via is Via.TOKEN or caller.role is None or not caller.name:
         raise SignInNeeded(what="ticket", observed="only users have sessions, tokens have none")
+    external = ":" in caller.name
+    if not external and await asyncio.to_thread(console.users.of, caller.name) is None:
+        raise SignInNeeded(what="ticket", observed="that user is not known here")
     secret = await asyncio.to_thread(
-        console.credentials.make_link, Purpose.TICKET, user.name, user.role, TICKET_S
+        console.credentials.make_link, Purpose.TICKET, caller.name, caller.role, TICKET_S
     )
     return Ticket(ticket=secret, expires_us=clock.wall_us() + TICKET_S * US_PER_S)
 
@@ -113,16 +136,26 @@ async def change_password(
     await asyncio.to_thread(console.users.put, user.name, user.role, body.new)
     await asyncio.to_thread(console.credentials.close_sessions_of, user.name)
     await console.user_sync.tell()
-    return await _open(console, request, response, user.name)
+    return await open_session(console, request, response, user.name)
 
 
-async def _open(console: Console, request: Request, response: Response, name: str) -> Session:
-    """Open a session, set its cookie, say who it is. An earlier one of this browser ends."""
+async def open_session(
+    console: Console,
+    request: Request,
+    response: Response,
+    name: str,
+    role: Role | None = None,
+) -> Session:
+    """Open a session, set its cookie, say who it is. An earlier one of this browser ends.
+
+    role: given when it is no user of ours.
+    """
     origin = _origin(request)
     cookie = cookie_name(console, request.scope)
     if earlier := request.cookies.get(cookie):
         await asyncio.to_thread(console.credentials.close_session, earlier)
-    secret, row = await asyncio.to_thread(console.credentials.open_session, name, origin)
+    opening = console.credentials.open_session
+    secret, row = await asyncio.to_thread(opening, name, origin, role)
     response.set_cookie(
         cookie,
         secret,
@@ -133,14 +166,19 @@ async def _open(console: Console, request: Request, response: Response, name: st
         httponly=True,
         samesite="strict",
     )
-    user = await asyncio.to_thread(console.users.of, name)
-    role = user.role if user else Role.MONITOR
+    if role is None:
+        user = await asyncio.to_thread(console.users.of, name)
+        role = user.role if user else Role.MONITOR
     caller = Caller(name, role, Via.SESSION, origin, row.csrf, secret, row.expires_us)
     return await _session(console, caller)
 
 
 async def _session(console: Console, caller: Caller) -> Session:
+    settings = await asyncio.to_thread(console.sign_in_store.read)
+    offered = {"password": True, LDAP: bool(settings.ldap.url), OIDC: bool(settings.oidc.issuer)}
     return Session(
+        ways=[way for way, is_offered in offered.items() if is_offered],
+        oidc_label=settings.oidc.label,
         signed_in=caller.role is not None,
         name=caller.name,
         role=caller.role,

@@ -14,12 +14,14 @@ from mirror.config.names import check_module_name
 from mirror.errors import ModuleUnknown, NodeNotReachable
 from mirror.web.console import Console, Here, Who
 from mirror.web.identity import Caller, Via
+from mirror.web.models.figures import History, Processes
 from mirror.web.models.state import ModuleState, NodeState, Resources, ResourceValue
 from mirror.web.sse import written
 from mirror.web.transport import is_loopback
 
 ModuleName = Annotated[str, Path(min_length=1, max_length=32, examples=["mirror"])]
 BEAT_S = 1.0  # a page must say within two seconds that its node is gone
+CHUNK_EVENTS_MAX = 64
 SESSION_CHECK_BEATS = 5
 # Several pages of one person, and those of others: past this it is a mistake, or worse.
 STREAMS_MAX = 300
@@ -52,6 +54,26 @@ async def read_resources(console: Here, module: ModuleName) -> Resources:
             values | {"value": str(values.get("value", ""))}
         )
     return Resources(module=name, resources=resources)
+
+
+async def read_history(
+    console: Here,
+    module: ModuleName,
+    since_us: Annotated[int, Query(ge=0, le=2**53)] = 0,
+) -> History:
+    """Rates of replication on this node over time, for graphs."""
+    name = check_module_name(module)
+    node = console.membership.shown_node
+    return console.watcher.figures.history(name, node, since_us, clock.wall_us())
+
+
+async def read_processes(console: Here, module: ModuleName) -> Processes:
+    """The processes that errd watches, as `mirror errd list` shows them."""
+    name = check_module_name(module)
+    reply = await console.control(
+        "command", verb="errd", module=name, arguments={"action": "list"}, identity=None
+    )
+    return Processes(module=name, processes=[str(one) for one in reply.get("processes") or ()])
 
 
 async def follow_events(
@@ -92,7 +114,7 @@ async def _stream(
 ) -> AsyncIterator[bytes]:
     """Write events and beats until the page, the session or the console ends."""
     ring, this_node = console.ring, console.membership.shown_node
-    queue: asyncio.Queue[bytes] = asyncio.Queue(1)
+    queue: asyncio.Queue[bytes] = asyncio.Queue(CHUNK_EVENTS_MAX)
 
     async def events() -> None:
         async with aclosing(ring.follow(begin, console.watcher.snapshot)) as followed:
@@ -116,9 +138,12 @@ async def _stream(
         while not sources[1].done() and not await request.is_disconnected():
             try:
                 async with asyncio.timeout(BEAT_S):
-                    yield await queue.get()
+                    chunk = await queue.get()
             except TimeoutError:
                 continue
+            while not queue.empty():  # what came together goes together
+                chunk += queue.get_nowait()
+            yield chunk
     finally:
         console.streams -= 1
         for source in sources:

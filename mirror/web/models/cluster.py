@@ -7,6 +7,19 @@ from mirror.web.models.security import Strict
 from mirror.web.refusals import FieldProblem
 
 
+class CertificateView(BaseModel):
+    """A certificate, without its key."""
+
+    node: str = Field(description="On which node it is")
+    what: str = Field(description="authority or node")
+    subject: str
+    not_before_us: int
+    not_after_us: int | None = Field(description="Null: it never ends")
+    days_left: int | None = Field(description="Null: it never ends")
+    fingerprint: str = Field(description="SHA-256")
+    serial: str
+
+
 class NodeView(BaseModel):
     """A node, as it describes itself."""
 
@@ -17,6 +30,7 @@ class NodeView(BaseModel):
     time_us: int = Field(description="Its clock, microseconds since 1970")
     urls: list[str] = Field(description="Where a browser finds its console")
     signature: str = Field(description="Of its cluster.xml; the same on both nodes, or mend it")
+    certificates: list[CertificateView] = Field(default_factory=list)
 
 
 class LanAddress(BaseModel):
@@ -48,8 +62,18 @@ class LanView(BaseModel):
     command: bool = Field(description="Commands to all nodes travel on it")
 
 
+class Editing(BaseModel):
+    """Who edits cluster.xml now."""
+
+    name: str
+    origin: str
+    left_s: int = Field(description="Until it ends by itself, unless it is renewed")
+
+
 class ClusterView(BaseModel):
     """The cluster."""
+
+    editing: Editing | None = Field(description="Who edits cluster.xml; null: nobody")
 
     configured: bool = Field(description="There is a cluster.xml, and this node has its name")
     node: str = Field(description='This node; "this" before it has a name')
@@ -60,6 +84,7 @@ class ClusterView(BaseModel):
     )
     secured: bool = Field(description="This node has a certificate of the cluster")
     makes_certificates: bool = Field(description="Tokens can be made here")
+    certificates: list[CertificateView] = Field(description="Of this node and of the other one")
 
 
 class ClusterXml(BaseModel):
@@ -86,11 +111,26 @@ class CheckCluster(Strict):
     xml: str = Xml
 
 
+class EditKey(Strict):
+    """The key of the lock: empty to take it, what was given to renew it or to give it back."""
+
+    key: str = Field(default="", max_length=64)
+    only_here: bool = Field(default=False, description="Not on the other node")
+
+
+class EditLockView(BaseModel):
+    """The lock is held."""
+
+    key: str = Field(description="Renews it within two minutes, saves, gives it back")
+    until_us: int
+
+
 class SaveCluster(Strict):
     """A cluster.xml to put in force."""
 
     xml: str = Xml
     etag: str = Field(default="", max_length=64, description="Of what was read; empty: overwrite")
+    key: str = Field(default="", max_length=64, description="Of the lock, when one was taken")
     nodes: list[str] = Field(
         default_factory=list,
         max_length=2,
@@ -106,18 +146,25 @@ class InitCluster(Strict):
 
 
 class MakeJoinToken(Strict):
-    """A token for a node that is to join."""
+    """A token for a node that is to join; on a node of no cluster: for one to take it in."""
 
-    node: str = Field(min_length=1, max_length=64, description="Its name in cluster.xml")
+    node: str = Field(
+        default="", max_length=64, description="Its name in cluster.xml; empty: the other node"
+    )
+    address: str = Field(
+        default="",
+        max_length=253,
+        description="Before it joined: of this node, where the other one reaches it; empty: any",
+    )
 
 
 class JoinTokenView(BaseModel):
     """The token of this node, if there is one."""
 
-    node: str = Field(description="For which node; empty: there is none")
+    node: str = Field(description="For which node; empty: for this one, or there is none")
     token: str = Field(description="Shown to who may make one, while it waits")
     waiting: bool
-    joined_from: str = Field(description="Address of the node that joined with it")
+    joined_from: str = Field(description="Address of the node that used it")
     failed: str = Field(description="Why it ended")
 
 
@@ -125,11 +172,49 @@ class JoinCluster(Strict):
     """A token of the other node."""
 
     token: str = Field(min_length=1, max_length=1000)
+    node: str = Field(
+        default="",
+        max_length=64,
+        description="Whom the token of a new node makes of it; empty: the other node",
+    )
     replace: bool = Field(default=False, description="Leave the cluster this node is in")
 
 
+class RenewCertificate(Strict):
+    """A new key for this node."""
+
+    authority: bool = Field(
+        default=False,
+        description="Make a new authority here, the node with its key being lost",
+    )
+    confirm: str = Field(
+        default="",
+        max_length=64,
+        description="The other node's name, for a new authority: it must join anew",
+    )
+
+
+class Renewed(BaseModel):
+    """A new certificate of this node."""
+
+    node: str
+    signed_by: str = Field(description="The node that holds the authority's key")
+
+
+class CertificateRequest(Strict):
+    """A request (PEM) of the other node."""
+
+    request: str = Field(min_length=1, max_length=8192)
+
+
+class SignedCertificate(BaseModel):
+    """The certificate (PEM)."""
+
+    certificate: str
+
+
 class Joined(BaseModel):
-    """What this node is called in its cluster."""
+    """What this node, or the one that it took in, is called in its cluster."""
 
     node: str
 
@@ -154,6 +239,7 @@ class InterfaceView(BaseModel):
 
     name: str
     networks: list[str] = Field(examples=[["10.0.0.0/24"]])
+    addresses: list[str] = Field(description="Its own", examples=[["10.0.0.11"]])
 
 
 class InterfaceList(BaseModel):

@@ -118,6 +118,7 @@ class NodeResult(BaseModel):
     status: int = Field(description="HTTP status of that node's answer; 0: it did not answer")
     sentence: str = Field(description="What was done, or the sentence of the error")
     code: str = Field(description="Code of the error; empty when done")
+    facts: dict[str, Any] = Field(default_factory=dict, description="What the sentence names")
     errors: list[FieldProblem] = Field(description="What must be corrected, by line")
     notices: list[str] = Field(description="What is accepted, and should be known")
 

@@ -1,6 +1,6 @@
 """Commands and logs."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +17,14 @@ Verb = Literal[
     "primforce",
     "forcestop",
     "errd",
+    "checker",
+    "failover",
+    "rfsverify",
+    "rfsdiff",
+    "rfssync",
+    "set",
+    "incloop",
+    "checkloop",
     "resetloop",
     "shutdown",
 ]
@@ -67,6 +75,20 @@ class CommandList(BaseModel):
     """Every command."""
 
     commands: list[CommandHelp]
+
+
+class PeerCommand(Strict):
+    """A command line of `mirror`, without the word itself."""
+
+    arguments: list[Annotated[str, Field(max_length=4096)]] = Field(min_length=1, max_length=64)
+
+
+class PeerCommandDone(BaseModel):
+    """What the command said, and its exit code."""
+
+    exit_code: int
+    output: str
+    said: str = Field(description="Its error output")
 
 
 class LogLine(BaseModel):
@@ -133,4 +155,7 @@ class Timeline(BaseModel):
     node: str
     from_us: int = Field(description="What was before this is not in the log any more")
     periods: list[Period]
+    remote: list[Period] = Field(
+        default_factory=list, description="The states of the other node, as this one heard them"
+    )
     served_us: int = Field(description="Sum of the time in PRIM or ALONE, Ready, on this node")

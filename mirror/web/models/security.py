@@ -1,8 +1,11 @@
 """Sign-in, users, tokens, audit."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from mirror.adapters.console.roles import Role
+from mirror.web.field_sentences import HTTP_ADDRESS, LDAP_ADDRESS, SCOPES, USER_FILTER
 
 NAME = Field(min_length=1, max_length=64, examples=["admin"])
 PASSWORD = Field(min_length=1, max_length=1024)
@@ -55,6 +58,84 @@ class Session(BaseModel):
         " password, `mirror console link` prints another one"
     )
     node: str = Field(description='Name of this node; "this" before it has one')
+    ways: list[str] = Field(
+        default_factory=list,
+        description="How one may sign in: password, ldap (by name and password too), oidc",
+    )
+    oidc_label: str = Field(default="", description="What the button to the provider says")
+
+
+class RoleGroups(Strict):
+    """Which groups of the directory or provider have which role."""
+
+    admin: list[str] = Field(default_factory=list, max_length=50)
+    control: list[str] = Field(default_factory=list, max_length=50)
+    monitor: list[str] = Field(default_factory=list, max_length=50)
+    everybody: Literal["", "Monitor", "Control"] = Field(
+        default="", description="The role of who is in none of them; empty: refused"
+    )
+
+
+class LdapTarget(Strict):
+    """An LDAP directory. Without an address, none is asked."""
+
+    url: str = Field(default="", max_length=300, pattern=LDAP_ADDRESS)
+    starttls: bool = False
+    ca: str = Field(default="", max_length=65_536, description="PEM; empty: the system's")
+    bind_dn: str = Field(default="", max_length=500, description="Account to search with")
+    bind_password: str | None = Field(
+        default=None, max_length=1024, description="Null: as it was. Never answered"
+    )
+    base_dn: str = Field(default="", max_length=500)
+    user_filter: str = Field(default="(uid={name})", max_length=500, pattern=USER_FILTER)
+    group_base_dn: str = Field(default="", max_length=500)
+    roles: RoleGroups = Field(default_factory=RoleGroups)
+
+
+class OidcTarget(Strict):
+    """An OpenID Connect provider. Without an issuer, none is offered."""
+
+    issuer: str = Field(default="", max_length=500, pattern=HTTP_ADDRESS)
+    client_id: str = Field(default="", max_length=200)
+    client_secret: str | None = Field(
+        default=None, max_length=1024, description="Null: as it was. Never answered"
+    )
+    scopes: str = Field(default="openid profile email", max_length=300, pattern=SCOPES)
+    name_claim: str = Field(default="preferred_username", max_length=100)
+    groups_claim: str = Field(default="groups", max_length=100)
+    ca: str = Field(default="", max_length=65_536, description="PEM; empty: the system's")
+    label: str = Field(default="", max_length=50)
+    roles: RoleGroups = Field(default_factory=RoleGroups)
+
+
+class SignInTargets(Strict):
+    """Who else's word is taken; the same on both nodes."""
+
+    ldap: LdapTarget = Field(default_factory=LdapTarget)
+    oidc: OidcTarget = Field(default_factory=OidcTarget)
+
+
+class SignInView(BaseModel):
+    """The same, without secrets."""
+
+    targets: SignInTargets
+    ldap_password_set: bool
+    oidc_secret_set: bool
+    redirect: str = Field(description="What the provider must be told to allow, here")
+
+
+class TryLdap(Strict):
+    """A name and password to try with the directory as it is saved."""
+
+    name: str = NAME
+    password: str = PASSWORD
+
+
+class TriedLdap(BaseModel):
+    """What came of it."""
+
+    role: Role | None = Field(description="Null: refused")
+    sentence: str
 
 
 class Ticket(BaseModel):

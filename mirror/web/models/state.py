@@ -4,6 +4,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mirror.web.models.figures import Figures
+from mirror.web.models.said import Said
+
 
 class DiskSpace(BaseModel):
     """How full a disk is."""
@@ -51,6 +54,9 @@ class ModuleState(BaseModel):
     remote: NodeSide | None = Field(description="On the other node, as this one hears it")
     safety: str = Field(description='"Is the data safe?" in one sentence, true at this second')
     reason: str = Field(description="Why it is in this state")
+    reason_said: Said | None = Field(
+        default=None, description="What `reason` was made of; null: only the sentence is known"
+    )
     row: str = Field(description="Row of the table that decided")
     action: str = Field(description="What to do now; empty: nothing")
     progress: dict[str, Any] | None = Field(
@@ -60,6 +66,9 @@ class ModuleState(BaseModel):
     detail: str = Field(description="The state by its name inside, finer than `state`")
     replication: dict[str, Any] = Field(
         description="Rates, latency, lag, as the data plane measures them, and `age_ms`"
+    )
+    figures: Figures | None = Field(
+        default=None, description="Rates of replication here; null: no data plane runs here"
     )
     heartbeats: Any = Field(description="By network: whether heard, jitter, as measured")
     generation: str = Field(description="Identity of the state of the data here")
@@ -83,9 +92,19 @@ class NodeState(BaseModel):
     time_us: int = Field(description="Microseconds since 1970 when this was so: the age to show")
     reachable: bool = Field(description="False: the console of that node does not answer")
     observed: str = Field(description="Why it does not answer; empty when it does")
+    observed_said: Said | None = Field(
+        default=None, description="What `observed` was made of; null: only the sentence is known"
+    )
     version: str = Field(description="Of mirror on that node")
     control_plane: ControlPlaneSeen
     modules: dict[str, ModuleState]
+
+
+class ResourceChange(BaseModel):
+    """A value that a resource had, and since when."""
+
+    value: str
+    time_us: int
 
 
 class ResourceValue(BaseModel):
@@ -95,6 +114,7 @@ class ResourceValue(BaseModel):
 
     value: str
     time_us: int = Field(default=0, description="When it was set; 0 when that is not known")
+    history: list[ResourceChange] = Field(default_factory=list, description="Oldest first")
 
 
 class Resources(BaseModel):

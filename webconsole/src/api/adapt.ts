@@ -3,7 +3,7 @@
 import type {
   ClusterNode,
   ClusterView,
-  Incident,
+  Availability,
   LinkKind,
   LinkView,
   LogLine,
@@ -14,18 +14,24 @@ import type {
   Readiness,
   Resource,
   Role,
+  SeriesPoint,
   Session,
   Span,
+  Verification,
   Word,
 } from "../model/types.ts";
+import { codes, type Said, said } from "../model/said.ts";
+import { problemTold } from "./client.ts";
 import { type Json, list, map, num, text, texts } from "./json.ts";
 
 const WORDS = new Set(["STOP", "WAIT", "ALONE", "PRIM", "SECOND", "UP"]);
 const READINESS = new Set(["Ready", "Transient", "NotReady"]);
+/** Codes of reasons that say that both nodes changed data, each alone. */
+const SPLIT = new Set(["wait.split", "wait.disputed", "row.A07", "row.A08", ...["G23", "G24", "G29", "G30"].map((row) => `generation.${row}`)]);
 const KINDS = new Set(["live", "catching-up", "cut", "async", "none"]);
 
-const wordOf = (value: unknown): Word => (WORDS.has(text(value)) ? text(value) : "UNKNOWN") as Word;
-const readinessOf = (value: unknown): Readiness =>
+export const wordOf = (value: unknown): Word => (WORDS.has(text(value)) ? text(value) : "UNKNOWN") as Word;
+export const readinessOf = (value: unknown): Readiness =>
   (READINESS.has(text(value)) ? text(value) : "Unknown") as Readiness;
 
 /** Who is signed in; null when nobody is. */
@@ -53,14 +59,16 @@ function module(name: string, documents: readonly NodeDocument[], heardAt: numbe
   const own = documents.map((one) => ({ document: one, json: map(map(one["modules"])[name]) }));
   const nodes = own.map(({ document }) => node(name, document, documents, heardAt));
   // Who serves knows most of the pair; else whoever answers.
-  const best = own.find(({ json }) => ["PRIM", "ALONE"].includes(text(json["state"]))) ?? own.find(({ json }) => Object.keys(json).length > 0);
+  // A node that died may have said PRIM last: what it said is old.
+  const answering = own.filter(({ document }) => document["reachable"] !== false);
+  const best = [...answering, ...own].find(({ json }) => ["PRIM", "ALONE"].includes(text(json["state"]))) ?? [...answering, ...own].find(({ json }) => Object.keys(json).length > 0);
   const json = best?.json ?? {};
   const serving = nodes.find((one) => one.node === text(best?.document["node"]));
   const target = nodes.find((one) => one !== serving);
   const running = map(json["progress"]);
   const progressing = Object.keys(running).length > 0 && text(running["phase"]) !== "";
   const replication = { ...map(json["rfs"]), ...map(json["replication"]) };
-  const split = map(json["split"]);
+  const split = own.find(({ document, json: one }) => document["reachable"] !== false && codes(said(one["reason_said"])).some((code) => SPLIT.has(code)));
   const alone = serving?.word === "ALONE";
   return {
     name,
@@ -72,13 +80,30 @@ function module(name: string, documents: readonly NodeDocument[], heardAt: numbe
     async: replication["async"] === "none" ? "none" : "second",
     watch: replication["capture"] === "watch",
     nodes,
-    link: link(nodes, map(json["heartbeats"]), replication, progressing, heardAt),
+    link: link(nodes, map(json["heartbeats"]), { ...replication, ...map(json["figures"]) }, progressing, heardAt),
     progress: progressing && target ? progress(running, target.node) : null,
     alone: alone ? { node: serving.node, since: us(json["alone_since_us"]) ?? serving.since, bytes: num(replication["changed_bytes"] ?? replication["dirty_bytes"]) } : null,
-    split: json["split"] ? { since: us(split["since_us"]), files: num(split["files"]) } : null,
+    split: split ? { since: us(map(split.json["local"])["since_us"]) } : null,
     neverSynced: own.every(({ json: one }) => !one["generation"]) && nodes.some((one) => one.word === "WAIT" || one.word === "STOP"),
-    incidents: list(json["incidents"]).map(incident),
+    verification: verification(map(json["verification"])),
+    incidents: [],
     configured: own.some(({ json: one }) => one["configured"] === true),
+  };
+}
+
+function verification(json: Json): Verification {
+  const progress = map(json["progress"]);
+  const [done, total] = [num(progress["bytes_done"]), num(progress["bytes_total"])];
+  return {
+    outcome: text(json["outcome"]),
+    endedAt: us(json["ended_us"]),
+    different: num(json["different"]) ?? 0,
+    repaired: num(json["repaired"]) ?? 0,
+    believed: text(json["believed"]),
+    because: text(json["because"]),
+    observed: text(json["observed"]),
+    percent: total ? Math.floor((100 * (done ?? 0)) / total) : null,
+    listed: list(json["listed"]).map((one) => ({ path: `${text(one["directory"]).replace(/\/$/, "")}/${text(one["path"])}`, kind: text(one["kind"]), prim: text(one["prim"]), second: text(one["second"]), offset: num(one["offset_bytes"]) })),
   };
 }
 
@@ -108,7 +133,8 @@ function node(name: string, document: Json, documents: readonly NodeDocument[], 
     since: us(local["since_us"]),
     seen: answers ? heardAt : us(document["time_us"]),
     reachable: answers || heard !== undefined,
-    reason: answers ? text(own["reason"]) : text(document["observed"]),
+    answers: document["reachable"] !== false,
+    reason: answers ? said(own["reason_said"], text(own["reason"])) : said(document["observed_said"], text(document["observed"])),
     row: answers ? text(own["row"]) : "",
     holdsAddress: (answers || heard !== undefined) && ["PRIM", "ALONE"].includes(word) && texts(own["virtual_ips"] ?? own["virtual_ip"]).length > 0,
     application: local["application"] ? { running: application["running"] === true, since: us(application["since_us"]) } : null,
@@ -116,7 +142,6 @@ function node(name: string, document: Json, documents: readonly NodeDocument[], 
       ? { used: num(disk["used_bytes"]) ?? 0, total: num(disk["total_bytes"]) ?? 0, fullAt: us(disk["full_at_us"]) }
       : null,
     boot: text(own["boot"]),
-    checkersOn: local["checkers_on"] !== false,
     generation: text(own["generation"]),
     version: text(document["version"]),
     checkers: checkers(map(local["resources"])),
@@ -155,12 +180,12 @@ function link(nodes: NodeView[], beats: Json, figures: Json, progressing: boolea
     to: target?.node ?? "",
     bytesPerS: num(figures["bytes_s"]),
     writesPerS: num(figures["writes_s"]),
-    p50Us: num(figures["p50_us"]),
-    p99Us: num(figures["p99_us"]),
-    meanUs: num(figures["mean_us"]),
-    recent: num(figures["recent"]),
+    meanUs: num(figures["latency_us"]) || null,
+    recent: num(figures["recent_places"]),
+    pending: num(figures["pending_places"]),
     waiting: num(figures["waiting"]),
-    lagMs: num(figures["lag_ms"]),
+    // Nothing that is not on both disks: the last checkpoint may be old.
+    lagMs: num(figures["lag_ms"]) ?? (figures["recent_places"] === 0 ? 0 : num(figures["unsynced_ms"])),
     networks: Object.entries(beats).map(([name, one]) => network(name, map(one))),
     seen,
   };
@@ -200,14 +225,6 @@ function pending(value: unknown): Progress["pending"] {
   );
 }
 
-function incident(json: Json): Incident {
-  const facts: Record<string, string | number> = {};
-  for (const [name, value] of Object.entries(map(json["facts"]))) {
-    facts[name] = typeof value === "number" ? value : text(value);
-  }
-  return { kind: text(json["kind"]), node: text(json["node"]), at: us(json["at_us"]), facts };
-}
-
 export function span(node: string, json: Json): Span {
   return {
     node,
@@ -219,13 +236,34 @@ export function span(node: string, json: Json): Span {
   };
 }
 
+export function availability(body: unknown): Availability {
+  const json = map(body);
+  return {
+    since: us(json["from_us"]) ?? 0,
+    ratio: num(json["availability"]),
+    minutesAYear: num(json["minutes_a_year"]),
+    nines: num(json["nines"]),
+    outages: list(json["outages"]).map((one) => ({
+      at: us(one["from_us"]) ?? 0,
+      ms: num(one["ms"]) ?? 0,
+      planned: one["planned"] === true,
+      before: text(one["node_before"]),
+      after: text(one["node_after"]),
+    })),
+    spans: list(json["nodes"]).flatMap((one) => list(one["periods"]).map((period) => span(text(one["node"]), period))),
+  };
+}
+
+export function sample(json: Json): SeriesPoint {
+  return { at: us(json["time_us"]) ?? 0, writesPerS: num(json["writes_s"]), bytesPerS: num(json["bytes_s"]), meanUs: num(json["latency_us"]) || null };
+}
+
 export function logLine(node: string, json: Json): LogLine {
   const timeUs = num(json["time_us"]) ?? 0;
   const source = text(json["source"]);
-  const number = num(json["id"]);
   return {
-    // The number of the line when it has one; else what it says, so that it is shown once.
-    id: `${node}:${number || `${timeUs}:${source}:${text(json["text"]).slice(0, 60)}`}`,
+    // By what it says: a line that comes live has no number yet, and is read with one later.
+    id: `${node}:${timeUs}:${source}:${text(json["text"]).slice(0, 60)}`,
     node,
     at: timeUs / 1000,
     level: text(json["level"], "I"),
@@ -238,12 +276,12 @@ export function logLine(node: string, json: Json): LogLine {
 export interface FileNote {
   line: number;
   text: string;
+  lang?: string | undefined;
   level: "error" | "note";
 }
 
 function note(json: Json, level: FileNote["level"]): FileNote {
-  const hint = text(json["hint"]);
-  return { line: num(json["line"]) || 1, text: text(json["sentence"]) + (hint ? `; ${hint}` : ""), level };
+  return { line: num(json["line"]) || 1, ...problemTold(json), level };
 }
 
 export function check(body: unknown): { errors: FileNote[]; notices: FileNote[] } {
@@ -254,11 +292,11 @@ export function check(body: unknown): { errors: FileNote[]; notices: FileNote[] 
   };
 }
 
-export function results(body: unknown): { node: string; ok: boolean; sentence: string; errors: FileNote[] }[] {
+export function results(body: unknown): { node: string; ok: boolean; sentence: Said; errors: FileNote[] }[] {
   return list(map(body)["results"]).map((one) => ({
     node: text(one["node"]),
     ok: one["done"] === true,
-    sentence: text(one["sentence"]),
+    sentence: said({ code: one["code"], facts: one["facts"], text: one["sentence"] }),
     errors: list(one["errors"]).map((error) => note(error, "error")),
   }));
 }
@@ -270,24 +308,32 @@ export function cluster(body: unknown): ClusterView {
     configured: json["configured"] === true,
     node: text(json["node"]),
     lans: list(json["lans"]).map((one) => text(one["name"])),
-    nodes: list(json["nodes"]).map(clusterNode),
+    nodes: list(json["nodes"]).map((one) => clusterNode(one, list(json["certificates"]))),
     sameConfiguration: typeof same === "boolean" ? same : null,
     makesCertificates: json["makes_certificates"] === true,
+    editing: json["editing"] ? { name: text(map(json["editing"])["name"]), origin: text(map(json["editing"])["origin"]) } : null,
   };
 }
 
-function clusterNode(json: Json): ClusterNode {
+/** How long a certificate holds; Infinity: for ever; null: not known. */
+function leftOf(certificate: Json | undefined): number | null {
+  if (!certificate) return null;
+  const ends = us(certificate["not_after_us"]);
+  return ends === null ? Infinity : ends - Date.now();
+}
+
+function clusterNode(json: Json, certificates: Json[]): ClusterNode {
   const about = map(json["about"]);
-  const expires = us(about["certificate_expires_us"]);
   return {
     name: text(json["name"]),
     self: json["this"] === true,
+    host: text(about["host"]),
     addresses: list(json["addresses"]).map((one) => ({ lan: text(one["lan"]), address: text(one["address"]) })),
     reachable: json["this"] === true || json["reachable"] === true,
     observed: text(json["observed"]),
     clockMs: num(json["clock_difference_ms"]),
     version: text(about["version"]),
     urls: texts(about["urls"]),
-    certificateMs: expires === null ? null : expires - Date.now(),
+    certificateMs: leftOf(certificates.find((one) => one["what"] === "node" && one["node"] === json["name"])),
   };
 }

@@ -2,6 +2,8 @@
 // HTTP, problems (RFC 9457) and the session; knows nothing of modules.
 import { signal } from "@preact/signals";
 import { lang } from "../i18n/index.ts";
+import { tell, type Told } from "../i18n/said.ts";
+import { plain, type Said, said } from "../model/said.ts";
 
 export interface Connection {
   /** Of the node that serves the page. */
@@ -19,11 +21,16 @@ export class Problem extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
-    readonly sentence: string,
+    readonly said: Said,
     readonly fields: Record<string, string> = {},
-    readonly lines: { line: number; text: string; level: "error" | "note" }[] = [],
+    readonly lines: { line: number; text: string; lang?: string | undefined; level: "error" | "note" }[] = [],
   ) {
-    super(sentence);
+    super(said.text);
+  }
+
+  /** In the reader's language. */
+  get sentence(): string {
+    return tell(this.said).text;
   }
 }
 
@@ -92,18 +99,24 @@ async function send(method: string, path: string, options: RequestOptions): Prom
 }
 
 function problemOf(status: number, body: unknown): Problem {
-  if (typeof body !== "object" || body === null) return new Problem(status, "", String(body));
+  if (typeof body !== "object" || body === null) return new Problem(status, "", plain(String(body)));
   const values = body as Record<string, unknown>;
   const fields: Record<string, string> = {};
   const lines: Problem["lines"] = [];
   for (const one of (values["errors"] as Record<string, unknown>[] | undefined) ?? []) {
-    const text = [one["sentence"], one["hint"]].filter(Boolean).join("; ");
-    if (one["line"]) lines.push({ line: Number(one["line"]), text, level: "error" });
+    const told = problemTold(one);
+    if (one["line"]) lines.push({ line: Number(one["line"]), ...told, level: "error" });
     // "body.name" is the field `name` of what was sent.
-    if (one["field"]) fields[String(one["field"]).replace(/^body\./, "")] = text;
+    if (one["field"]) fields[String(one["field"]).replace(/^body\./, "")] = told.text;
   }
-  const sentence = String(values["detail"] ?? values["title"] ?? "");
-  return new Problem(status, String(values["code"] ?? ""), sentence, fields, lines);
+  const code = String(values["code"] ?? "");
+  const detail = said({ code, facts: values["facts"], text: values["detail"] ?? values["title"] });
+  return new Problem(status, code, detail, fields, lines);
+}
+
+/** What is wrong at one place of what was sent, and what to do about it. */
+export function problemTold(one: Record<string, unknown>): Told {
+  return tell(said(one["said"], [one["sentence"], one["hint"]].filter(Boolean).join("; ")));
 }
 
 /** Does the node that serves the page answer within PROBE_MS? Any answer is an answer. */

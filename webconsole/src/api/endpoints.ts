@@ -1,9 +1,13 @@
 // Every request the pages make, by name. Paths stand here and nowhere else. What is meant for one
 // node goes to /nodes/NODE/..., which the node spoken to sends on.
-import type { Kept, LogLine, ModuleView, Session, Span } from "../model/types.ts";
+import type { Availability, Kept, LogLine, ModuleView, SeriesPoint, Session } from "../model/types.ts";
+import type { KeptVersion, SplitView, StartFacts } from "../model/data.ts";
+import { plain, type Said } from "../model/said.ts";
+import { effectOf, type Foresight, receivers } from "../model/whatif.ts";
 import * as adapt from "./adapt.ts";
+import * as adaptData from "./adaptdata.ts";
 import * as client from "./client.ts";
-import { type Json, list, map, num, text } from "./json.ts";
+import { type Json, list, map, num, text, texts } from "./json.ts";
 
 const esc = encodeURIComponent;
 const get = <T = unknown>(path: string) => client.request<T>("GET", path);
@@ -22,11 +26,18 @@ const APPLY_MS = 700_000;
 export const session = {
   /** null: nobody is signed in. */
   current: async (): Promise<Session | null> => adapt.session(await get("/session")),
+  /** What the button of the provider says; "" where there is none. */
+  provider: async (): Promise<string> => {
+    const json = map(await get("/session"));
+    return texts(json["ways"]).includes("oidc") ? text(json["oidc_label"]) || "OpenID Connect" : "";
+  },
   open: async (name: string, password: string): Promise<Session | null> => adapt.session(await post("/session", { name, password })),
   byLink: async (link: string, password: string): Promise<Session | null> => adapt.session(await post("/session/link", { link, password })),
   byTicket: async (ticket: string): Promise<Session | null> => adapt.session(await post("/session/ticket", { ticket })),
   /** A ticket of another node, to go on there should this one die. */
   ticket: async (node: string): Promise<string> => text(map(await post(`${onNode(node)}/tickets`))["ticket"]),
+  /** Every other session of the user ends. */
+  changePassword: async (old: string, next: string): Promise<Session | null> => adapt.session(await put("/session/password", { old, new: next })),
   close: () => del("/session"),
 };
 
@@ -34,28 +45,52 @@ export const modules = {
   state: async (node: string): Promise<Json> => map(await get(`${onNode(node)}/state`)),
   command: (name: string, node: string, verb: string, args: Record<string, boolean | string>, confirm: string) =>
     post<Json>(`${onNode(node)}${onModule(name)}/commands`, { verb, arguments: args, confirm }),
-  timeline: async (name: string, node: string): Promise<Span[]> =>
-    list(map(await get(`${onNode(node)}${onModule(name)}/timeline`))["periods"]).map((one) => adapt.span(node, one)),
+  availability: async (name: string): Promise<Availability> => adapt.availability(await get(`${onModule(name)}/availability`)),
+  history: async (name: string, node: string): Promise<SeriesPoint[]> => list(map(await get(`${onNode(node)}${onModule(name)}/history`))["samples"]).map(adapt.sample),
   log: async (name: string, node: string, count: number, every: boolean): Promise<LogLine[]> =>
     list(map(await get(`${onNode(node)}${onModule(name)}/log?${new URLSearchParams({ count: String(count), every: String(every) })}`))["entries"])
       .map((one) => adapt.logLine(node, one)),
   resources: async (name: string, node: string) => adapt.checkers(map(map(await get(`${onNode(node)}${onModule(name)}/resources`))["resources"])),
   outputs: async (name: string, node: string) => list(map(await get(`${onNode(node)}${onModule(name)}/outputs`))["outputs"]),
   output: async (name: string, node: string, file: string) => map(await get(`${onNode(node)}${onModule(name)}/outputs/${esc(file)}`)),
-  facts: async (name: string, node: string): Promise<Json> => map(await get(`${onNode(node)}${onModule(name)}/facts`)),
-  split: async (name: string) => map(await get(`${onModule(name)}/split`)),
-  decideSplit: (name: string, keep: string, confirm: string) => post<Json>(`${onModule(name)}/split`, { keep, confirm }),
-  aside: async (name: string) => list(map(await get(`${onModule(name)}/aside`))["items"]),
-  restore: (name: string, item: string) => post<Json>(`${onModule(name)}/aside/${esc(item)}/restore`),
+  startFacts: async (name: string): Promise<StartFacts> => adaptData.startFacts(await get(`${onModule(name)}/start-facts`)),
+  split: async (name: string): Promise<SplitView> => adaptData.split(await get(`${onModule(name)}/split`)),
+  /** Asked of the node that serves: it knows those of the other one too. */
+  kept: async (name: string, node: string): Promise<KeptVersion[]> => adaptData.keptVersions(await get(`${onNode(node)}${onModule(name)}/kept-versions`)),
+  /** Sentences of those that could not be restored. */
+  restoreKept: async (name: string, node: string, ids: string[]): Promise<string[]> =>
+    list(map(await post(`${onNode(node)}${onModule(name)}/kept-versions/restore`, { ids }, APPLY_MS))["failed"]).map((one) => `${text(one["path"])}: ${text(one["observed"])}`),
+  removeKept: (name: string, node: string, ids: string[], confirm: string) => post<Json>(`${onNode(node)}${onModule(name)}/kept-versions/remove`, { ids, confirm }, APPLY_MS),
 };
 
-/** Give a command to one node, or to both ("*"): the secondary first, so that none takes over. */
+const SWITCHES = new Set(["errd", "checker", "failover"]);
+
+const FORESEE_MS = 5_000;
+
+function named(verb: string, args: string[]): Record<string, boolean | string> {
+  if (SWITCHES.has(verb)) return { action: args[0] ?? "" };
+  return verb === "rfsverify" ? { action: "start", repair: args.includes("repair") } : Object.fromEntries(args.map((one) => [one, true]));
+}
+
+/** Have the decision code say what a command would do. A refusal is one of the command; all else is silence. */
+export async function foresee(module: ModuleView, node: string, verb: string, args: string[]): Promise<Foresight> {
+  const effect = effectOf(verb);
+  if (effect) return { kind: "effect", key: effect };
+  const nodes = receivers(module.nodes, node);
+  const where = node === "*" ? "" : onNode(node);
+  try {
+    const body = { verb, arguments: named(verb, args), nodes };
+    return { kind: "told", plan: adaptData.whatIf(await post(`${where}${onModule(module.name)}/whatif`, body, FORESEE_MS)) };
+  } catch (error) {
+    const refused = error instanceof client.Problem && error.code === "MIR-601";
+    return { kind: refused ? "refused" : "unavailable", sentence: error instanceof client.Problem ? error.said : plain("") };
+  }
+}
+
+/** Give a command to one node, or to both ("*"). */
 export async function command(module: ModuleView, node: string, verb: string, args: string[], confirm: string): Promise<string> {
-  const secondFirst = [...module.nodes].sort((a, b) => Number(b.word === "SECOND") - Number(a.word === "SECOND"));
-  const nodes = node === "*" ? secondFirst.map((one) => one.node) : [node];
-  const named = verb === "errd" ? { action: args[0] ?? "" } : Object.fromEntries(args.map((one) => [one, true]));
   const said: string[] = [];
-  for (const one of nodes) said.push(text((await modules.command(module.name, one, verb, named, confirm))["said"]));
+  for (const one of receivers(module.nodes, node)) said.push(text((await modules.command(module.name, one, verb, named(verb, args), confirm))["said"]));
   return said.filter(Boolean).join("; ");
 }
 
@@ -72,7 +107,7 @@ export interface Check {
 export interface NodeResult {
   node: string;
   ok: boolean;
-  sentence: string;
+  sentence: Said;
   errors: adapt.FileNote[];
 }
 
@@ -90,27 +125,52 @@ export const config = {
   read: async (name: string, path: string) => map(await get(`${onModule(name)}/files/${filePath(path)}`)),
   write: async (name: string, path: string, content: string, etag: string) => map(await put(`${onModule(name)}/files/${filePath(path)}`, { content, etag })),
   download: (name: string) => client.blob(`${onModule(name)}/package`),
-  upload: (name: string, file: Blob) =>
-    client.request<Json>("PUT", `${onModule(name)}/package?replace=true`, { raw: file, type: "application/zip" }),
+  upload: (name: string, file: Blob, replace: boolean) =>
+    client.request<Json>("PUT", `${onModule(name)}/package?replace=${replace}`, { raw: file, type: "application/zip" }),
 };
 
 export const host = {
   directories: async (node: string, path: string) => map(await get(`${onNode(node)}/host/directories?${new URLSearchParams({ path })}`)),
+  /** Addresses of the node spoken to, by which another one can reach it. */
+  interfaces: async () =>
+    list(map(await get("/host/interfaces"))["interfaces"]).flatMap((one) =>
+      texts(one["addresses"]).map((address, index) => ({ name: text(one["name"]), address, network: texts(one["networks"])[index] ?? "" })),
+    ).filter((one) => !/^fe80:/i.test(one.address)),
   address: async (given: string) => map(await get(`/host/address?${new URLSearchParams({ address: given })}`)),
   snapshot: (node: string, module: string) => client.blob(`${onNode(node)}${onModule(module)}/snapshot`),
+  /** A zip with one of each node in it, or with why one is missing. */
+  snapshotOfBoth: (module: string) => client.blob(`${onModule(module)}/snapshot?nodes=all`),
 };
 
 export const cluster = {
   get: async () => adapt.cluster(await get("/cluster")),
   xml: async () => map(await get("/cluster/config")),
+  check: async (xml: string): Promise<Check> => adapt.check(await post("/cluster/check", { xml })),
   init: (node: string, xml: string) => post<Json>("/cluster/init", { node, xml }, APPLY_MS),
-  token: async (node: string) => map(await post("/cluster/token", { node }, APPLY_MS)),
+  token: async (node: string, address: string) => map(await post("/cluster/token", { node, address }, APPLY_MS)),
   join: (token: string) => post<Json>("/cluster/join", { token }, APPLY_MS),
-  save: async (xml: string, etag: string, nodes: string[]): Promise<NodeResult[]> =>
-    adapt.results(await put("/cluster/config", { xml, etag, nodes }, APPLY_MS)),
+  save: async (xml: string, etag: string, nodes: string[], key: string): Promise<NodeResult[]> =>
+    adapt.results(await put("/cluster/config", { xml, etag, nodes, key }, APPLY_MS)),
+  /** Edit alone, on both nodes, for two minutes; with the key: two minutes more. The key. */
+  lock: async (key: string): Promise<string> => text(map(await post("/cluster/lock", { key }))["key"]),
+  unlock: (key: string) => post<Json>("/cluster/unlock", { key }),
+  /** The node with the authority's key is lost: this one becomes the authority, `lost` joins anew. */
+  newAuthority: (lost: string) => post<Json>("/cluster/certificate", { authority: true, confirm: lost }, APPLY_MS),
+  renew: async (node: string) => map(await post(`${onNode(node)}/cluster/certificate`, {}, APPLY_MS)),
+};
+
+/** Each node sends its own notifications. */
+export const notices = {
+  targets: async (node: string) => map(await get(`${onNode(node)}/notifications`)),
+  save: (node: string, targets: Json) => put<Json>(`${onNode(node)}/notifications`, targets),
+  test: async (node: string) => list(map(await post(`${onNode(node)}/notifications/test`, {}, APPLY_MS))["results"]),
+  told: async (node: string) => list(map(await get(`${onNode(node)}/notices`))["notices"]).map((one): Json => ({ ...one, via: node })),
 };
 
 export const people = {
+  signIn: async () => map(await get("/sign-in")),
+  saveSignIn: (targets: Json) => put<Json>("/sign-in", targets),
+  tryLdap: async (name: string, password: string) => map(await post("/sign-in/ldap/try", { name, password }, APPLY_MS)),
   users: async () => list(map(await get("/users"))["users"]),
   putUser: (name: string, role: string, password: string | null) => put<Json>(`/users/${esc(name)}`, { role, password }),
   removeUser: (name: string) => del<Json>(`/users/${esc(name)}`),

@@ -44,6 +44,7 @@ export function count(value: number | null | undefined, lang: Lang, digits = 0):
 export function duration(ms: number | null | undefined, lang: Lang): string {
   if (ms === null || ms === undefined || !Number.isFinite(ms)) return NO_FIGURE;
   const positive = Math.max(0, ms);
+  if (positive === 0) return "0 s";
   if (positive < 1) return micros(positive * 1000, lang);
   if (positive < 999.5) return `${number(positive, positive < 9.95 ? 1 : 0, lang)} ms`;
   if (positive < 9950) return `${number(positive / 1000, 1, lang)} s`;

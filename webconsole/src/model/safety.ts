@@ -133,9 +133,10 @@ export function advice(module: ModuleView): Advice {
 }
 
 const INCIDENT_ADVICE: Record<string, { key: Key; page: string; button: Key }> = {
+  filling: { key: "advice.disk", page: "config", button: "advice.config.button" },
   disk: { key: "advice.disk", page: "config", button: "advice.config.button" },
   application: { key: "advice.application", page: "files", button: "advice.files.button" },
-  verification: { key: "advice.verification", page: "files", button: "advice.config.button" },
+  verification: { key: "advice.verification", page: "log", button: "advice.verification.button" },
   certificate: { key: "advice.certificate", page: "/cluster", button: "advice.cluster.button" },
   clock: { key: "advice.clock", page: "/cluster", button: "advice.cluster.button" },
 };

@@ -1,6 +1,8 @@
 // What the pages know of the world: plain values, filled by api/adapt.ts, never changed in place.
 // Times are milliseconds since 1970 on the server's clock; sizes are bytes; rates are per second.
 
+import type { Said } from "./said.ts";
+
 export type Word = "STOP" | "WAIT" | "ALONE" | "PRIM" | "SECOND" | "UP" | "UNKNOWN";
 export type Readiness = "Ready" | "Transient" | "NotReady" | "Unknown";
 export type Role = "Monitor" | "Control" | "Admin";
@@ -13,13 +15,14 @@ export interface NodeView {
   since: number | null;
   seen: number | null;
   reachable: boolean;
-  reason: string;
+  /** Its console answers; else the other node may still hear it. */
+  answers: boolean;
+  reason: Said;
   row: string;
   holdsAddress: boolean;
   application: { running: boolean; since: number | null } | null;
   disk: { used: number; total: number; fullAt: number | null } | null;
   boot: string;
-  checkersOn: boolean;
   generation: string;
   version: string;
   checkers: Resource[];
@@ -59,12 +62,12 @@ export interface LinkView {
   to: string;
   bytesPerS: number | null;
   writesPerS: number | null;
-  p50Us: number | null;
-  p99Us: number | null;
-  /** Where percentiles are not measured. */
+  /** Mean wait of a change for the other node. */
   meanUs: number | null;
   /** Places that may not be on both disks yet. */
   recent: number | null;
+  /** Places that changed and that the other node has not. */
+  pending: number | null;
   waiting: number | null;
   lagMs: number | null;
   networks: Network[];
@@ -88,7 +91,7 @@ export interface Incident {
   kind: string;
   node: string;
   at: number | null;
-  facts: Record<string, string | number>;
+  facts: Record<string, string | number | Said>;
 }
 
 export interface Span {
@@ -100,11 +103,39 @@ export interface Span {
   row: string;
 }
 
+/** The last comparison of both copies, on line. */
+export interface Verification {
+  /** never, running, equal, different, repaired or interrupted; "" when nothing is known. */
+  outcome: string;
+  endedAt: number | null;
+  /** Files that differ. */
+  different: number;
+  repaired: number;
+  /** Which side is believed, and why. */
+  believed: string;
+  because: string;
+  observed: string;
+  percent: number | null;
+  listed: { path: string; kind: string; prim: string; second: string; offset: number | null }[];
+}
+
+export interface Outage {
+  at: number;
+  ms: number;
+  /** Stopped on purpose: shown, and not counted. */
+  planned: boolean;
+  before: string;
+  after: string;
+}
+
 export interface Availability {
   since: number;
-  downMs: number;
-  ratio: number;
-  outages: { at: number; ms: number }[];
+  /** 0 to 1; null: it never served. */
+  ratio: number | null;
+  minutesAYear: number | null;
+  nines: number | null;
+  outages: Outage[];
+  spans: Span[];
 }
 
 export interface ModuleView {
@@ -120,8 +151,9 @@ export interface ModuleView {
   link: LinkView;
   progress: Progress | null;
   alone: { node: string; since: number | null; bytes: number | null } | null;
-  split: { since: number | null; files: number | null } | null;
+  split: { since: number | null } | null;
   neverSynced: boolean;
+  verification: Verification;
   incidents: Incident[];
   configured: boolean;
 }
@@ -130,8 +162,7 @@ export interface SeriesPoint {
   at: number;
   writesPerS: number | null;
   bytesPerS: number | null;
-  p50Us: number | null;
-  p99Us: number | null;
+  meanUs: number | null;
 }
 
 export interface LogLine {
@@ -152,12 +183,14 @@ export interface Kept {
 export interface ClusterNode {
   name: string;
   self: boolean;
+  host: string;
   addresses: { lan: string; address: string }[];
   reachable: boolean;
   observed: string;
   clockMs: number | null;
   version: string;
   urls: string[];
+  /** How long it holds; Infinity: for ever; null: not known. */
   certificateMs: number | null;
 }
 
@@ -168,6 +201,8 @@ export interface ClusterView {
   nodes: ClusterNode[];
   sameConfiguration: boolean | null;
   makesCertificates: boolean;
+  /** Who edits cluster.xml now. */
+  editing: { name: string; origin: string } | null;
 }
 
 export interface Session {

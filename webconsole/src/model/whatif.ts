@@ -1,44 +1,63 @@
-// What a command will do on each node, step by step, in SafeKit's order of scripts (reference 5):
-// shown before it is given. Pure; the node itself may still refuse, and says why.
+// What a command will do, as the node's own decision code tells it before the command is given.
+// Nothing is computed here: the server answers, refuses, or is silent, and each is shown as such.
 import type { Key } from "../i18n/index.ts";
-import { other } from "./safety.ts";
-import type { ModuleView, NodeView } from "./types.ts";
+import type { Said } from "./said.ts";
+import type { NodeView, Readiness, Word } from "./types.ts";
+
+export interface Act {
+  /** A stable name; "scripts" runs `scripts`. */
+  what: string;
+  scripts: string[];
+  /** The server's words, for a name that this page does not know. */
+  text: string;
+}
 
 export interface Step {
   node: string;
-  key: Key;
+  word: Word;
+  readiness: Readiness;
+  moved: boolean;
+  rows: { row: string; why: Said }[];
+  does: Act[];
+}
+
+export interface Stands {
+  node: string;
+  before: Word;
+  word: Word;
+  readiness: Readiness;
+  reason: Said;
 }
 
 export interface WhatIf {
   steps: Step[];
+  nodes: Stands[];
   /** The application does not answer for a while. */
   interrupts: boolean;
   /** Acknowledged changes can be lost: the name of the module is asked for. */
   discards: boolean;
-  undo: Key;
+  warnings: Said[];
+  rests: boolean;
 }
 
-const STOP_SERVING: Key[] = ["step.stop_prim", "step.drain", "step.release"];
-const SERVE: Key[] = ["step.record", "step.take", "step.start_prim"];
+/**
+ * told: the answer. refused: the command would be; it may be given all the same, for things move on, and the node has
+ * the last word. unavailable: nobody could say. effect: no decision is asked.
+ */
+export type Foresight =
+  | { kind: "told"; plan: WhatIf }
+  | { kind: "refused"; sentence: Said }
+  | { kind: "unavailable"; sentence: Said }
+  | { kind: "effect"; key: Key };
 
-export function whatIf(module: ModuleView, node: string, verb: string, args: readonly string[]): WhatIf {
-  if (node === "*") return onBoth(module, verb);
-  const me = module.nodes.find((one) => one.node === node);
-  const peer = me ? other(module, me) : null;
-  if (!me) return { steps: [], interrupts: false, discards: false, undo: "undo.none" };
-  const full = args.includes("fullsync");
-  const made = STEPS[verb]?.(me, peer) ?? [];
-  return {
-    steps: made,
-    interrupts: INTERRUPTS.has(verb) && serving(me),
-    discards: verb === "primforce" || full,
-    undo: UNDO[verb] ?? "undo.none",
-  };
-}
+/** Commands that move no state: the decision code is not asked, and what they do is always the same. */
+const EFFECTS: Record<string, Key> = {
+  errd: "effect.switch",
+  checker: "effect.switch",
+  failover: "effect.switch",
+  rfsverify: "effect.verify",
+};
 
-const serving = (node: NodeView) => node.word === "PRIM" || node.word === "ALONE";
-const ready = (node: NodeView | null) => node?.word === "SECOND" && node.readiness === "Ready";
-const INTERRUPTS = new Set(["stop", "restart", "stopstart", "swap", "forcestop"]);
 const UNDO: Record<string, Key> = {
   start: "undo.stop",
   stop: "undo.start",
@@ -50,46 +69,23 @@ const UNDO: Record<string, Key> = {
   second: "undo.stop",
   primforce: "undo.aside",
   errd: "undo.errd",
+  checker: "undo.errd",
+  failover: "undo.errd",
+  rfsverify: "undo.none.needed",
 };
 
-const at = (node: NodeView | null, keys: Key[]): Step[] => (node ? keys.map((key) => ({ node: node.node, key })) : []);
+export const effectOf = (verb: string): Key | null => EFFECTS[verb] ?? null;
+export const undoOf = (verb: string): Key => UNDO[verb] ?? "undo.none";
 
-const STEPS: Record<string, (me: NodeView, peer: NodeView | null) => Step[]> = {
-  start: (me, peer) =>
-    peer && serving(peer)
-      ? at(me, ["step.prestart", "step.catch.up", "step.second"])
-      : at(me, ["step.prestart", "step.elect", "step.start_prim.if"]),
-  stop: leave,
-  forcestop: (me, peer) => [...at(me, ["step.kill", "step.stop"]), ...takeover(me, peer)],
-  stopstart: (me, peer) => [...leave(me, peer), ...at(me, ["step.prestart", "step.catch.up"])],
-  restart: (me) => at(me, serving(me) ? ["step.stop_prim", "step.start_prim"] : ["step.stop_second", "step.start_second"]),
-  swap: (me, peer) => {
-    const [from, to] = serving(me) ? [me, peer] : [peer, me];
-    return [...at(from, STOP_SERVING), ...at(to, SERVE), ...at(from, ["step.second"])];
-  },
-  prim: (me, peer) => [...at(me, ["step.prestart", ...SERVE]), ...at(peer, ["step.kept.aside"])],
-  second: (me) => at(me, ["step.prestart", "step.kept.aside", "step.catch.up", "step.second"]),
-  primforce: (me, peer) => [...at(me, ["step.prestart", "step.force", ...SERVE]), ...at(peer, ["step.compare.all"])],
-  errd: (me) => at(me, ["step.errd"]),
-};
-
-function leave(me: NodeView, peer: NodeView | null): Step[] {
-  if (serving(me)) return [...at(me, STOP_SERVING), ...takeover(me, peer), ...at(me, ["step.stop"])];
-  const alone = peer && serving(peer) ? at(peer, ["step.alone"]) : [];
-  return [...at(me, ["step.stop_second", "step.stop"]), ...alone];
+/** To whom a command goes, in order: "*" is both, the secondary first, so that none takes over. */
+export function receivers(nodes: readonly NodeView[], node: string): string[] {
+  const secondFirst = [...nodes].sort((a, b) => Number(b.word === "SECOND") - Number(a.word === "SECOND"));
+  return node === "*" ? secondFirst.map((one) => one.node) : [node];
 }
 
-function takeover(me: NodeView, peer: NodeView | null): Step[] {
-  if (!serving(me)) return [];
-  return ready(peer) ? at(peer, SERVE) : at(peer, ["step.nobody"]);
-}
-
-function onBoth(module: ModuleView, verb: string): WhatIf {
-  const nodes = [...module.nodes].sort((a, b) => Number(serving(a)) - Number(serving(b)));
-  if (verb === "stop") {
-    const steps = nodes.flatMap((one) => at(one, serving(one) ? [...STOP_SERVING, "step.stop"] : ["step.stop_second", "step.stop"]));
-    return { steps, interrupts: nodes.some(serving), discards: false, undo: "undo.start" };
-  }
-  const steps = nodes.flatMap((one) => at(one, ["step.prestart"]));
-  return { steps: [...steps, ...at(nodes[0] ?? null, ["step.elect"])], interrupts: false, discards: false, undo: "undo.stop" };
+/** What must be asked before the yes. Not told: as if it interrupted; the server asks the name for these. */
+export function caution(found: Foresight, verb: string, args: readonly string[]): { interrupts: boolean; discards: boolean } {
+  if (found.kind === "told") return { interrupts: found.plan.interrupts, discards: found.plan.discards };
+  if (found.kind === "effect") return { interrupts: false, discards: false };
+  return { interrupts: true, discards: verb === "primforce" || args.includes("fullsync") };
 }

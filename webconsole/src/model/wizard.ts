@@ -1,7 +1,7 @@
-// From the answers of the wizard to userconfig.xml: the template's own text with what was answered
-// put into it. Pure.
+// Between the answers of the wizard and userconfig.xml: the template's own text with what was
+// answered put into it, and what the template fills in already. Pure.
 import type { Key } from "../i18n/index.ts";
-import { all, withElementAfter, withoutElement, withValue } from "./xmlform.ts";
+import { all, expanded, value as valueOf, withElementAfter, withFilled, withoutElement, withValue } from "./xmlform.ts";
 
 export interface Answers {
   template: string;
@@ -9,22 +9,47 @@ export interface Answers {
   directories: string[];
   address: string;
   networks: string[];
-  start: string;
-  stop: string;
   services: string;
   processes: string;
   failover: boolean;
 }
 
 /** Names that SafeKit's folders use themselves. */
-const RESERVED = new Set(["lastconfig"]);
+const RESERVED = new Set(["lastconfig", "all"]);
 
 /** What is wrong with a name, as a key of the dictionary; null when nothing is. */
 export function nameProblem(name: string, taken: readonly string[]): Key | null {
   if (name === "") return "wizard.name.empty";
-  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(name)) return "wizard.name.letters";
+  if (!/^[A-Za-z][A-Za-z0-9_-]{0,31}$/.test(name)) return "wizard.name.letters";
   if (RESERVED.has(name)) return "wizard.name.reserved";
   return taken.includes(name) ? "wizard.name.taken" : null;
+}
+
+/** What a template leaves to be filled in. */
+const GAP = /_TO_BE_DEFINED$/;
+
+/** A value as it will be; "" for a gap. */
+function filled(xml: string, value: string): string {
+  const text = expanded(xml, value);
+  return GAP.test(text) ? "" : text;
+}
+
+/** The answers that a template brings. */
+export function answersOf(xml: string): Pick<Answers, "directories" | "address" | "services" | "failover"> {
+  const directories = all(xml, "replicated").map((one) => filled(xml, one.attributes["dir"] ?? ""));
+  const services = all(xml, "var").find((one) => one.attributes["name"] === "SERVICES");
+  return {
+    directories: directories.length ? directories : [""],
+    address: filled(xml, valueOf(xml, "virtual_addr", "addr") ?? ""),
+    services: filled(xml, services?.attributes["value"] ?? ""),
+    failover: valueOf(xml, "service", "failover") !== "off",
+  };
+}
+
+/** A gap that nothing uses any more would be refused for nothing. */
+function withoutUnusedGaps(xml: string): string {
+  const at = all(xml, "macro").findIndex((one) => GAP.test(one.attributes["value"] ?? "") && !xml.includes(`%${one.attributes["name"]}%"`));
+  return at < 0 ? xml : withoutUnusedGaps(withoutElement(xml, "macro", at));
 }
 
 export function withAnswers(template: string, answers: Answers): string {
@@ -43,7 +68,7 @@ function withDirectories(xml: string, directories: readonly string[]): string {
     if (index >= all(next, "replicated").length) {
       next = withElementAfter(next, "replicated", index - 1, '<replicated dir="" mode="read_only"/>');
     }
-    next = withValue(next, "replicated", "dir", dir, index);
+    next = withFilled(next, "replicated", "dir", dir, index);
   });
   while (all(next, "replicated").length > Math.max(1, directories.length)) {
     next = withoutElement(next, "replicated", all(next, "replicated").length - 1);
@@ -53,8 +78,8 @@ function withDirectories(xml: string, directories: readonly string[]): string {
 
 /** Without an address there is no <vip> at all: an empty one would be refused. */
 function withAddress(xml: string, address: string): string {
-  if (address) return withValue(xml, "virtual_addr", "addr", address);
-  return withoutElement(xml, "vip", 0);
+  if (address) return withFilled(xml, "virtual_addr", "addr", address);
+  return withoutUnusedGaps(withoutElement(xml, "vip", 0));
 }
 
 function withNetworks(xml: string, networks: readonly string[]): string {
@@ -96,20 +121,4 @@ function withProcesses(xml: string, processes: string): string {
       : xml.slice(0, known[0]?.end) + lines.join("") + xml.slice(known[0]?.end);
   }
   return withElementAfter(xml, "user", 0, `<errd polltimer="10">${lines.join("")}</errd>`);
-}
-
-export interface FirstCluster {
-  name: string;
-  address: string;
-  peer: string;
-  peerAddress: string;
-  network: string;
-}
-
-/** cluster.xml of a new cluster; the other node may be named later. */
-export function clusterXml(one: FirstCluster): string {
-  const quote = (text: string) => `"${text.trim().replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;")}"`;
-  const node = (name: string, address: string) => `\n      <node name=${quote(name)} addr=${quote(address)}/>`;
-  const peer = one.peer.trim() && one.peerAddress.trim() ? node(one.peer, one.peerAddress) : "";
-  return `<?xml version="1.0"?>\n<cluster>\n  <lans>\n    <lan name=${quote(one.network)}>${node(one.name, one.address)}${peer}\n    </lan>\n  </lans>\n</cluster>\n`;
 }

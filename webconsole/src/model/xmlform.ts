@@ -57,6 +57,19 @@ export function withValue(xml: string, name: string, attribute: string, next: st
   return xml.slice(0, tag.start) + changed + xml.slice(tag.end);
 }
 
+/** A value with its macros (`%NAME%`) replaced, as it will be when it is applied. */
+export function expanded(xml: string, text: string): string {
+  const macros = new Map(all(xml, "macro").map((one) => [one.attributes["name"] ?? "", one.attributes["value"] ?? ""]));
+  return text.replace(/%(\w+)%/g, (whole, name: string) => macros.get(name) ?? whole);
+}
+
+/** Set an attribute; where it is a macro alone, the macro, so that a template stays readable. */
+export function withFilled(xml: string, name: string, attribute: string, next: string, index = 0): string {
+  const macro = /^%(\w+)%$/.exec(value(xml, name, attribute, index) ?? "")?.[1];
+  const at = macro ? all(xml, "macro").findIndex((one) => one.attributes["name"] === macro) : -1;
+  return at < 0 ? withValue(xml, name, attribute, next, index) : withValue(xml, "macro", "value", next, at);
+}
+
 /** Put an element after the index-th element of a name, on a line of its own, as far to the right. */
 export function withElementAfter(xml: string, name: string, index: number, element: string): string {
   const tag = all(xml, name)[index];
@@ -65,6 +78,16 @@ export function withElementAfter(xml: string, name: string, index: number, eleme
   const line = xml.lastIndexOf("\n", tag.start) + 1;
   const indent = /^[ \t]*/.exec(xml.slice(line))?.[0] ?? "";
   return `${xml.slice(0, end)}\n${indent}${element}${xml.slice(end)}`;
+}
+
+/** Put an element at the end of the index-th element of a name. */
+export function withElementInside(xml: string, name: string, index: number, element: string): string {
+  const tag = all(xml, name)[index];
+  if (!tag) return xml;
+  const text = xml.slice(tag.start, tag.end);
+  if (text.endsWith("/>")) return `${xml.slice(0, tag.end - 2).trimEnd()}>${element}</${name}>${xml.slice(tag.end)}`;
+  const close = xml.indexOf(`</${name}`, tag.end);
+  return close < 0 ? xml : xml.slice(0, close) + element + xml.slice(close);
 }
 
 /** Remove the index-th element of a name with its line, if it stands alone there. */

@@ -1,17 +1,19 @@
 // SafeKit's menu of a node, and what stands between a click and the command: what will happen.
 import { signal } from "@preact/signals";
-import { useState } from "preact/hooks";
-import { command } from "../api/endpoints.ts";
-import { type Key, say, t, word } from "../i18n/index.ts";
+import { useEffect, useState } from "preact/hooks";
+import { command, foresee } from "../api/endpoints.ts";
+import { type Key, maybe, say, t, word } from "../i18n/index.ts";
+import { tell } from "../i18n/said.ts";
 import type { Advice } from "../model/safety.ts";
 import type { ModuleView, NodeView } from "../model/types.ts";
-import { whatIf, type WhatIf } from "../model/whatif.ts";
+import { type Act, caution, type Foresight, type Step, undoOf, type WhatIf } from "../model/whatif.ts";
 import { go, href } from "../router.ts";
 import { modules, now, session } from "../store.ts";
 import { Button, Notice, TextField } from "../ui/basics.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { sentenceOf } from "../ui/load.ts";
 import { type Item, Menu } from "../ui/menu.tsx";
+import { Words } from "../ui/words.tsx";
 
 export interface Asked {
   module: string;
@@ -48,6 +50,9 @@ const VERBS: Verb[] = [
   { id: "forcestop", verb: "forcestop", group: "menu.force", danger: true, when: running },
 ];
 
+/** What can be switched off for a while, and on again: SafeKit's Disable and Enable. */
+const SWITCHES = ["checker", "errd", "failover"] as const;
+
 export function ActionsMenu({ module, node }: { module: ModuleView; node: NodeView }) {
   const may = session.value?.role !== "Monitor";
   const reason = (verb: Verb) => {
@@ -64,15 +69,18 @@ export function ActionsMenu({ module, node }: { module: ModuleView; node: NodeVi
     danger: one.danger,
     run: () => ask(module.name, node.node, one.verb, one.args),
   }));
-  const checkers = node.checkersOn ? "errd.off" : "errd.on";
-  items.push({
-    id: "checkers",
-    label: t(`verb.${checkers}` as Key),
-    about: t(`verb.${checkers}.about` as Key),
-    group: t("menu.settings"),
-    disabled: may ? "" : t("action.role"),
-    run: () => ask(module.name, node.node, "errd", [node.checkersOn ? "off" : "on"]),
-  });
+  for (const verb of SWITCHES) {
+    for (const action of ["off", "on"]) {
+      items.push({
+        id: `${verb}.${action}`,
+        label: t(`verb.${verb}.${action}` as Key),
+        about: t(`verb.${verb}.${action}.about` as Key),
+        group: t("menu.settings"),
+        disabled: may ? "" : t("action.role"),
+        run: () => ask(module.name, node.node, verb, [action]),
+      });
+    }
+  }
   items.push({
     id: "boot",
     label: t("verb.boot"),
@@ -115,8 +123,11 @@ function Confirm({ action }: { action: Asked }) {
   const [busy, setBusy] = useState(false);
   const [done, setDone] = useState("");
   const module = modules.value?.get(action.module);
-  // As things were when the dialog opened: what is being read must not change under the reader.
-  const [plan] = useState(() => (module ? whatIf(module, action.node, action.verb, action.args) : null));
+  const [found, setFound] = useState<Foresight | null>(null);
+  // Asked once, when the dialog opens: what is being read must not change under the reader.
+  useEffect(() => {
+    if (module) void foresee(module, action.node, action.verb, action.args).then(setFound);
+  }, []);
   const id = [action.verb, ...action.args].join(".");
   const title = t("action.title", {
     verb: word("verb", id),
@@ -126,7 +137,7 @@ function Confirm({ action }: { action: Asked }) {
   const close = () => {
     asked.value = null;
   };
-  if (!module || !plan) return null;
+  if (!module) return null;
   const run = async () => {
     setBusy(true);
     setSaid("");
@@ -138,19 +149,22 @@ function Confirm({ action }: { action: Asked }) {
       setBusy(false);
     }
   };
-  const ready = !plan.discards || typed === action.module;
+  const care = found ? caution(found, action.verb, action.args) : { interrupts: false, discards: false };
+  const ready = found !== null && (!care.discards || typed === action.module);
   return (
     <Dialog title={title} onClose={close}>
-      <Plan plan={plan} />
-      {plan.discards && !done && <TextField label={t("action.type.name", { module: action.module })} value={typed} onInput={setTyped} mono />}
+      <div aria-live="polite">
+        {found ? <Foreseen found={found} care={care} undo={t(undoOf(action.verb))} /> : <p class="muted">{t("load.reading")}</p>}
+      </div>
+      {care.discards && !done && <TextField label={t("action.type.name", { module: action.module })} value={typed} onInput={setTyped} mono />}
       <div class="said" aria-live="polite">
-        {said && <Notice level="bad"><span lang="en">{said}</span></Notice>}
+        {said && <Notice level="bad">{said}</Notice>}
         {done && <Notice level="good">{done} {t("action.watch")}</Notice>}
       </div>
       <footer>
         <Button onClick={close} kind={done ? "primary" : "plain"}>{t(done ? "dialog.close" : "dialog.cancel")}</Button>
         {!done && (
-          <Button kind={plan.discards || plan.interrupts ? "danger" : "primary"} disabled={!ready} busy={busy} onClick={() => void run()}>
+          <Button kind={care.discards || care.interrupts ? "danger" : "primary"} disabled={!ready} busy={busy} onClick={() => void run()}>
             {word("verb", id)}
           </Button>
         )}
@@ -159,21 +173,52 @@ function Confirm({ action }: { action: Asked }) {
   );
 }
 
-function Plan({ plan }: { plan: WhatIf }) {
+function Foreseen({ found, care, undo }: { found: Foresight; care: { interrupts: boolean; discards: boolean }; undo: string }) {
   return (
     <>
-      {plan.discards && <Notice level="bad">{t("action.discards")}</Notice>}
-      {!plan.discards && plan.interrupts && <Notice level="warn">{t("action.interrupts")}</Notice>}
+      {care.discards && <Notice level="bad">{t("action.discards")}</Notice>}
+      {found.kind === "refused" && <Notice level="bad">{t("action.refused")} <Words of={found.sentence} /></Notice>}
+      {found.kind === "told" && !care.discards && care.interrupts && <Notice level="warn">{t("action.interrupts")}</Notice>}
+      {found.kind === "unavailable" && <Notice level="warn">{t("action.unavailable")} <Words of={found.sentence} /></Notice>}
+      {found.kind === "told" && <Plan plan={found.plan} />}
+      {found.kind === "effect" && <p>{t(found.key)}</p>}
+      <p class="help">{t("action.undo", { undo })}</p>
+    </>
+  );
+}
+
+function Plan({ plan }: { plan: WhatIf }) {
+  const silent = plan.nodes.filter((one) => one.before === "UNKNOWN").map((one) => one.node);
+  return (
+    <>
+      {silent.length > 0 && <Notice level="warn">{t("action.unheard", { node: silent.join(", ") })}</Notice>}
+      {!plan.rests && <Notice level="warn">{t("action.no.rest")}</Notice>}
+      {plan.warnings.map((one) => <Notice key={one.text} level="warn"><Words of={one} /></Notice>)}
       <h3>{t("action.will.happen")}</h3>
       <ol class="plan">
         {plan.steps.map((step, index) => (
           <li key={index}>
             <span class="plan-node">{step.node}</span>
-            <span>{t(step.key)}</span>
+            <span>{stepText(step)} {step.rows.map((one) => <code key={one.row} title={`${t("q.row")}: ${tell(one.why).text}`}>{one.row}</code>)}</span>
           </li>
         ))}
       </ol>
-      <p class="help">{t("action.undo", { undo: t(plan.undo) })}</p>
+      <h3>{t("action.after")}</h3>
+      <ul>
+        {plan.nodes.map((one) => (
+          <li key={one.node}>
+            <b>{one.node}</b> {one.word} ({word("readiness", one.readiness)}) <span class="reason"><Words of={one.reason} /></span>
+          </li>
+        ))}
+      </ul>
     </>
   );
+}
+
+const actText = (act: Act) => (act.what === "scripts" ? t("act.scripts", { scripts: act.scripts.join(", ") }) : maybe(`act.${act.what}`) || act.text);
+
+function stepText(step: Step): string {
+  const state = `${step.word} (${word("readiness", step.readiness)})`;
+  const said = [...(step.moved ? [t("action.becomes", { state })] : []), ...step.does.map(actText)];
+  return said.join("; ") || t("action.stays", { state });
 }

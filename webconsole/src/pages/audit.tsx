@@ -1,15 +1,38 @@
 // Who did what, from where, with which result.
 import { useState } from "preact/hooks";
 import * as api from "../api/endpoints.ts";
-import { type Json, num, text } from "../api/json.ts";
+import { type Json, map, num, text } from "../api/json.ts";
 import { lang, t } from "../i18n/index.ts";
 import { moment } from "../model/figures.ts";
+import { type Said, said } from "../model/said.ts";
 import { cluster, now, session } from "../store.ts";
 import { Notice, Panel, TextField } from "../ui/basics.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { fromBoth, useLoaded } from "../ui/load.ts";
+import { Words } from "../ui/words.tsx";
 
 const ENTRIES = 300;
+
+const NOT_KEPT = "(not kept)";
+const EMPTY = new Set(["null", '""', "{}", "[]"]);
+
+/** What was sent, as words; what is secret or long is not kept, and not worth a word. */
+function detail(kept: string): string {
+  try {
+    const sent = Object.entries(map(JSON.parse(kept))).filter(([, value]) => value !== NOT_KEPT && !EMPTY.has(JSON.stringify(value)));
+    return sent.map(([name, value]) => `${name} ${Array.isArray(value) ? value.join(" ") : typeof value === "string" ? value : JSON.stringify(value)}`).join(", ");
+  } catch {
+    return kept;
+  }
+}
+
+/** What a request does is its code; one that was sent on to another node says so after it. */
+function did(what: string, nodes: string[]): Said {
+  const node = nodes.find((one) => what.endsWith(` on ${one}`));
+  const first = node ? what.slice(0, -` on ${node}`.length) : what;
+  const done: Said = { code: `did.${first}`, facts: {}, text: first };
+  return node ? { code: "did.there", facts: { what: done, node }, text: what } : done;
+}
 
 export function Audit() {
   const nodes = cluster.value?.nodes.map((one) => one.name) ?? [];
@@ -38,8 +61,8 @@ export function Audit() {
                     <td>{text(one["name"])} <span class="muted">{text(one["role"])}</span></td>
                     <td><code>{text(one["origin"])}</code></td>
                     <td>{text(one["node"])}</td>
-                    <td><span lang="en">{text(one["what"])}</span> {text(one["module"])} <span class="muted">{text(one["detail"])}</span></td>
-                    <td class={`resource ${good ? "up" : "down"}`}><Icon name={good ? "Ready" : "NotReady"} /> <span lang="en">{text(one["result"])}</span></td>
+                    <td><Words of={did(text(one["what"]), asked)} /> {text(one["module"])} <span class="muted">{detail(text(one["detail"]))}</span></td>
+                    <td class={`resource ${good ? "up" : "down"}`}><Icon name={good ? "Ready" : "NotReady"} /> <Words of={said({ code: `result.${text(one["result"])}`, facts: {}, text: one["result"] })} /></td>
                   </tr>
                 );
               })}

@@ -1,5 +1,5 @@
 // The card of one node of a module: state, application, disk, and the actions for it.
-import { lang, t } from "../i18n/index.ts";
+import { lang, t, word } from "../i18n/index.ts";
 import * as figures from "../model/figures.ts";
 import type { ModuleView, NodeView } from "../model/types.ts";
 import { now, session } from "../store.ts";
@@ -22,7 +22,7 @@ export function NodeCard({ module, node }: { module: ModuleView; node: NodeView 
         <Figure label={t("card.application")} text={application(node)} seen={node.seen} reachable={node.reachable} />
         <Figure label={t("card.disk")} text={disk(node)} seen={node.seen} reachable={node.reachable} />
         {node.loops && <Figure label={t("card.loops")} text={t("card.loops.value", node.loops)} seen={node.seen} reachable={node.reachable} />}
-        <Figure label={t("card.boot")} text={t(node.boot === "on" ? "on" : "off")} seen={node.seen} reachable={node.reachable} />
+        <Figure label={t("card.boot")} text={word("boot", node.boot || "ignore")} seen={node.seen} reachable={node.reachable} />
       </dl>
       <footer>
         <Quick module={module} node={node} />
@@ -40,7 +40,8 @@ function since(node: NodeView): string {
 }
 
 function application(node: NodeView): string {
-  if (!node.application) return figures.NO_FIGURE;
+  // start_prim has returned where a node serves and is ready: that is what is known without a checker.
+  if (!node.application) return t(node.readiness === "Ready" && ["PRIM", "ALONE", "UP"].includes(node.word) ? "card.app.on" : "card.app.off");
   if (!node.application.running) return t("card.app.off");
   if (node.application.since === null) return t("card.app.on");
   return t("card.app.since", { duration: figures.duration(now.value - node.application.since, lang.value) });

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "../api/client.ts";
 import * as api from "../api/endpoints.ts";
 import { text } from "../api/json.ts";
-import { lang, t, word } from "../i18n/index.ts";
+import { type Key, lang, t, word } from "../i18n/index.ts";
 import { moment } from "../model/figures.ts";
 import type { ModuleView } from "../model/types.ts";
 import { unsaved } from "../router.ts";
@@ -12,6 +12,7 @@ import { Button, Notice, Panel } from "../ui/basics.tsx";
 import { Editor, type LineNote } from "../ui/editor.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { save } from "../ui/save.ts";
+import { Words } from "../ui/words.tsx";
 import { ask } from "./actions.tsx";
 import { Form } from "./form.tsx";
 
@@ -24,6 +25,7 @@ export function ConfigPage({ module }: { module: ModuleView }) {
   const [said, setSaid] = useState<{ level: "good" | "bad"; text: string } | null>(null);
   const [results, setResults] = useState<api.NodeResult[]>([]);
   const [busy, setBusy] = useState("");
+  const [checked, setChecked] = useState(false);
   const etag = useRef("");
   useEffect(() => {
     if (!loaded.value || xml !== null) return;
@@ -40,6 +42,7 @@ export function ConfigPage({ module }: { module: ModuleView }) {
   };
   const act = async (what: "check" | "apply") => {
     setBusy(what);
+    setChecked(what === "check");
     setSaid(null);
     setResults([]);
     try {
@@ -90,7 +93,7 @@ export function ConfigPage({ module }: { module: ModuleView }) {
         </div>
         <div class="said" aria-live="polite">
           {said && <Notice level={said.level}>{said.text}</Notice>}
-          <Results results={results} />
+          <Results results={results} good={checked ? "config.result.valid" : "config.result.ok"} />
         </div>
       </Panel>
       <Keep module={module} onRestored={() => { setXml(null); loaded.again(); }} />
@@ -99,7 +102,7 @@ export function ConfigPage({ module }: { module: ModuleView }) {
 }
 
 /** Checked by the server after a pause in the typing: the same rules as when it is applied. */
-function useNotes(xml: string | null): LineNote[] {
+export function useNotes(xml: string | null): LineNote[] {
   const [notes, setNotes] = useState<LineNote[]>([]);
   useEffect(() => {
     if (xml === null) return;
@@ -149,19 +152,19 @@ export function Notes({ notes }: { notes: LineNote[] }) {
     <ul class="notes" aria-live="polite">
       {notes.map((one, index) => (
         <li key={index} class={one.level}>
-          <b>{t(one.level === "error" ? "config.error.line" : "config.note.line", { line: one.line })}</b> <span lang="en">{one.text}</span>
+          <b>{t(one.level === "error" ? "config.error.line" : "config.note.line", { line: one.line })}</b> <span lang={one.lang}>{one.text}</span>
         </li>
       ))}
     </ul>
   );
 }
 
-export function Results({ results }: { results: api.NodeResult[] }) {
+export function Results({ results, good = "config.result.ok" }: { results: api.NodeResult[]; good?: Key }) {
   if (!results.length) return null;
   return (
     <ul class="results">
       {results.map((one) => (
-        <li key={one.node}><Notice level={one.ok ? "good" : "bad"}><b>{one.node}</b> {one.ok ? t("config.result.ok") : <span lang="en">{one.sentence}</span>}<Notes notes={one.errors} /></Notice></li>
+        <li key={one.node}><Notice level={one.ok ? "good" : "bad"}><b>{one.node}</b> {one.ok ? t(good) : <Words of={one.sentence} />}<Notes notes={one.errors} /></Notice></li>
       ))}
     </ul>
   );
@@ -205,7 +208,8 @@ function Keep(props: { module: ModuleView; onRestored: () => void }) {
               {t("keep.upload")}
               <input class="sr" type="file" accept=".safe" disabled={!admin} onChange={(event) => {
                 const file = event.currentTarget.files?.[0];
-                if (file) void attempt(async () => { await api.config.upload(module.name, file); props.onRestored(); });
+                if (file) void attempt(async () => { await api.config.upload(module.name, file, true); props.onRestored(); });
+                event.currentTarget.value = "";
               }} />
             </label>
           </div>

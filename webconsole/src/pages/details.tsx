@@ -1,15 +1,18 @@
 // Checkers, processes and heartbeats of both nodes, as tables.
 import * as api from "../api/endpoints.ts";
-import { lang, t } from "../i18n/index.ts";
+import { lang, t, word } from "../i18n/index.ts";
 import * as figures from "../model/figures.ts";
 import type { ModuleView } from "../model/types.ts";
-import { now } from "../store.ts";
-import { Panel } from "../ui/basics.tsx";
+import { now, session } from "../store.ts";
+import { Bar, Button, Notice, Panel } from "../ui/basics.tsx";
+import { ask } from "./actions.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { fromBoth, useLoaded } from "../ui/load.ts";
 
 /** Resources do not come as events: they are read this often while they are shown. */
 const READ_EVERY_MS = 5000;
+/** Names of troubles: down is as it should be. */
+const GOOD_WHEN_DOWN = new Set(["rfs.degraded"]);
 const SHAPES: Record<string, string> = { up: "Ready", down: "NotReady", init: "Transient" };
 
 export function Details({ module }: { module: ModuleView }) {
@@ -18,6 +21,7 @@ export function Details({ module }: { module: ModuleView }) {
       <Checkers module={module} />
       <Processes module={module} />
       <Heartbeats module={module} />
+      {module.verification.outcome && <Verifying module={module} />}
     </div>
   );
 }
@@ -45,9 +49,10 @@ function Checkers({ module: given }: { module: ModuleView }) {
                   {module.nodes.map((node) => {
                     const found = node.checkers.find((one) => one.name === name);
                     const value = node.reachable ? (found?.value ?? "") : "";
+                    const shown = GOOD_WHEN_DOWN.has(name) && value in SHAPES ? (value === "down" ? "up" : "down") : value;
                     return (
-                      <td key={node.node} class={`resource ${value}`}>
-                        {value ? <><Icon name={SHAPES[value] ?? "Unknown"} /> {value} <span class="muted">{found?.since ? figures.duration(now.value - found.since, lang.value) : ""}</span></> : figures.NO_FIGURE}
+                      <td key={node.node} class={`resource ${shown}`}>
+                        {value ? <><Icon name={SHAPES[shown] ?? "Unknown"} /> {value} <span class="muted">{found?.since ? figures.duration(now.value - found.since, lang.value) : ""}</span></> : figures.NO_FIGURE}
                       </td>
                     );
                   })}
@@ -94,16 +99,51 @@ function Heartbeats({ module }: { module: ModuleView }) {
       {module.link.networks.length === 0 ? <p class="muted">{t("details.heartbeats.none")}</p> : (
         <div class="scroll" tabIndex={0} role="region" aria-label={t("details.heartbeats")}>
           <table>
-            <thead><tr><th scope="col">{t("details.network")}</th><th scope="col">{t("details.state")}</th><th scope="col" class="right">{t("details.rtt")}</th><th scope="col" class="right">{t("details.jitter")}</th><th scope="col" class="right">{t("details.lost")}</th></tr></thead>
+            <thead><tr><th scope="col">{t("details.network")}</th><th scope="col">{t("details.state")}</th><th scope="col" class="right">{t("details.jitter")}</th><th scope="col" class="right">{t("details.lost")}</th></tr></thead>
             <tbody>
               {module.link.networks.map((one) => (
                 <tr key={one.name}>
                   <th scope="row">{one.name}</th>
                   <td class={`resource ${one.up ? "up" : "down"}`}><Icon name={one.up ? "Ready" : "NotReady"} /> {t(one.up ? "net.ok" : "net.down")}</td>
-                  <td class="right">{figures.duration(one.rttMs, lang.value)}</td>
                   <td class="right">{figures.duration(one.jitterMs, lang.value)}</td>
                   <td class="right">{figures.count(one.lost, lang.value)}</td>
                 </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Panel>
+  );
+}
+
+/** Both copies compared on line: the last result, file and offset, which side is believed and why. */
+function Verifying({ module }: { module: ModuleView }) {
+  const found = module.verification;
+  const prim = module.nodes.find((one) => one.word === "PRIM" && one.readiness === "Ready");
+  const may = session.value?.role !== "Monitor" && prim !== undefined && found.outcome !== "running";
+  const shown = found.outcome === "equal" || found.outcome === "repaired" ? "good" : found.outcome === "different" || found.outcome === "interrupted" ? "bad" : "none";
+  return (
+    <Panel title={t("verify.title")} tools={
+      <>
+        <Button disabled={!may} onClick={() => prim && ask(module.name, prim.node, "rfsverify", ["start"])}>{t("verb.rfsverify.start")}</Button>
+        {found.different > 0 && found.outcome === "different" && <Button kind="primary" disabled={!may} onClick={() => prim && ask(module.name, prim.node, "rfsverify", ["repair"])}>{t("verb.rfsverify.repair")}</Button>}
+      </>
+    }>
+      {found.outcome === "running" && <Bar percent={found.percent} label={t("verify.title")} />}
+      <Notice level={shown}>
+        {word("verify", found.outcome)}{" "}
+        {found.endedAt !== null && <span class="muted">{figures.moment(found.endedAt, now.value, lang.value)}</span>}
+        {found.different > 0 && <p>{t("verify.different.count", { n: found.different })} {found.believed && t("verify.believed", { side: found.believed })} <span lang="en">{found.because}</span></p>}
+        {found.observed && <p lang="en">{found.observed}</p>}
+      </Notice>
+      {found.listed.length > 0 && (
+        <div class="scroll tall" tabIndex={0} role="region" aria-label={t("verify.title")}>
+          <table>
+            <thead><tr><th scope="col">{t("split.file")}</th><th scope="col">{t("verify.kind")}</th><th scope="col" class="right">{t("verify.offset")}</th><th scope="col">PRIM</th><th scope="col">SECOND</th></tr></thead>
+            <tbody>
+              {found.listed.map((one, index) => (
+                <tr key={index}><th scope="row"><code>{one.path}</code></th><td>{one.kind}</td><td class="right">{figures.count(one.offset, lang.value)}</td><td><code>{one.prim}</code></td><td><code>{one.second}</code></td></tr>
               ))}
             </tbody>
           </table>

@@ -10,11 +10,14 @@ import { Dialog } from "../ui/dialog.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { useLoaded } from "../ui/load.ts";
 
+const WARNINGS_MAX = 3;
+
 export function DirectoryDialog(props: { start: string; onClose: () => void; onChosen: (path: string) => void }) {
   const [path, setPath] = useState(props.start.startsWith("/") ? props.start : "/");
   const node = session.value?.node ?? "";
   const loaded = useLoaded(() => api.host.directories(node, path), [path]);
   const parent = path.replace(/\/[^/]+\/?$/, "") || "/";
+  const warnings = texts(loaded.value?.["warnings"]);
   const free = num(loaded.value?.["bytes_free"]);
   return (
     <Dialog title={t("browse.title", { node })} onClose={props.onClose}>
@@ -29,7 +32,9 @@ export function DirectoryDialog(props: { start: string; onClose: () => void; onC
         </ul>
       </div>
       <p class="help">{free !== null && t("browse.free", { free: size(free, lang.value), total: size(num(loaded.value?.["bytes_total"]), lang.value) })}</p>
-      <div class="said">{texts(loaded.value?.["warnings"]).map((one) => <Notice key={one} level="warn"><span lang="en">{one}</span></Notice>)}</div>
+      <div class="said">{warnings.slice(0, WARNINGS_MAX).map((one) => <Notice key={one} level="warn"><span lang="en">{one}</span></Notice>)}
+        {warnings.length > WARNINGS_MAX && <p class="muted">{t("progress.more", { n: warnings.length - WARNINGS_MAX })}</p>}
+      </div>
       <footer>
         <Button onClick={props.onClose}>{t("dialog.cancel")}</Button>
         <Button kind="primary" disabled={path === "/" || loaded.problem !== ""} onClick={() => props.onChosen(path)}>{t("browse.choose", { path })}</Button>

@@ -11,6 +11,7 @@ import { Button, Notice, Panel, TextField } from "../ui/basics.tsx";
 import { Editor } from "../ui/editor.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
+import { ask } from "./actions.tsx";
 import { Results } from "./config.tsx";
 
 const languageOf = (path: string) => (path.endsWith(".xml") ? "xml" : path.startsWith("bin/") || path.endsWith(".sh") ? "shell" : "text");
@@ -76,7 +77,7 @@ export function FilesPage({ module }: { module: ModuleView }) {
     setEdited({ ...edited, [path]: false });
     setPath(next);
   };
-  const running = module.nodes.some((one) => one.reachable && one.word !== "STOP");
+  const running = module.nodes.filter((one) => one.reachable && one.configured && !["STOP", "UNKNOWN"].includes(one.word));
   return (
     <Panel title={t("files.title")} class="files">
       {files.problem && <Notice level="bad" role="alert">{files.problem}</Notice>}
@@ -109,10 +110,15 @@ export function FilesPage({ module }: { module: ModuleView }) {
           )}
         </div>
       </div>
+      {running.length > 0 && (
+        <Notice level="warn">
+          {t("config.runs", { nodes: running.map((one) => `${one.node} ${one.word}`).join(", ") })}{" "}
+          <Button onClick={() => ask(module.name, "*", "stop")}>{t("config.stop.both")}</Button>
+        </Notice>
+      )}
       <div class="config-foot">
-        {running && <span class="muted">{t("files.runs")}</span>}
         <Button onClick={() => void keep()} disabled={!admin || !edited[path]} busy={busy}>{t("files.save")}</Button>
-        <Button kind="primary" onClick={() => void apply()} disabled={!admin || running || Object.values(edited).some(Boolean)} busy={busy}>{t("files.apply")}</Button>
+        <Button kind="primary" onClick={() => void apply()} disabled={!admin || running.length > 0 || Object.values(edited).some(Boolean)} busy={busy}>{t("files.apply")}</Button>
       </div>
       <div class="said" aria-live="polite">
         {said && <Notice level={said.level}>{said.text}</Notice>}

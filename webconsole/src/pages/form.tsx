@@ -1,5 +1,5 @@
 // The form of userconfig.xml: what is changed most, each field an attribute of the text beside it.
-import { type Key, t } from "../i18n/index.ts";
+import { type Key, t, word } from "../i18n/index.ts";
 import * as xmlform from "../model/xmlform.ts";
 import { Button, Choice, TextField } from "../ui/basics.tsx";
 import { Icon } from "../ui/icons.tsx";
@@ -19,6 +19,7 @@ const ROWS: { title: Key; rows: Row[] }[] = [
       { element: "service", attribute: "failover", key: "form.failover", options: ["on", "off"], otherwise: "on" },
       { element: "service", attribute: "defaultprim", key: "form.defaultprim", otherwise: "alone" },
       { element: "service", attribute: "maxloop", key: "form.maxloop", otherwise: "3" },
+      { element: "service", attribute: "boot", key: "form.boot", options: ["on", "off", "auto", "ignore"], otherwise: "ignore" },
       { element: "heart", attribute: "profile", key: "form.profile", options: ["", "fast", "standard", "safekit"], otherwise: "" },
     ],
   },
@@ -56,11 +57,11 @@ export function Form(props: { xml: string; onChange: (xml: string) => void; erro
 
 function FormRow(props: { row: Row; xml: string; onChange: (xml: string) => void; error?: string }) {
   const { row, xml } = props;
-  const value = xmlform.value(xml, row.element, row.attribute) ?? row.otherwise;
-  const change = (next: string) => props.onChange(xmlform.withValue(xml, row.element, row.attribute, next));
+  const value = xmlform.expanded(xml, xmlform.value(xml, row.element, row.attribute) ?? row.otherwise);
+  const change = (next: string) => props.onChange(xmlform.withFilled(xml, row.element, row.attribute, next));
   const help = t(`${row.key}.help` as Key);
   if (!row.options) return <TextField label={t(row.key)} value={value} onInput={change} help={help} error={props.error} mono />;
-  const options = row.options.map((one) => ({ value: one, label: one || t("form.default") }));
+  const options = row.options.map((one) => ({ value: one, label: row.attribute === "boot" ? word("boot", one) : one || t("form.default") }));
   return <Choice label={t(row.key)} value={value} options={options} onChange={change} help={help} error={props.error} />;
 }
 
@@ -71,8 +72,8 @@ function Directories(props: { xml: string; onChange: (xml: string) => void }) {
       <h4>{t("form.directories")}</h4>
       {found.map((one, index) => (
         <div class="directory" key={index}>
-          <TextField label={t("form.directory", { n: index + 1 })} value={one.attributes["dir"] ?? ""} mono
-            onInput={(next) => props.onChange(xmlform.withValue(props.xml, "replicated", "dir", next, index))} />
+          <TextField label={t("form.directory", { n: index + 1 })} value={xmlform.expanded(props.xml, one.attributes["dir"] ?? "")} mono
+            onInput={(next) => props.onChange(xmlform.withFilled(props.xml, "replicated", "dir", next, index))} />
           <Button kind="quiet" label={t("form.directory.remove", { dir: one.attributes["dir"] ?? "" })} disabled={found.length < 2}
             onClick={() => props.onChange(xmlform.withoutElement(props.xml, "replicated", index))}>
             <Icon name="close" />

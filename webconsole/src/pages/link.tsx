@@ -1,7 +1,7 @@
 // The link between the two cards, drawn as it is: live, catching up with a bar, cut, asynchronous.
 import { lang, t } from "../i18n/index.ts";
 import * as figures from "../model/figures.ts";
-import type { LinkView, ModuleView, Network } from "../model/types.ts";
+import type { ModuleView, Network } from "../model/types.ts";
 import { now } from "../store.ts";
 import { Bar, Figure } from "../ui/basics.tsx";
 
@@ -33,10 +33,11 @@ export function LinkDrawing({ module }: { module: ModuleView }) {
         {flow && link.from && <span class="sr">{t("link.direction", { from: link.from, to: link.to })}</span>}
       </p>
       <dl class="figures">
-        <Latency link={link} flow={flow} />
-        {link.waiting !== null && <Figure label={t("link.waiting")} text={figures.count(flow ? link.waiting : null, lang.value)} seen={link.seen} />}
-        {link.recent !== null && <Figure label={t("link.recent")} text={figures.count(flow ? link.recent : null, lang.value)} seen={link.seen} />}
-        {link.lagMs !== null && <Figure label={t("link.lag")} text={figures.duration(flow ? link.lagMs : null, lang.value)} seen={link.seen} />}
+        {flow && <Figure label={t("link.mean")} text={figures.micros(link.meanUs, lang.value)} seen={link.seen} />}
+        {flow && link.waiting !== null && <Figure label={t("link.waiting")} text={figures.count(link.waiting, lang.value)} seen={link.seen} />}
+        {link.kind === "cut" && link.pending !== null && <Figure label={t("link.pending")} text={figures.count(link.pending, lang.value)} seen={link.seen} />}
+        {flow && link.recent !== null && <Figure label={t("link.recent")} text={figures.count(link.recent, lang.value)} seen={link.seen} />}
+        {flow && link.lagMs !== null && <Figure label={t("link.lag")} text={figures.duration(link.lagMs, lang.value)} seen={link.seen} />}
       </dl>
       <ul class="networks">
         {link.networks.map((one) => <NetworkLine key={one.name} network={one} />)}
@@ -53,19 +54,12 @@ function promise(module: ModuleView): string {
   return module.nodes.some((one) => one.word === "ALONE") ? t("promise.alone") : "";
 }
 
-/** Percentiles where they are measured; else the mean, and it says so. */
-function Latency({ link, flow }: { link: LinkView; flow: boolean }) {
-  const percentiles = `${figures.micros(link.p50Us, lang.value)} · p99 ${figures.micros(link.p99Us, lang.value)}`;
-  const text = link.p50Us === null ? figures.micros(link.meanUs, lang.value) : percentiles;
-  return <Figure label={t(link.p50Us === null ? "link.mean" : "link.latency")} text={flow ? text : figures.NO_FIGURE} seen={link.seen} />;
-}
-
 function NetworkLine({ network }: { network: Network }) {
   return (
     <li class={network.up ? "ok" : "down"}>
       <span class="net-name">{network.name}</span>
       <b>{t(network.up ? "net.ok" : "net.down")}</b>
-      <span class="net-rtt">{network.up ? figures.duration(network.rttMs, lang.value) : figures.NO_FIGURE}</span>
+      <span class="net-rtt">{network.up && network.rttMs !== null ? figures.duration(network.rttMs, lang.value) : ""}</span>
     </li>
   );
 }

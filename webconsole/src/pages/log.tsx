@@ -44,7 +44,8 @@ export function LogPage({ module }: { module: ModuleView }) {
   const snapshot = async (which: string) => {
     setSaid("");
     try {
-      for (const one of which === "*" ? nodes : [which]) save(await api.host.snapshot(one, module.name), `${module.name}-${one}.zip`);
+      if (which) save(await api.host.snapshot(which, module.name), `snapshot_${which}_${module.name}.zip`);
+      else save(await api.host.snapshotOfBoth(module.name), `snapshot_${module.name}.zip`);
     } catch (error) {
       setSaid(sentenceOf(error));
     }
@@ -94,7 +95,7 @@ export function LogPage({ module }: { module: ModuleView }) {
         <span class="tools" hidden={session.value?.role === "Monitor"}>
           <span class="muted">{t("log.snapshot")}</span>
           {nodes.map((one) => <Button key={one} onClick={() => void snapshot(one)}>{one}</Button>)}
-          <Button onClick={() => void snapshot("*")}>{t("log.both")}</Button>
+          <Button onClick={() => void snapshot("")}>{t("log.snapshot.both")}</Button>
         </span>
       </div>
       <div class="said">{said && <Notice level="bad" role="alert">{said}</Notice>}</div>

@@ -4,12 +4,13 @@ import { Problem } from "../api/client.ts";
 import * as api from "../api/endpoints.ts";
 import { t } from "../i18n/index.ts";
 import { place } from "../router.ts";
-import { begin } from "../store.ts";
+import { begin, end, session } from "../store.ts";
 import { Button, Notice, TextField } from "../ui/basics.tsx";
-import { sentenceOf } from "../ui/load.ts";
+import { Dialog } from "../ui/dialog.tsx";
+import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { Preferences } from "./shell.tsx";
+import { PASSWORD_LENGTH_MIN } from "./ownpassword.tsx";
 
-const PASSWORD_LENGTH_MIN = 10;
 
 export function Login() {
   const link = place.value.path[0] === "link" ? (place.value.path[1] ?? "") : "";
@@ -24,12 +25,24 @@ export function Login() {
   );
 }
 
-function SignIn() {
-  const [user, setUser] = useState("");
+/** The session ended while a page was open: the page waits behind, with what is typed in it. */
+export function Again() {
+  return (
+    <Dialog title={t("login.again")} onClose={end}>
+      <SignIn user={session.value?.user ?? ""} />
+    </Dialog>
+  );
+}
+
+function SignIn(props: { user?: string }) {
+  const [user, setUser] = useState(props.user ?? "");
   const [password, setPassword] = useState("");
   const [problem, setProblem] = useState<Problem | null>(null);
   const [said, setSaid] = useState("");
   const [busy, setBusy] = useState(false);
+  const provider = useLoaded(api.session.provider, []);
+  const [first, second, code] = place.value.path;
+  const failed = first === "sign-in" && second === "failed" ? t(code === "no-role" ? "login.no.role" : "login.provider.failed", { code: code ?? "" }) : "";
   const submit = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
@@ -47,11 +60,12 @@ function SignIn() {
   };
   return (
     <form onSubmit={submit}>
-      <p class="lead">{t("login.lead")}</p>
-      <TextField label={t("login.user")} value={user} onInput={setUser} autocomplete="username" autofocus required error={problem?.fields["name"]} />
-      <TextField label={t("login.password")} value={password} onInput={setPassword} type="password" autocomplete="current-password" required error={problem?.fields["password"]} />
-      <div class="said">{said && <Notice level="bad" role="alert">{said}</Notice>}</div>
+      <p class="lead">{t(props.user ? "login.again.lead" : "login.lead")}</p>
+      <TextField label={t("login.user")} value={user} onInput={setUser} autocomplete="username" autofocus={!props.user} required error={problem?.fields["name"]} />
+      <TextField label={t("login.password")} value={password} onInput={setPassword} type="password" autocomplete="current-password" autofocus={Boolean(props.user)} required error={problem?.fields["password"]} />
+      <div class="said">{(said || failed) && <Notice level="bad" role="alert">{said || failed}</Notice>}</div>
       <Button kind="primary" type="submit" busy={busy}>{t("login.button")}</Button>
+      {provider.value && <a class="button plain provider" href="/api/v1/session/oidc/start">{t("login.provider", { provider: provider.value })}</a>}
       <details class="teach">
         <summary>{t("login.no.password")}</summary>
         <p>{t("login.link.how")}</p>

@@ -1,6 +1,7 @@
 // The page of one module: four questions at a glance, both nodes and their link, what happened,
 // and doors to everything else. Draws values; decides nothing.
 import { lang, maybe, say, t, word } from "../i18n/index.ts";
+import { tell } from "../i18n/said.ts";
 import { moment } from "../model/figures.ts";
 import { advice, safety, server } from "../model/safety.ts";
 import type { Incident, ModuleView } from "../model/types.ts";
@@ -8,6 +9,7 @@ import { href, place } from "../router.ts";
 import { modules, now, session } from "../store.ts";
 import { Notice } from "../ui/basics.tsx";
 import { Icon } from "../ui/icons.tsx";
+import { Words } from "../ui/words.tsx";
 import { AdviceButton } from "./actions.tsx";
 import { NodeCard } from "./cards.tsx";
 import { ConfigPage } from "./config.tsx";
@@ -20,7 +22,7 @@ import { ProgressPanel } from "./progress.tsx";
 import { SplitPage } from "./split.tsx";
 import { History } from "./history.tsx";
 
-const TABS = ["overview", "log", "files", "config"] as const;
+const TABS = ["overview", "log", "files", "config", "split"] as const;
 
 export function ModulePage() {
   const name = place.value.path[1] ?? "";
@@ -80,7 +82,7 @@ function Questions({ module }: { module: ModuleView }) {
         <h1>{module.name}</h1>
         <p class="served">
           {module.addresses.length > 0 && <span class="address"><Icon name="address" label={t("q.address")} />{module.addresses.join(", ")}</span>}
-          <span>{module.split ? t("q.served.both") : serving ? t("q.served", { node: serving.node }) : t("q.served.none")}</span>
+          <span>{module.split && module.nodes.every((one) => ["PRIM", "ALONE"].includes(one.word)) ? t("q.served.both") : serving ? t("q.served", { node: serving.node }) : t("q.served.none")}</span>
         </p>
       </div>
       <p class="safety" role="status" aria-live="polite"><Icon name={safe.level} /><span>{say(safe, now.value)}</span></p>
@@ -90,7 +92,7 @@ function Questions({ module }: { module: ModuleView }) {
           {module.nodes.map((node) => (
             <p key={node.node} class="why">
               <b>{node.node}</b> {node.reachable ? maybe(`meaning.${node.word}.${node.readiness}`) || word("meaning", node.word) : t("meaning.silent")}
-              {node.reason && <span class="reason" lang="en">{node.reason}{node.row && <code title={t("q.row")}>{node.row}</code>}</span>}
+              {node.reason.text && <span class="reason"><Words of={node.reason} />{node.row && <code title={t("q.row")}>{node.row}</code>}</span>}
             </p>
           ))}
         </div>
@@ -136,15 +138,14 @@ function Incidents({ module }: { module: ModuleView }) {
 function IncidentLine({ incident }: { incident: Incident }) {
   const values: Record<string, string | number> = { node: incident.node };
   for (const [name, value] of Object.entries(incident.facts)) {
-    values[name] = typeof value === "number" ? fact(name, value) : value;
+    values[name] = typeof value === "number" ? fact(name, value) : typeof value === "string" ? value : tell(value).text;
   }
   const level = incident.kind === "lost" || incident.kind === "certificate" || incident.kind === "clock" ? "warn" : "bad";
   return (
     <Notice level={level}>
       {incident.at !== null && <time class="muted">{moment(incident.at, now.value, lang.value)}</time>}{" "}
       <b>{word("incident", incident.kind)}</b>{" "}
-      {maybe(`incident.${incident.kind}.text`, values) || Object.values(values).join(" ")}
-      {values["output"] && <pre>{values["output"]}</pre>}
+      {maybe(`incident.${incident.kind}.text`, values)}
     </Notice>
   );
 }

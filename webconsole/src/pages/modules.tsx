@@ -11,7 +11,7 @@ import { AdviceButton } from "./actions.tsx";
 const USUAL: { template: string; title: Key; about: Key }[] = [
   { template: "postgresql", title: "usual.postgresql", about: "usual.postgresql.about" },
   { template: "mirror", title: "usual.mirror", about: "usual.mirror.about" },
-  { template: "", title: "usual.package", about: "usual.package.about" },
+  { template: ".safe", title: "usual.package", about: "usual.package.about" },
 ];
 
 export function Modules() {

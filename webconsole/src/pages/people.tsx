@@ -9,6 +9,8 @@ import { now, session } from "../store.ts";
 import { Button, Choice, Notice, Panel, TextField } from "../ui/basics.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
+import { SignInPanel } from "./signin.tsx";
+import { PASSWORD_LENGTH_MIN } from "./ownpassword.tsx";
 
 const ROLES = ["Monitor", "Control", "Admin"] as const;
 const roles = () => ROLES.map((one) => ({ value: one, label: `${one}: ${t(`role.${one}`)}` }));
@@ -19,6 +21,7 @@ export function People() {
       <h1>{t("nav.people")}</h1>
       <Users />
       <Tokens />
+      <SignInPanel />
     </div>
   );
 }
@@ -90,7 +93,7 @@ function AddUser(props: { onClose: () => void }) {
     <Dialog title={t("users.add")} onClose={props.onClose}>
       <form onSubmit={submit}>
         <TextField label={t("login.user")} value={name} onInput={setName} error={problem?.fields["name"]} autofocus required />
-        <TextField label={t("login.password")} value={password} onInput={setPassword} type="password" autocomplete="new-password" error={problem?.fields["password"]} help={t("first.password.help", { n: 10 })} required />
+        <TextField label={t("login.password")} value={password} onInput={setPassword} type="password" autocomplete="new-password" error={problem?.fields["password"]} help={t("first.password.help", { n: PASSWORD_LENGTH_MIN })} required />
         <Choice label={t("users.role")} value={role} options={roles()} onChange={setRole} error={problem?.fields["role"]} />
         <div class="said">{said && <Notice level="bad" role="alert">{said}</Notice>}</div>
         <footer><Button onClick={props.onClose}>{t("dialog.cancel")}</Button><Button kind="primary" type="submit">{t("users.add")}</Button></footer>

@@ -10,10 +10,12 @@ import { end, modules, now, session } from "../store.ts";
 import { setTheme, type Theme, theme } from "../theme.ts";
 import { Icon } from "../ui/icons.tsx";
 import { type Item, Menu } from "../ui/menu.tsx";
+import { changingPassword } from "./ownpassword.tsx";
 
 const PAGES: { path: string; key: Key; admin?: boolean }[] = [
   { path: "modules", key: "nav.modules" },
   { path: "cluster", key: "nav.cluster" },
+  { path: "notices", key: "nav.notices" },
   { path: "people", key: "nav.people", admin: true },
   { path: "audit", key: "nav.audit", admin: true },
 ];
@@ -58,14 +60,14 @@ function skip(event: Event): void {
 function Spoken() {
   const { state, node, heardAt, next } = connection.value;
   const { from, at } = place.value.query;
-  const back = from && modules.value && [...modules.value.values()].some((one) => one.nodes.some((other) => other.node === from && other.reachable));
+  const back = from && modules.value && [...modules.value.values()].some((one) => one.nodes.some((other) => other.node === from && other.answers));
   const time = (ms: number | null) => (ms ? clock(ms, lang.value) : "–");
   void now.value;
   const moved = from && !back;
   const level = { connecting: "none", live: moved ? "warn" : "good", lost: "bad", leaving: "warn" }[state];
   const text = {
     connecting: () => t("conn.connecting"),
-    live: () => (moved ? t("conn.moved", { node, lost: from, time: time(Number(at)) }) : t("conn.live", { node })),
+    live: () => (moved ? t("conn.moved", { node, lost: from, time: time(Number(at)) }) : t("conn.live", { node: node === "this" ? t("cluster.this") : node })),
     lost: () => t("conn.lost", { lost: node, time: time(heardAt) }),
     leaving: () => t("conn.leaving", { lost: node, next, time: time(heardAt) }),
   }[state];
@@ -104,6 +106,7 @@ export function Preferences() {
           label={<><Icon name="user" /><span class="user-name">{opened.user}</span></>}
           items={[
             { id: "role", label: t("user.role", { role: opened.role }), about: t(`role.${opened.role}`), run: () => undefined },
+            { id: "password", label: t("user.password"), run: () => { changingPassword.value = true; } },
             { id: "out", label: t("user.sign.out"), run: () => void signOut() },
           ]}
         />

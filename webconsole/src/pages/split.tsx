@@ -1,91 +1,106 @@
-// Split brain: what each side holds that the other does not, side by side; a choice; what was kept
-// aside, and how to have it back. Nothing is thrown away here.
+// Split brain: what each side changed alone, side by side; a choice. Nothing is thrown away: what is
+// replaced is kept aside, and listed below (kept.tsx).
 import { useState } from "preact/hooks";
 import * as api from "../api/endpoints.ts";
-import { type Json, list, num, text, texts } from "../api/json.ts";
 import { lang, t } from "../i18n/index.ts";
+import type { SplitSide, SplitView } from "../model/data.ts";
 import * as figures from "../model/figures.ts";
 import type { ModuleView } from "../model/types.ts";
 import { now, session } from "../store.ts";
-import { Button, Notice, Panel, TextField } from "../ui/basics.tsx";
+import { Button, Notice, Panel, StateChip, TextField } from "../ui/basics.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
+import { Words } from "../ui/words.tsx";
+import { KeptPanel } from "./kept.tsx";
+
+const SHOWN_MAX = 500;
 
 export function SplitPage({ module }: { module: ModuleView }) {
-  const loaded = useLoaded(() => api.modules.split(module.name), [module.name, module.split?.since]);
+  const states = module.nodes.map((one) => one.word + one.readiness).join();
+  const loaded = useLoaded(() => api.modules.split(module.name), [module.name, states]);
   const [keep, setKeep] = useState("");
   const [asking, setAsking] = useState(false);
-  const sides = list(loaded.value?.["sides"]);
-  const since = num(loaded.value?.["since_us"]);
+  const found = loaded.value;
+  // What is live counts: the lists may be those of a moment ago.
+  const split = module.split !== null;
+  const other = module.nodes.find((one) => one.node !== keep)?.node ?? "";
   return (
     <>
-      <Panel title={t("split.title")} class="split">
+      <Panel title={t(split ? "split.title" : "split.title.agree")} class="split">
         {loaded.problem && <Notice level="bad" role="alert">{loaded.problem}</Notice>}
-        {loaded.value && !module.split && <Notice level="good">{t("split.none")}</Notice>}
-        {module.split && (
+        {!found && !loaded.problem && <p class="muted" role="status">{t("load.reading")}</p>}
+        {found && !split && <Notice level="good">{t("split.none")}</Notice>}
+        {found && split && (
           <>
-            <p class="lead">{since ? t("split.lead.since", { time: figures.moment(since / 1000, now.value, lang.value) }) : t("split.lead")}</p>
+            <p class="lead">{found.since ? t("split.lead.since", { time: figures.moment(found.since, now.value, lang.value) }) : t("split.lead")}</p>
+            {found.both.length > 0 && <Notice level="warn">{t("split.both", { n: figures.count(found.both.length, lang.value) })}</Notice>}
             <fieldset class="sides">
               <legend class="sr">{t("split.title")}</legend>
-              {sides.map((side) => <Side key={text(side["node"])} side={side} chosen={keep === side["node"]} onChoose={() => setKeep(text(side["node"]))} />)}
+              {found.sides.map((side) => <Side key={side.node} side={side} found={found} chosen={keep === side.node} onChoose={() => setKeep(side.node)} />)}
             </fieldset>
+            {found.verdict && <p class="help">{t("split.verdict", { node: found.verdict.source })} <span class="reason"><Words of={found.verdict.why} /><code title={t("q.row")}>{found.verdict.row}</code></span></p>}
             <div class="split-foot">
-              <p>{keep ? t("split.will", { keep, other: text(sides.find((one) => one["node"] !== keep)?.["node"]) }) : t("split.choose")}</p>
+              <p>{keep ? t("split.will", { keep, other }) : t("split.choose")}</p>
               <Button kind="danger" disabled={!keep || session.value?.role !== "Admin"} onClick={() => setAsking(true)}>{keep ? t("split.keep", { node: keep }) : t("split.keep.one")}</Button>
             </div>
           </>
         )}
       </Panel>
-      <Aside module={module} />
-      {asking && <Decide module={module} keep={keep} onClose={() => { setAsking(false); loaded.again(); }} />}
+      <KeptPanel module={module} states={states} />
+      {asking && <Decide module={module} keep={keep} other={other} onClose={() => { setAsking(false); loaded.again(); }} />}
     </>
   );
 }
 
-function Side(props: { side: Json; chosen: boolean; onChoose: () => void }) {
-  const { side } = props;
-  const files = list(side["files"]);
-  const more = num(side["files_more"]) ?? 0;
+function Side(props: { side: SplitSide; found: SplitView; chosen: boolean; onChoose: () => void }) {
+  const { side, found } = props;
+  const bytes = side.files.reduce((sum, one) => sum + one.bytes, 0);
+  const newest = side.files.reduce<number | null>((last, one) => (one.at !== null && (last === null || one.at > last) ? one.at : last), null);
+  const changed = t("split.changed.value", { files: figures.count(side.files.length, lang.value), size: figures.size(bytes, lang.value) });
   return (
     <label class={`side${props.chosen ? " chosen" : ""}`}>
       <span class="side-head">
         <input type="radio" name="keep" checked={props.chosen} onChange={props.onChoose} />
-        <b>{t("split.side", { node: text(side["node"]) })}</b>
-        {side["was_primary"] === true && <span class="tag">{t("split.was.primary")}</span>}
+        <b>{t("split.side", { node: side.node })}</b>
+        <StateChip word={side.word} readiness={side.readiness} reachable={side.reachable} small />
+        {side.wasPrimary && <span class="tag">{t("split.was.primary")}</span>}
       </span>
+      {side.observed && <Notice level="warn"><span lang="en">{side.observed}</span></Notice>}
       <dl class="figures">
-        <div class="figure"><dt>{t("split.changed")}</dt><dd>{t("split.changed.value", { files: figures.count(files.length + more, lang.value), size: figures.size(num(side["bytes"]), lang.value) })}</dd></div>
-        <div class="figure"><dt>{t("split.last.write")}</dt><dd>{figures.moment((num(side["last_write_us"]) ?? 0) / 1000 || null, now.value, lang.value)}</dd></div>
-        <div class="figure"><dt>{t("split.clients")}</dt><dd>{texts(side["clients"]).join(", ") || t("split.clients.none")}</dd></div>
+        <div class="figure"><dt>{t("split.changed")}</dt><dd>{side.complete ? changed : t("facts.more.than", { size: changed })}</dd></div>
+        <div class="figure"><dt>{t("split.last.write")}</dt><dd>{figures.moment(newest, now.value, lang.value)}</dd></div>
+        <div class="figure"><dt>{t("split.alone.since")}</dt><dd>{figures.moment(side.since, now.value, lang.value)}</dd></div>
       </dl>
-      <div class="scroll tall" tabIndex={0} role="region" aria-label={t("split.files", { node: text(side["node"]) })}>
+      <div class="scroll tall" tabIndex={0} role="region" aria-label={t("split.files", { node: side.node })}>
         <table>
           <thead><tr><th scope="col">{t("split.file")}</th><th scope="col" class="right">{t("split.size")}</th><th scope="col">{t("split.time")}</th></tr></thead>
           <tbody>
-            {files.map((one) => (
-              <tr key={text(one["file"])} class={one["both"] === true ? "both" : ""}>
-                <th scope="row"><code>{text(one["file"])}</code>{one["both"] === true && <span class="tag">{t("split.both.changed")}</span>}</th>
-                <td class="right">{one["deleted"] === true ? t("split.deleted") : figures.size(num(one["bytes"]), lang.value)}</td>
-                <td>{figures.moment((num(one["time_us"]) ?? 0) / 1000, now.value, lang.value)}</td>
-              </tr>
-            ))}
+            {side.files.slice(0, SHOWN_MAX).map((one) => {
+              const both = found.both.includes(one.path);
+              return (
+                <tr key={one.path} class={both ? "both" : ""}>
+                  <th scope="row"><code>{one.path}</code>{both && <span class="tag">{t("split.both.changed")}</span>}</th>
+                  <td class="right">{one.exists ? figures.size(one.bytes, lang.value) : t("split.deleted")}</td>
+                  <td>{figures.moment(one.at, now.value, lang.value)}</td>
+                </tr>
+              );
+            })}
           </tbody>
         </table>
       </div>
-      {more > 0 && <p class="muted">{t("progress.more", { n: figures.count(more, lang.value) })}</p>}
+      {side.files.length > SHOWN_MAX && <p class="muted">{t("progress.more", { n: figures.count(side.files.length - SHOWN_MAX, lang.value) })}</p>}
     </label>
   );
 }
 
-function Decide(props: { module: ModuleView; keep: string; onClose: () => void }) {
+function Decide(props: { module: ModuleView; keep: string; other: string; onClose: () => void }) {
   const [typed, setTyped] = useState("");
   const [said, setSaid] = useState("");
   const [busy, setBusy] = useState(false);
-  const other = props.module.nodes.find((one) => one.node !== props.keep)?.node ?? "";
   const run = async () => {
     setBusy(true);
     try {
-      await api.modules.decideSplit(props.module.name, props.keep, typed);
+      await api.command(props.module, props.keep, "prim", [], typed);
       props.onClose();
     } catch (error) {
       setSaid(sentenceOf(error));
@@ -94,7 +109,7 @@ function Decide(props: { module: ModuleView; keep: string; onClose: () => void }
   };
   return (
     <Dialog title={t("split.keep", { node: props.keep })} onClose={props.onClose}>
-      <Notice level="warn">{t("split.will", { keep: props.keep, other })}</Notice>
+      <Notice level="warn">{t("split.will", { keep: props.keep, other: props.other })}</Notice>
       <TextField label={t("action.type.name", { module: props.module.name })} value={typed} onInput={setTyped} mono />
       <div class="said">{said && <Notice level="bad" role="alert">{said}</Notice>}</div>
       <footer>
@@ -102,43 +117,5 @@ function Decide(props: { module: ModuleView; keep: string; onClose: () => void }
         <Button kind="danger" disabled={typed !== props.module.name} busy={busy} onClick={() => void run()}>{t("split.keep", { node: props.keep })}</Button>
       </footer>
     </Dialog>
-  );
-}
-
-function Aside({ module }: { module: ModuleView }) {
-  const loaded = useLoaded(() => api.modules.aside(module.name), [module.name]);
-  const [said, setSaid] = useState<{ level: "good" | "bad"; text: string } | null>(null);
-  const restore = async (item: string) => {
-    try {
-      await api.modules.restore(module.name, item);
-      setSaid({ level: "good", text: t("aside.restored") });
-      loaded.again();
-    } catch (error) {
-      setSaid({ level: "bad", text: sentenceOf(error) });
-    }
-  };
-  const items = loaded.value ?? [];
-  return (
-    <Panel title={t("aside.title")}>
-      <p class="help">{t("aside.lead")}</p>
-      {loaded.problem && <Notice level="bad">{loaded.problem}</Notice>}
-      {items.length === 0 ? <p class="muted">{t("aside.none")}</p> : (
-        <div class="scroll" tabIndex={0} role="region" aria-label={t("aside.title")}>
-          <table>
-            <thead><tr><th scope="col">{t("split.file")}</th><th scope="col">{t("details.node")}</th><th scope="col" class="right">{t("split.size")}</th><th scope="col">{t("split.time")}</th><th scope="col">{t("aside.why")}</th><th scope="col"><span class="sr">{t("aside.restore")}</span></th></tr></thead>
-            <tbody>
-              {items.map((one) => (
-                <tr key={text(one["id"])}>
-                  <th scope="row"><code>{text(one["file"])}</code></th><td>{text(one["node"])}</td><td class="right">{figures.size(num(one["bytes"]), lang.value)}</td>
-                  <td>{figures.moment((num(one["time_us"]) ?? 0) / 1000, now.value, lang.value)}</td><td lang="en">{text(one["reason"])}</td>
-                  <td><Button disabled={session.value?.role !== "Admin"} label={t("aside.restore.file", { file: text(one["file"]) })} onClick={() => void restore(text(one["id"]))}>{t("aside.restore")}</Button></td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-      <div class="said" aria-live="polite">{said && <Notice level={said.level}>{said.text}</Notice>}</div>
-    </Panel>
   );
 }

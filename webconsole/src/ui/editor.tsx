@@ -7,6 +7,8 @@ import type { Handle } from "./editor-codemirror.ts";
 export interface LineNote {
   line: number;
   text: string;
+  /** Of the text, when it is not the page's. */
+  lang?: string | undefined;
   level: "error" | "note";
 }
 
@@ -23,7 +25,15 @@ export function Editor(props: EditorProps) {
   const holder = useRef<HTMLDivElement>(null);
   const handle = useRef<Handle | null>(null);
   const latest = useRef(props);
-  latest.current = props;
+  /** What was typed and has not come back as `value` yet: older texts must not undo newer ones. */
+  const typed = useRef<string[]>([]);
+  latest.current = {
+    ...props,
+    onInput: (value) => {
+      typed.current.push(value);
+      props.onInput?.(value);
+    },
+  };
   const [loaded, setLoaded] = useState(false);
 
   useEffect(() => {
@@ -43,7 +53,11 @@ export function Editor(props: EditorProps) {
     };
   }, [props.language]);
 
-  useEffect(() => handle.current?.setValue(props.value), [props.value, loaded]);
+  useEffect(() => {
+    const at = typed.current.indexOf(props.value);
+    typed.current = at < 0 ? [] : typed.current.slice(at + 1);
+    if (at < 0) handle.current?.setValue(props.value);
+  }, [props.value, loaded]);
   useEffect(() => handle.current?.setNotes(props.notes ?? []), [props.notes, loaded]);
   useEffect(() => handle.current?.setDark(isDark()), [theme.value, loaded]);
 

@@ -2,6 +2,9 @@
 import uPlot from "uplot";
 import type { GraphProps } from "./graph.tsx";
 
+/** Figures are written whole: a step below one would write the same figure twice. */
+const STEPS = Array.from({ length: 14 }, (_, power) => [1, 2, 5].map((one) => one * 10 ** power)).flat();
+
 export function draw(element: HTMLElement, props: { current: GraphProps }, height: number): uPlot {
   const style = getComputedStyle(element);
   const colour = (name: string) => style.getPropertyValue(name).trim();
@@ -20,8 +23,8 @@ export function draw(element: HTMLElement, props: { current: GraphProps }, heigh
       padding: [8, 28, 0, 0],
       scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },
       axes: [
-        { ...axis, size: 22, space: 90, values: (_plot, at) => at.map((one) => new Date(one * 1000).toTimeString().slice(0, 8)) },
-        { ...axis, size: 74, space: 34, values: (_plot, at) => at.map((one) => props.current.format(one)) },
+        { ...axis, size: 22, space: 90, values: (_plot, at) => at.map((one) => (props.current.xs.length ? new Date(one * 1000).toTimeString().slice(0, 8) : "")) },
+        { ...axis, size: 74, space: 34, incrs: STEPS, values: (_plot, at) => at.map((one) => props.current.format(one)) },
       ],
       series: [
         {},

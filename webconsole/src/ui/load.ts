@@ -1,7 +1,8 @@
 // Reading something once for a page, again on demand, with its refusal as a sentence.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem, Unreachable } from "../api/client.ts";
 import { t } from "../i18n/index.ts";
+import { session } from "../store.ts";
 
 export interface Loaded<T> {
   value: T | null;
@@ -13,6 +14,10 @@ export function useLoaded<T>(read: () => Promise<T>, dependencies: unknown[]): L
   const [value, setValue] = useState<T | null>(null);
   const [problem, setProblem] = useState("");
   const [turn, setTurn] = useState(0);
+  const failedIn = useRef("");
+  const now = session.value?.csrf ?? "";
+  // What failed because the session had ended is read again once there is another one.
+  const retried = problem && now !== failedIn.current ? now : "";
   useEffect(() => {
     let wanted = true;
     read().then(
@@ -21,12 +26,15 @@ export function useLoaded<T>(read: () => Promise<T>, dependencies: unknown[]): L
         setValue(result);
         setProblem("");
       },
-      (error: unknown) => wanted && setProblem(sentenceOf(error)),
+      (error: unknown) => {
+        failedIn.current = now;
+        if (wanted) setProblem(sentenceOf(error));
+      },
     );
     return () => {
       wanted = false;
     };
-  }, [...dependencies, turn]);
+  }, [...dependencies, turn, retried]);
   return { value, problem, again: () => setTurn((before) => before + 1) };
 }
 
