@@ -1,6 +1,7 @@
-"""Measure mirror on this machine: python -m bench [--only abcdefg] [--rounds N] [--json FILE].
+"""Measure mirror on this machine: python -m bench [--full] [--only LETTERS] [--json FILE].
 
-Needs root. Each measure prints its table when it is done; the JSON has every figure. What the
+Needs root. Without --full it takes minutes: the long measures are left out, trees and files are
+small. Each measure prints its table when it is done; the JSON has every figure. What the
 letters mean: bench/measures.py.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.hosts import opened
-from bench.measures import MEASURES, ROUNDS
+from bench.measures import LONG, MEASURES, ROUNDS
 from bench.row import Row
 
 
@@ -31,7 +32,8 @@ def show(row: Row) -> str:
 def main() -> int:
     """Run the measures that were asked for."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", default="".join(MEASURES), help="letters of measures")
+    parser.add_argument("--full", action="store_true", help="every measure, at its full size")
+    parser.add_argument("--only", default="", help="letters of measures")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--json", type=Path, help="write every figure to this file")
     options = parser.parse_args()
@@ -40,8 +42,9 @@ def main() -> int:
         return 1
     rows: list[Row] = []
     print(f"{platform.system()} {platform.release()}, {os.cpu_count()} processors")
-    with opened() as hosts:
-        for letter in options.only:
+    usual = "".join(letter for letter in MEASURES if options.full or letter not in LONG)
+    with opened(full=options.full) as hosts:
+        for letter in options.only or usual:
             print(f"\n{letter}: {(MEASURES[letter].__doc__ or '').partition(') ')[2]}", flush=True)
             measured = MEASURES[letter](hosts, options.rounds)
             print("\n".join(show(row) for row in measured), flush=True)

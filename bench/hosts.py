@@ -22,7 +22,8 @@ from tests.reaper import Run, reap_the_dead
 
 HERE = Path(__file__).parent
 NATIVE = HERE.parent / "native"
-DISK_BYTES = 6 << 30
+DISK_BYTES = 48 << 30  # sparse
+BYTES_PER_INODE = 8192  # a tree of a million files twice
 ADDRESSES = {"n1": "10.213.7.1", "n2": "10.213.7.2"}
 LINK_SOURCES = ("link/connection.c", "link/stream.c", "link/tls.c", "wire/frame.c", "hash/hash.c")
 
@@ -43,8 +44,10 @@ def build(directory: Path, name: str, *sources: Path) -> Path:
 class Hosts:
     """See the module. Everything is made when asked for; `opened` ends it."""
 
-    def __init__(self, name: str, directory: Path) -> None:
+    def __init__(self, name: str, directory: Path, *, full: bool) -> None:
+        """Make networks and disks. full: measures take their full size."""
         self._name = name
+        self.full = full
         self.directory = directory
         self._processes: list[subprocess.Popen[str]] = []
         directory.mkdir(parents=True, exist_ok=True)
@@ -81,7 +84,8 @@ class Hosts:
         image, disk = self.directory / f"{host}.img", self.disk(host)
         with image.open("wb") as file:
             file.truncate(DISK_BYTES)
-        run("mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", image)
+        now = ("-E", "lazy_itable_init=0,lazy_journal_init=0")
+        run("mkfs.ext4", "-q", *now, "-i", str(BYTES_PER_INODE), image)
         disk.mkdir()
         run("mount", "-o", "loop", image, disk)
 
@@ -93,10 +97,22 @@ class Hosts:
         """Return a command that runs in a host's network, and sees the mounts of this process."""
         return ("nsenter", f"--net=/run/netns/{self._name}{host}", *command)
 
-    def _start(self, role: str, host: str, settings: NodeSettings) -> subprocess.Popen[str]:
+    def interface_bytes(self, host: str) -> int:
+        """Return what a host's interface has received and sent so far."""
+        counters = run(*self.inside(host, "cat", "/proc/net/dev"))
+        for line in counters.splitlines():
+            name, _, values = line.partition(":")
+            if name.strip() == "veth0":
+                return int(values.split()[0]) + int(values.split()[8])
+        raise RuntimeError(f"bench: {host} has no veth0")
+
+    def start(
+        self, role: str, host: str, settings: NodeSettings, module: str = "bench.node"
+    ) -> subprocess.Popen[str]:
+        """Start a node; return when it says that it is ready."""
         path = self.directory / f"{secrets.token_hex(4)}.json"
         settings.write(path)
-        command = self.inside(host, sys.executable, "-m", "bench.node", role, path)
+        command = self.inside(host, sys.executable, "-m", module, role, path)
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -106,7 +122,7 @@ class Hosts:
             raise RuntimeError(f"bench: {role} did not start")
         return process
 
-    def _settings(self, host: str, at: Path, mount: Path, **options: object) -> NodeSettings:
+    def settings(self, host: str, at: Path, mount: Path, **options: object) -> NodeSettings:
         values: dict[str, object] = {
             "lower": str(at / "lower"),
             "mount": str(mount),
@@ -116,7 +132,7 @@ class Hosts:
             "key": str(self.keys / f"{host}.key"),
             **options,
         }
-        (at / "lower").mkdir(parents=True)
+        (at / "lower").mkdir(parents=True, exist_ok=True)
         return NodeSettings(**values)  # type: ignore[arg-type]
 
     @contextlib.contextmanager
@@ -130,17 +146,17 @@ class Hosts:
         mount.mkdir()
         identity = secrets.token_hex(16)
         common = {**options, "identity": identity, "port": 7100}
-        left = self._settings("n1", self.disk("n1") / name, mount, **common)
+        left = self.settings("n1", self.disk("n1") / name, mount, **common)
         processes = []
         try:
             if mirrored:
-                right = self._settings("n2", self.disk("n2") / name, mount, **common)
-                processes.append(self._start("secondary", "n2", right))
+                right = self.settings("n2", self.disk("n2") / name, mount, **common)
+                processes.append(self.start("secondary", "n2", right))
                 left = NodeSettings(
                     **{key: getattr(left, key) for key in left.__slots__}
                     | {"peer_address": ADDRESSES["n2"]}
                 )
-            processes.append(self._start("primary" if mirrored else "alone", "n1", left))
+            processes.append(self.start("primary" if mirrored else "alone", "n1", left))
             yield mount
         finally:
             for process in reversed(processes):
@@ -172,12 +188,12 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 @contextlib.contextmanager
-def opened() -> Iterator[Hosts]:
+def opened(*, full: bool = False) -> Iterator[Hosts]:
     """Make the hosts, and take them away whatever happens."""
     reap_the_dead()
     this_run = Run()
     try:
-        hosts = Hosts(this_run.name, this_run.directory)
+        hosts = Hosts(this_run.name, this_run.directory, full=full)
         try:
             yield hosts
         finally:

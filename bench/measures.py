@@ -16,8 +16,14 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
+from bench.consoles import consoles
+from bench.failover import failover
 from bench.hosts import ADDRESSES, Hosts
+from bench.hot import hot
+from bench.many_modules import many_modules
+from bench.pages import pages
 from bench.reintegration import reintegration
+from bench.returning import returning
 from bench.row import Figures, Row
 
 ROUNDS = 5
@@ -233,6 +239,7 @@ def threads(hosts: Hosts, rounds: int) -> list[Row]:
     return rows
 
 
+LONG = "dgmoq"  # only with --full, or by name
 MEASURES: dict[str, Callable[[Hosts, int], list[Row]]] = {
     "a": write_latency,
     "b": buffered_latency,
@@ -241,4 +248,10 @@ MEASURES: dict[str, Callable[[Hosts, int], list[Row]]] = {
     "e": metadata,
     "f": threads,
     "g": reintegration,
+    "h": returning,
+    "i": failover,
+    "m": many_modules,
+    "o": consoles,
+    "p": hot,
+    "q": pages,
 }

@@ -129,7 +129,7 @@ def be_primary(settings: NodeSettings, *, alone: bool) -> None:
     if alone:
         plane.go_alone()
     else:
-        plane.session_begin(connect(settings, tls, plane.connections_needed()))
+        plane.session_begin(connect(settings, tls, plane.connections_needed()), first_epoch=1)
         plane.open_gate()
 
     def keep() -> None:
