@@ -1,8 +1,11 @@
 """What every test may use. The run gets a name and a directory of its own: tests/reaper.py."""
 
+from collections.abc import Generator
+
 import pytest
 
 from tests.reaper import Run, reap_the_dead
+from tests.shared import FAILED
 
 _run_key = pytest.StashKey[Run]()
 
@@ -22,6 +25,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind but the directory of the run."""
     if (run := config.stash.get(_run_key, None)) is not None:
         run.end()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note what failed: tests/shared.py."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
 
 
 @pytest.fixture(scope="session")

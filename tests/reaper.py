@@ -3,10 +3,12 @@
 Every run has a name, which is part of everything it makes: the directory that all its temporary
 files lie in, its network namespaces, its control groups; its processes inherit it in their
 environment. A run holds a lock as long as it lives, so another run knows for certain when it is
-gone, whatever has become of its process number.
+gone, whatever has become of its process number. One that was killed while it waited for a file
+server of its own cannot die, and holds it still: its connection is aborted first.
 """
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import secrets
@@ -22,6 +24,7 @@ LOCKS = Path("/run/mirror-tests")
 WORK = Path("/tmp/mirror-tests")
 RUN_VARIABLE = "MIRROR_TEST_RUN"
 _DEATH_TIMEOUT_S = 10.0
+_MNT_FORCE, _MNT_DETACH = 1, 2
 _KEPT_DIRECTORIES = 1
 
 
@@ -37,6 +40,8 @@ class Run:
         with _one_at_a_time():
             self._lock: TextIO = (LOCKS / self.name).open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._lock.write(str(os.getpid()))
+            self._lock.flush()
         os.environ[RUN_VARIABLE] = self.name
 
     def end(self) -> None:
@@ -58,7 +63,7 @@ def reap_the_dead() -> list[str]:
     """Clean up after every run that is gone; return their names."""
     LOCKS.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time():
-        dead = [path.name for path in LOCKS.glob("mt*") if not _is_locked(path)]
+        dead = [path.name for path in LOCKS.glob("mt*") if not _is_alive(path)]
         for run in dead:
             reap(run)
             (LOCKS / run).unlink(missing_ok=True)
@@ -66,13 +71,24 @@ def reap_the_dead() -> list[str]:
     return dead
 
 
-def _is_locked(path: Path) -> bool:
-    with path.open("w") as lock:
+def _is_alive(path: Path) -> bool:
+    with path.open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return True
+            return not _was_killed(lock.read())
     return False
+
+
+def _was_killed(pid: str) -> bool:
+    """Whether the process that holds the lock is only there because it cannot die."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return False
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    pending = int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
+    return status["State"].startswith("Z") or bool(pending & 1 << (signal.SIGKILL - 1))
 
 
 def reap(run: str) -> None:
@@ -107,9 +123,8 @@ def _abort_fuse_connections(run: str) -> None:
     for fields in _mountinfo_of(run):
         kind = fields[fields.index("-") + 1]
         if kind.startswith("fuse"):
-            minor = fields[2].partition(":")[2]
-            with contextlib.suppress(OSError):
-                Path(f"/sys/fs/fuse/connections/{minor}/abort").write_text("1")
+            mount = os.fsencode(fields[4].encode().decode("unicode_escape"))
+            ctypes.CDLL(None).umount2(mount, _MNT_FORCE | _MNT_DETACH)
 
 
 def _processes_of(run: str) -> list[int]:

@@ -15,6 +15,7 @@ PUBLIC_HEADER = "mirror_native.h"
 
 MAY_INCLUDE: dict[str, set[str]] = {
     "util": set(),
+    "vhost": set(),  # loaded into applications: it knows nothing of mirror
     "hash": {"util"},
     "fuse": {"util"},
     "lower": {"hash", "util"},

@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 # Directories that exist everywhere, and so say nothing about a machine.
 COMMON = {
-    Path(name) for name in ("/", "/tmp", "/home", "/opt", "/srv", "/usr", "/usr/local", "/var")
+    Path(name)
+    for name in ("/", "/tmp", "/home", "/opt", "/root", "/srv", "/usr", "/usr/local", "/var")
 }
 
 

@@ -136,7 +136,7 @@ def test_force_ends_a_server_that_does_not_listen(host: NamespaceHost) -> None:
     began = time.monotonic()
     host.script("stop_prim", "force", "ALONE", "WAIT", "stop", data=data)
     assert not running(host)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30  # half of what it waits for one that listens
     assert "stopped by force" in host.journal
 
 
@@ -286,7 +286,7 @@ def test_ledger_survives_kills_and_finds_what_is_wrong(
         summary = client.finish()
 
     # The gap lies around the time without a server; what the retry adds is bounded.
-    assert down_ms * 0.5 < summary["longest_gap_ms"] < down_ms + 2000
+    assert down_ms * 0.5 < summary["longest_gap_ms"] < down_ms + 10_000
     assert summary["ambiguous"] >= 1, "SIGKILL under load leaves somebody without an answer"
     verdict = verify(host, book)
     assert verdict["good"]

@@ -2,8 +2,8 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -12,9 +12,14 @@ from mirror.errors import LabVerbRefused
 
 pytestmark = pytest.mark.lab
 
-# Writes a new file, syncs it, and prints the error's name or the milliseconds it took.
+SLOW_MS = 1000  # of each read and write; a good disk of a machine at work is faster than that
+HANGS_S = 0.5
+END_S = 60.0
+
+# Says that it begins, writes a new file, syncs it; the error's name or the milliseconds it took.
 SYNC = """
 import errno, os, sys, time
+print("begins", flush=True)
 begun = time.monotonic()
 try:
     file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
@@ -36,16 +41,28 @@ def lab(run_name: str) -> Iterator[Lab]:
 
 
 def sync_new_file(lab: Lab, name: str) -> str:
-    """What SYNC prints on n1."""
-    return lab.exec("n1", [sys.executable, "-c", SYNC, f"/srv/{name}"]).stdout.strip()
+    """What SYNC says on n1 at its end."""
+    return lab.exec("n1", [sys.executable, "-c", SYNC, f"/srv/{name}"]).stdout.split()[-1]
+
+
+@contextmanager
+def hanging_writer(lab: Lab, name: str) -> Iterator["subprocess.Popen[str]"]:
+    """SYNC on n1, whose disk hangs, once it has begun."""
+    command = [sys.executable, "-c", SYNC, f"/srv/{name}"]
+    with lab.popen("n1", command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "begins\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            writer.wait(HANGS_S)
+        yield writer
 
 
 def test_a_slow_disk_delays_every_sync(lab: Lab) -> None:
-    assert int(sync_new_file(lab, "before")) < 1000
-    lab.disk("n1", "slow", 200)
-    assert int(sync_new_file(lab, "slowly")) >= 400  # data, then the journal
+    assert int(sync_new_file(lab, "before")) < 2 * SLOW_MS
+    lab.disk("n1", "slow", SLOW_MS)
+    assert int(sync_new_file(lab, "slowly")) >= 2 * SLOW_MS  # data, then the journal
     lab.disk("n1", "heal")
-    assert int(sync_new_file(lab, "after")) < 1000
+    assert int(sync_new_file(lab, "after")) < 2 * SLOW_MS
 
 
 def test_a_broken_disk_gives_io_errors_and_is_good_after_a_repair(lab: Lab) -> None:
@@ -61,22 +78,18 @@ def test_a_broken_disk_gives_io_errors_and_is_good_after_a_repair(lab: Lab) -> N
 
 def test_a_hanging_disk_holds_a_sync_until_it_is_healed(lab: Lab) -> None:
     lab.disk("n1", "hang")
-    command = [sys.executable, "-c", SYNC, "/srv/held"]
-    with lab.popen("n1", command, stdout=subprocess.PIPE) as writer:
-        with pytest.raises(subprocess.TimeoutExpired):
-            writer.wait(0.5)
+    with hanging_writer(lab, "held") as writer:
         lab.disk("n1", "heal")
         assert writer.stdout is not None
-        assert int(writer.stdout.readline()) >= 400
+        assert int(writer.stdout.readline()) >= HANGS_S * 1000
 
 
 def test_power_can_be_cut_while_the_disk_hangs(lab: Lab) -> None:
     sync_new_file(lab, "safe")
     lab.disk("n1", "hang")
-    with lab.popen("n1", [sys.executable, "-c", SYNC, "/srv/lost"]) as writer:
-        time.sleep(0.3)  # let it hang
+    with hanging_writer(lab, "lost") as writer:
         lab.power_off("n1")
-        writer.wait(10)
+        writer.wait(END_S)
     lab.disk("n1", "heal")
     lab.boot("n1")
     listing = lab.exec(
@@ -90,11 +103,10 @@ def test_a_killed_lab_with_a_hanging_disk_ends(run_name: str) -> None:
     idle = ("sleep", "infinity")
     lab = Lab.up(f"{run_name}-hanging", node_command=idle, faulty_disks=True)
     lab.disk("n1", "hang")
-    with lab.popen("n1", [sys.executable, "-c", SYNC, "/srv/lost"]) as writer:
-        time.sleep(0.3)  # let it hang
+    with hanging_writer(lab, "lost") as writer:
         subprocess.run(["kill", "-9", str(lab.facts()["keeper_pid"])], check=True)
         lab.down()
-        writer.wait(10)
+        writer.wait(END_S)
     assert not lab.registry.exists()
 
 
@@ -131,6 +143,6 @@ def test_power_can_be_cut_while_a_process_waits_for_a_stopped_file_server(lab: L
             assert reader.stdout.readline() == b"\n"
             lab.pause("n1")
             lab.power_off("n1")
-            assert reader.wait(10) != 0
-        assert server.wait(10) != 0
+            assert reader.wait(END_S) != 0
+        assert server.wait(END_S) != 0
     lab.boot("n1")

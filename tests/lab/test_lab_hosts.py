@@ -24,12 +24,13 @@ from mirror.errors import LabAlreadyUp, LabCommandFailed, LabNotUp, LabVerbRefus
 pytestmark = pytest.mark.lab
 
 IDLE = ("sleep", "infinity")
-# Sends one datagram to each address given and prints who answers within a second.
+END_S = 60.0
+# Sends datagrams to each address given for three seconds, and prints who answered.
 ASK = """
 import select, socket, sys
 asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 answered = set()
-for _ in range(10):
+for _ in range(30):
     for address in sys.argv[1:]:
         try:
             asked.sendto(b"?", (address, 7))
@@ -197,8 +198,8 @@ def test_cuts_and_their_healing(lab: Lab) -> None:
 def test_one_way_cut_stops_one_way_only(lab: Lab, direction: str) -> None:
     """The hosts know each other already, so a datagram needs no answer to be delivered."""
     hear = (
-        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 8));"
-        "s.settimeout(2); print('ready', flush=True)\n"
+        "import socket, sys; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
+        "s.bind(('', 8)); print('ready', flush=True); sys.stdin.read(); s.settimeout(1)\n"
         "try:\n    print('heard', s.recv(9))\nexcept TimeoutError:\n    print('silence')\n"
     )
     say = (
@@ -210,11 +211,14 @@ def test_one_way_cut_stops_one_way_only(lab: Lab, direction: str) -> None:
     lab.cut("n1", "lan1", "in" if direction == "in" else "out")
     heard = {}
     for sender, receiver in (("n1", "n2"), ("n2", "n1")):
-        with lab.popen(receiver, [sys.executable, "-c", hear], stdout=subprocess.PIPE) as ear:
+        command, pipe = [sys.executable, "-c", hear], subprocess.PIPE
+        with lab.popen(receiver, command, stdin=pipe, stdout=pipe) as ear:
+            assert ear.stdin is not None
             assert ear.stdout is not None
             assert ear.stdout.readline() == b"ready\n"
             address = lab.lab_plan.host(receiver).address("lan1")
             lab.exec(sender, [sys.executable, "-c", say, address])
+            ear.stdin.close()  # it was sent: now it is there, or never
             heard[sender] = ear.stdout.readline().startswith(b"heard")
     assert heard == {"n1": direction == "in", "n2": direction == "out"}
 
@@ -228,15 +232,15 @@ def test_a_narrow_network_takes_its_time(lab: Lab) -> None:
     )
     send = "import socket; c = socket.create_connection(('n1', 9999)); c.sendall(bytes(1_000_000))"
     took_s = []
-    for rate_mbit in (8, 0):
+    for rate_mbit in (8, *[0] * 5):
         lab.shape("n1", "lan1", rate_mbit)
         with lab.popen("n1", [sys.executable, "-c", receive], stdout=subprocess.PIPE) as receiver:
             assert receiver.stdout is not None
             assert receiver.stdout.readline() == b"ready\n"
             lab.exec("n2", [sys.executable, "-c", send])
             took_s.append(float(receiver.stdout.readline()))
-    assert 0.8 < took_s[0] < 3
-    assert took_s[1] < 0.5
+    assert 0.8 < took_s[0] < 20
+    assert min(took_s[1:]) < 0.5  # the machine has other work, but not all the time
 
 
 def test_an_orderly_shut_down_loses_nothing(lab: Lab) -> None:
@@ -259,7 +263,9 @@ def test_a_paused_host_does_nothing_until_resumed(lab: Lab) -> None:
     with lab.popen("n1", [sys.executable, "-c", count], stdout=subprocess.PIPE) as counter:
         assert counter.stdout is not None
         counter.stdout.readline()
-        assert lab.pause("n1")
+        deadline = time.monotonic() + END_S
+        while not lab.pause("n1"):  # on a machine at work not everything stops at once
+            assert time.monotonic() < deadline
         assert lab.facts()["hosts"]["n1"]["paused"]
         os.set_blocking(counter.stdout.fileno(), False)
         counter.stdout.read()  # what was said before
@@ -270,7 +276,7 @@ def test_a_paused_host_does_nothing_until_resumed(lab: Lab) -> None:
         assert counter.stdout.readline() == b"\n"
         lab.pause("n1")
         lab.power_off("n1")  # a frozen host loses its power too
-        counter.wait(10)
+        counter.wait(END_S)
 
 
 def test_full_disk_refuses_root_too(lab: Lab) -> None:
@@ -298,7 +304,7 @@ def test_kill_finds_only_the_part_asked_for(lab: Lab) -> None:
         with pytest.raises(LabVerbRefused, match="no such process"):
             lab.kill("n1", "control")
         assert lab.kill("n1", "data") == 1
-        assert data_plane.wait(5) != 0
+        assert data_plane.wait(END_S) != 0
         assert bystander.poll() is None
         bystander.kill()
     assert lab.facts()["hosts"]["n1"]["up"]
@@ -325,14 +331,14 @@ def test_the_node_is_restarted_with_the_console_socket(run_name: str) -> None:
 def ask_console(url: str) -> bytes:
     """What the process behind a console's address says."""
     port = int(url.rsplit(":", 1)[1])
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=END_S) as connection:
         return connection.recv(100)
 
 
 def test_witness_answers_on_both_networks(run_name: str) -> None:
     with Lab.up(f"{run_name}-witness", node_command=IDLE, witness=True, bound=True) as lab:
         check = ["etcdctl", "--endpoints", plan.witness_endpoint("lan2"), "endpoint", "health"]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + END_S
         while lab.exec("n1", check, check=False).returncode != 0:
             assert time.monotonic() < deadline
         lab.power_off("witness")

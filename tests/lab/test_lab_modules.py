@@ -49,7 +49,11 @@ def test_the_shipped_module_is_filled_in_and_accepted(lab: Lab) -> None:
         lab.exec(host, ["mirror", "config", "-m", "mirror"])
     facts = status.collect(lab)
     assert facts["modules"] == {
-        "mirror": {"directories": [plan.REPLICATED_DIRECTORY], "virtual_ip": plan.VIRTUAL_IP}
+        "mirror": {
+            "directories": [plan.REPLICATED_DIRECTORY],
+            "rules": [[]],
+            "virtual_ip": plan.VIRTUAL_IP,
+        }
     }
     applied = f"{plan.SAFE}/private/modules/mirror/conf/userconfig.xml"
     text = lab.exec("n1", ["cat", applied]).stdout

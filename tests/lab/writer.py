@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 
 from mirror.adapters.lab.client import Lab
 
+END_S = 20.0
+
 _PROGRAM = """
 import os, sys, time
-fd = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o644)
 number = 0
 while True:
     try:
@@ -42,7 +44,11 @@ class Writer:
     error: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def read(self) -> None:
+    def __post_init__(self) -> None:
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             with self.changed:
@@ -52,12 +58,16 @@ class Writer:
                     self.said.append((int(line), time.monotonic()))
                 self.changed.notify_all()
 
-    def await_more(self, count: int, timeout_s: float = 20.0) -> None:
+    def await_more(self, count: int, timeout_s: float = 60.0) -> None:
         with self.changed:
             goal = len(self.said) + count
             assert self.changed.wait_for(lambda: len(self.said) >= goal, timeout_s), (
                 f"{len(self.said)} of {goal} writes, error {self.error}"
             )
+
+    def await_error(self, timeout_s: float = 20.0) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.error, timeout_s), "every write succeeds"
 
     def longest_gap_s(self) -> float:
         moments = [moment for _, moment in self.said]
@@ -67,10 +77,12 @@ class Writer:
         )
 
     def stop(self) -> list[int]:
+        """End it; everything that it said. It said it all before this began, or never will."""
         # The program is a grandchild, in another process namespace but in the same group.
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self._reader.join(END_S)  # a write that hangs keeps it, when a test has failed
         return [number for number, _ in self.said]
 
 
@@ -80,13 +92,10 @@ def writing(lab: Lab, host: str, path: str) -> Iterator[Writer]:
     command = [sys.executable, "-c", _PROGRAM, path]
     process = lab.popen(host, command, stdout=subprocess.PIPE, text=True)
     writer = Writer(process)
-    reader = threading.Thread(target=writer.read, daemon=True)
-    reader.start()
     try:
         writer.await_more(20)
         yield writer
     finally:
         writer.stop()
-        reader.join(5)
         assert process.stdout is not None
         process.stdout.close()

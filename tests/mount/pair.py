@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from mirror.adapters import native, pki
 from mirror.adapters.native import Connection, Plane, Tls
+from mirror.daemon.plane.exclusions import Rule, add_rules
 
 SESSION = bytes(range(16))
 LIVE, COPY = 1, 2
+AWAIT_MS = 60_000  # a machine that does other work too is no link that is lost
 
 
 def make_tls(directory: Path) -> tuple[Tls, Tls]:
@@ -32,13 +34,13 @@ def make_tls(directory: Path) -> tuple[Tls, Tls]:
     return made[0], made[1]
 
 
-def make_plane(directory: Path) -> Plane:
+def make_plane(directory: Path, index_entries_max: int = 100_000) -> Plane:
     """A plane with one root, `directory/lower`, which is made when missing."""
     (directory / "lower").mkdir(parents=True, exist_ok=True)
     return Plane(
         str(directory / "index"),
         index_bytes=64 << 20,
-        index_entries_max=100_000,
+        index_entries_max=index_entries_max,
         recent_places_max=100_000,
     )
 
@@ -46,7 +48,9 @@ def make_plane(directory: Path) -> Plane:
 class Pair:
     """See the module. mount: what the application sees; left, right: the lower directories."""
 
-    def __init__(self, directory: Path, *, writeback: bool, sync_both: bool) -> None:
+    def __init__(
+        self, directory: Path, *, writeback: bool, sync_both: bool, rules: Sequence[Rule] = ()
+    ) -> None:
         self.mount = directory / "mount"
         self.left = directory / "n1" / "lower"
         self.right = directory / "n2" / "lower"
@@ -58,6 +62,7 @@ class Pair:
         for plane, lower in ((self.primary, self.left), (self.secondary, self.right)):
             plane.root_add(str(lower))
             plane.root_adopt(0, identity)
+            add_rules(plane, 0, rules)
         self.primary.capture_create(2, writeback=writeback, sync_both=sync_both)
         self.primary.capture_mount(0, str(self.mount))
         self._connections: list[Connection] = []
@@ -67,7 +72,7 @@ class Pair:
         """Begin a session: both lower directories are equal now."""
         self.secondary.apply_begin()
         self._connections = [self._connect(at) for at in range(self.primary.connections_needed())]
-        self.primary.session_begin(self._connections)
+        self.primary.session_begin(self._connections, 1)
         self.primary.open_gate()
 
     @contextmanager
@@ -87,7 +92,7 @@ class Pair:
         self._workers.append(ready)
         port = listener.getsockname()[1]
         connection = Connection.connect(
-            self._tls[0], "127.0.0.1", port, "n2", timeout_ms=5000, io_timeout_ms=10_000
+            self._tls[0], "127.0.0.1", port, "n2", timeout_ms=AWAIT_MS, io_timeout_ms=AWAIT_MS
         )
         assert connection.offer(lane, index, SESSION, "test", "n1") == ""
         return connection
@@ -96,7 +101,7 @@ class Pair:
         with listener:
             accepted, _ = listener.accept()
         connection = Connection.accept(
-            self._tls[1], accepted.detach(), "n1", timeout_ms=5000, io_timeout_ms=10_000
+            self._tls[1], accepted.detach(), "n1", timeout_ms=AWAIT_MS, io_timeout_ms=AWAIT_MS
         )
         hello = connection.receive_hello()
         connection.answer_hello("n2")
@@ -113,36 +118,40 @@ class Pair:
     def go_alone(self) -> None:
         """Leave the session and go on alone."""
         self.primary.session_lost(104, "test")
-        self.primary.session_end(10_000)
+        self.primary.session_end(AWAIT_MS)
         for connection in self._connections:
             connection.close()
         self._connections = []
         for worker in self._workers:
-            worker.join(10)
+            worker.join(AWAIT_MS / 1000)
         self.primary.go_alone()
 
     def close(self) -> None:
         """Unmount and free everything; whatever a failed test left open gets errors."""
-        self.primary.close_gate(10_000)
+        self.primary.close_gate(AWAIT_MS)
         native.unmount(str(self.mount), lazy=True, force=True)
         self.primary.session_lost(104, "end of the test")
-        self.primary.session_end(10_000)
+        self.primary.session_end(AWAIT_MS)
         self.primary.capture_mount_end(0)
         for connection in self._connections:
             connection.close()
         for worker in self._workers:
-            worker.join(10)
+            worker.join(AWAIT_MS / 1000)
         self.primary.destroy()
         self.secondary.destroy()
 
 
 @contextmanager
 def open_pair(
-    directory: Path, *, writeback: bool = False, sync_both: bool = False
+    directory: Path,
+    *,
+    writeback: bool = False,
+    sync_both: bool = False,
+    rules: Sequence[Rule] = (),
 ) -> Iterator[Pair]:
     """Make a pair that is mirrored, and take it away whatever happens."""
     os.umask(0o022)
-    pair = Pair(directory, writeback=writeback, sync_both=sync_both)
+    pair = Pair(directory, writeback=writeback, sync_both=sync_both, rules=rules)
     try:
         pair.mirror()
         yield pair

@@ -5,27 +5,30 @@ No control plane: the test parts and joins the two itself.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from mirror.adapters import native
 from mirror.adapters.compare import Difference, compare_trees
+from mirror.adapters.compare.excluded import local_by
 from mirror.adapters.native import Connection, Plane
+from mirror.core.reintegration.marks import first_epoch
 from mirror.core.reintegration.progress import Outcome
+from mirror.daemon.plane.exclusions import Rule, add_rules
+from mirror.daemon.plane.marks import read_mark
 from mirror.daemon.plane.scan import Scan
 from mirror.daemon.plane.source import Reintegration
 from mirror.daemon.plane.target import Target
-from tests.mount.pair import SESSION, make_plane, make_tls
+from tests.mount.pair import AWAIT_MS, SESSION, make_plane, make_tls
 
 CONTROL, LIVE, COPY = 0, 1, 2
 COPIES = 3
-IO_TIMEOUT_MS = 20_000
+IO_TIMEOUT_MS = AWAIT_MS  # of an answer; a test of what hangs may have less patience
 PARTED_BY_TEST = "parted by the test"
 
 
@@ -40,10 +43,10 @@ class Session:
         self.target = Target(
             nodes.target,
             [str(nodes.right)],
-            full=False,
             aside=aside,
             on_end=self._end,
             scan=nodes.target_scan,
+            watched=nodes.watched,
         )
         self.control = self._connect(CONTROL, 0)
         self.copies = [self._connect(COPY, at) for at in range(COPIES)]
@@ -63,7 +66,7 @@ class Session:
             "127.0.0.1",
             listener.getsockname()[1],
             "n2",
-            timeout_ms=5_000,
+            timeout_ms=AWAIT_MS,
             io_timeout_ms=IO_TIMEOUT_MS,
         )
         assert connection.offer(lane, index, SESSION, "test", "n1") == ""
@@ -76,7 +79,7 @@ class Session:
             self._nodes.tls[1],
             accepted.detach(),
             "n1",
-            timeout_ms=5_000,
+            timeout_ms=AWAIT_MS,
             io_timeout_ms=IO_TIMEOUT_MS,
         )
         connection.receive_hello()
@@ -102,7 +105,7 @@ class Session:
         """Free the connections; the target's threads have ended then."""
         self.shutdown()
         for thread in self._threads:
-            thread.join(20)
+            thread.join(2 * AWAIT_MS / 1000)
             assert not thread.is_alive()
         for connection in self.all():
             connection.close()
@@ -112,14 +115,19 @@ class Session:
 class Nodes:
     """mount: what the application sees; left, right: lower directories of source and target."""
 
-    def __init__(self, directory: Path) -> None:
+    watched = False  # capture="watch": see watched.py
+
+    def __init__(
+        self, directory: Path, rules: Sequence[Rule] = (), index_entries_max: int = 100_000
+    ) -> None:
+        self.rules = rules
         self.mount = directory / "mount"
         self.left = directory / "n1" / "lower"
         self.right = directory / "n2" / "lower"
         self.mount.mkdir(parents=True)
         self.tls = make_tls(directory / "pki")
-        self.source = make_plane(directory / "n1")
-        self.target = make_plane(directory / "n2")
+        self.source = make_plane(directory / "n1", index_entries_max)
+        self.target = make_plane(directory / "n2", index_entries_max)
         self.session: Session | None = None
         self.target_scan: Scan | None = None
         self.progress: list[dict[str, object]] = []
@@ -128,6 +136,7 @@ class Nodes:
         for plane, lower in ((self.source, self.left), (self.target, self.right)):
             plane.root_add(str(lower))
             plane.root_adopt(0, identity)
+            add_rules(plane, 0, rules)
         self.lost: list[str] = []  # sessions that the capture gave up by itself, and why
         self._told = threading.Event()
         self._closing = False
@@ -159,6 +168,8 @@ class Nodes:
         allowed_bytes_s: int | None = None,
         on_progress: Callable[[dict[str, object]], None] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        trusts_before_ns: int = 0,
+        watched: bool = False,
     ) -> Outcome:
         """Join the two. The session goes on afterwards, until `part`."""
         assert self.session is None
@@ -172,9 +183,12 @@ class Nodes:
             full=full,
             aside=aside,
             generation=self.generation,
+            first_epoch=first_epoch((read_mark(str(self.left)), read_mark(str(self.right)))),
             allowed_bytes_s=allowed_bytes_s,
             on_progress=on_progress or self.progress.append,
             should_stop=should_stop,
+            trusts_before_ns=trusts_before_ns,
+            watched=watched,
         )
         try:
             outcome = reintegration.run()
@@ -196,7 +210,7 @@ class Nodes:
         if self.source.attached():
             self.source.session_lost(104, PARTED_BY_TEST)
         session.shutdown()
-        self.source.session_end(10_000)
+        self.source.session_end(AWAIT_MS)
         session.close()
         self.target.index_absorb()
         self.source.go_alone()
@@ -215,30 +229,32 @@ class Nodes:
         assert self.lost == [], self.lost
         if self.source.mirrored():
             self.source.checkpoint()
-        return compare_trees(self.left, self.right)
+        return compare_trees(self.left, self.right, local_by(self.rules))
 
     def close(self) -> None:
         """Unmount and free everything."""
         self.part()
-        self.source.close_gate(10_000)
-        connection = Path(f"/sys/fs/fuse/connections/{os.minor(self.mount.stat().st_dev)}")
-        native.unmount(str(self.mount), lazy=True)
+        self.source.close_gate(AWAIT_MS)
         # A mount namespace made meanwhile by somebody else would hold it for as long as it lives.
-        with contextlib.suppress(FileNotFoundError):
-            (connection / "abort").write_text("1")
+        native.unmount(str(self.mount), lazy=True, force=True)
         self.source.capture_mount_end(0)
+        self._end()
+
+    def _end(self) -> None:
         self._closing = True
         os.eventfd_write(self.source.event_fd(), 1)
-        self._watcher.join(10)
+        self._watcher.join(AWAIT_MS / 1000)
         self.source.destroy()
         self.target.destroy()
 
 
 @contextmanager
-def two_nodes(directory: Path) -> Iterator[Nodes]:
+def two_nodes(
+    directory: Path, rules: Sequence[Rule] = (), index_entries_max: int = 100_000
+) -> Iterator[Nodes]:
     """Make a source that serves alone and an empty target; take them away whatever happens."""
     os.umask(0o022)
-    nodes = Nodes(directory)
+    nodes = Nodes(directory, rules, index_entries_max)
     try:
         yield nodes
     finally:

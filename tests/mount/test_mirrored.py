@@ -165,7 +165,7 @@ def test_a_lost_link_parks_changes_until_alone(pair: Pair) -> None:
     assert not done.is_set()
     assert not (pair.left / "after").exists()  # invariant 1
     pair.go_alone()
-    writer.join(10)
+    writer.join(60)
     assert done.is_set()
     noted = {entry.name for entry in pair.primary.index_entries() if entry.kind == 3}
     assert b"after" in noted  # invariant 3

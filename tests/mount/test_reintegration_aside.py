@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,8 @@ import pytest
 
 from mirror.errors import ReintegrationStopped
 from tests.mount.reintegrating import Nodes, two_nodes
+from tests.mount.small_disk import small_disk
+from tests.mount.test_scan import numbers_of
 
 pytestmark = pytest.mark.mount
 
@@ -96,21 +96,6 @@ def test_equal_files_are_not_kept(nodes: Nodes) -> None:
     assert outcome.bytes_copied < 100
 
 
-@contextmanager
-def small_disk(directory: Path, size_bytes: int) -> Iterator[None]:
-    """A file system of its own over a directory."""
-    directory.mkdir(parents=True)
-    image = directory.with_suffix(".img")
-    with image.open("wb") as file:
-        file.truncate(size_bytes)
-    subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", str(image)], check=True)
-    subprocess.run(["mount", "-o", "loop", str(image), str(directory)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(directory)], check=True)
-
-
 def test_no_room_to_keep_it_stops_the_reintegration(tmp_path: Path) -> None:
     """It says so, and the target's version is untouched."""
     with small_disk(tmp_path / "n2" / "lower", 8 << 20), two_nodes(tmp_path) as nodes:
@@ -126,7 +111,7 @@ def test_no_room_to_keep_it_stops_the_reintegration(tmp_path: Path) -> None:
 def test_no_room_for_the_data_stops_it_and_the_source_serves_on(tmp_path: Path) -> None:
     with small_disk(tmp_path / "n2" / "lower", 8 << 20), two_nodes(tmp_path) as nodes:
         (nodes.mount / "big").write_bytes(os.urandom(12 << 20))
-        with pytest.raises(ReintegrationStopped, match="its disk"):
+        with pytest.raises(ReintegrationStopped, match="No space left"):
             nodes.reintegrate(full=True)
         nodes.part()
         (nodes.mount / "big").unlink()
@@ -139,3 +124,56 @@ def test_a_folder_name_from_the_network_stays_one_name(nodes: Nodes, tmp_path: P
     with pytest.raises(Exception, match="Invalid argument"):
         nodes.reintegrate(full=True, aside="../../../out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_an_administrator_vouches_for_is_not_compared(nodes: Nodes) -> None:
+    """secondforce: names, sizes and attributes of all, data of what was modified since."""
+    date_s = 1_700_000_000
+    for name, ours, theirs, mtime_s in (
+        ("old", "old of ours", "old trusted", date_s - 60),
+        ("new", "new of ours", "new, not so", date_s + 60),
+        ("missing", "old of ours", None, date_s - 60),
+        ("cut short", "old of ours", "old", date_s - 60),
+    ):
+        for top, text in ((nodes.left, ours), (nodes.right, theirs)):
+            if text is not None:
+                (top / name).write_text(text)
+                os.utime(top / name, (mtime_s, mtime_s))
+    (nodes.right / "old").chmod(0o640)
+    nodes.reintegrate(full=True, aside="shipped", trusts_before_ns=date_s * 10**9)
+    assert (nodes.right / "old").read_text() == "old trusted"
+    assert (nodes.right / "new").read_text() == "new of ours"
+    assert (nodes.right / "missing").read_text() == "old of ours"
+    assert (nodes.right / "cut short").read_text() == "old of ours"
+    assert (nodes.right / "old").stat().st_mode == (nodes.left / "old").stat().st_mode
+    assert set(kept(nodes, "shipped")) == {"new", "cut short"}
+    nodes.part()
+    nodes.reintegrate(full=True)  # nothing taken on trust any more: the difference is found
+    assert [str(each) for each in nodes.differences()] == []
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["followed", "served"])
+def test_what_an_unfinished_copy_holds_is_kept_when_this_node_served(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch, *, served: bool
+) -> None:
+    """Forced to serve, an application wrote where an interrupted reintegration had begun."""
+    (nodes.mount / "file").write_bytes(os.urandom(300_000))
+
+    def cut(*_: object) -> None:
+        raise ReintegrationStopped(step="data", observed="the test")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nodes.source, "copy_range", cut)
+        with pytest.raises(ReintegrationStopped):
+            nodes.reintegrate(full=True)
+    nodes.forget_losses()
+    nodes.part()
+    if served:
+        numbers_of(nodes.right).record_serving()
+    (nodes.right / "file").write_text("acknowledged")
+    nodes.reintegrate(full=True, aside="folder")
+    assert [str(each) for each in nodes.differences()] == []
+    folder = nodes.right / ".mirror" / "aside" / "folder"
+    texts = {path: each["text"] for path, each in kept(nodes, "folder").items()} if served else {}
+    assert texts == ({"file": "acknowledged"} if served else {})
+    assert folder.exists() == served

@@ -51,6 +51,9 @@ def test_changes_made_meanwhile_arrive(tmp_path: Path, seed: int) -> None:
                 thread.start()
             try:
                 nodes.reintegrate(full=attempt == 0)
+            except BaseException:
+                nodes.part()  # else who waits for a session that is lost waits for ever
+                raise
             finally:
                 for each in busy:
                     each.stop()

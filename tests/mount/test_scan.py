@@ -41,7 +41,7 @@ def nodes(tmp_path: Path) -> Iterator[Nodes]:
         assert [str(each) for each in both.differences()] == []
         for lower in (both.left, both.right):
             numbers = numbers_of(lower)
-            numbers.adopted(0)
+            numbers.adopted(0, "")
             numbers.record_stop()
         both.target.index_clear()
         yield both
@@ -56,7 +56,7 @@ def scan(plane: Plane, lower: Path) -> Scan:
     made = Scan(plane, numbers_of(lower))
     made.owe(0)
     made.start()
-    assert made.wait(20)
+    assert made.wait(120)
     return made
 
 

@@ -12,7 +12,7 @@ from native.build_native import BUILD, build_lock, run_make
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
-RUN_TIMEOUT_S = 120
+RUN_TIMEOUT_S = 600
 # About five seconds a target on a small machine; MIRROR_FUZZ_RUNS raises it for a long evening.
 FUZZ_RUNS = int(os.environ.get("MIRROR_FUZZ_RUNS", "200000"))
 FUZZ_SEED = int(os.environ.get("MIRROR_FUZZ_SEED", "1"))

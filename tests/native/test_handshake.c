@@ -87,7 +87,7 @@ static void test_welcome(void)
 
     RUN("an offer that is accepted");
     prepare(&pair, &offer);
-    offer.hello.features = 6; /* of a later version: not ours, so not agreed */
+    offer.hello.features = 6 | MN_FEATURES; /* 6: of a later version, so not agreed */
     begin(&offer);
     CHECK_INT(mn_handshake_receive_hello(pair.answering, &hello), 0);
     CHECK_INT(hello.versions.newest, MN_PROTOCOL_VERSION);
@@ -100,7 +100,7 @@ static void test_welcome(void)
     CHECK_INT(pthread_join(offer.thread, NULL), 0);
     CHECK_INT(offer.result, 0);
     CHECK_INT(offer.welcome.version, MN_PROTOCOL_VERSION);
-    CHECK_INT(offer.welcome.features, 0);
+    CHECK_INT(offer.welcome.features, MN_FEATURES);
     CHECK_TEXT(offer.welcome.node, "n2");
 
     RUN("and then the connection carries messages");

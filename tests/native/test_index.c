@@ -24,6 +24,8 @@ static struct mn_ref object_of(uint32_t number)
     memcpy(ref.id.bytes, &number, sizeof(number));
     ref.id.bytes[15] = 1;
     ref.handle = (struct mn_handle){.type = 1, .size = 8, .bytes = "handle!"};
+    if (number % 2 == 0)
+        ref.parent_handle = (struct mn_handle){.type = 2, .size = 7, .bytes = "parent"};
     return ref;
 }
 
@@ -36,7 +38,7 @@ static int note(struct mn_index *index, uint32_t object, uint8_t kind, uint64_t 
                              .region_last = region,
                              .name = name,
                              .name_size = (uint16_t)(name ? strlen(name) : 0)};
-    return mn_index_note(index, &ref, &place);
+    return mn_index_note(index, &ref, &place, NULL);
 }
 
 static struct mn_index *open_index(uint64_t map_bytes, uint32_t entry_count_max)
@@ -97,6 +99,10 @@ static void test_round_trip(void)
     CHECK_BYTES(entries[3].name, "name", 4);
     CHECK_BYTES(entries[3].hint, "hint", 4);
     CHECK_INT(entries[3].handle.size, 8);
+    CHECK_INT(entries[3].parent_handle.type, 2);
+    CHECK_INT(entries[3].parent_handle.size, 7);
+    CHECK_BYTES(entries[3].parent_handle.bytes, "parent", 7);
+    CHECK_INT(entries[0].parent_handle.size, 0);
     CHECK_INT(entries[3].root, 2);
     struct mn_ref one = object_of(1);
     CHECK(mn_index_has(index, 2, &one.id, MN_PLACE_DATA, 300));
@@ -112,6 +118,73 @@ static void test_round_trip(void)
     CHECK_INT(mn_index_clear(index), 0);
     CHECK_INT(mn_index_count(index), 0);
     CHECK_INT(note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
+    CHECK_INT(mn_index_count(index), 1);
+    CHECK_INT(mn_index_clear(index), 0);
+    mn_index_close(index);
+}
+
+/* Region 5 of object 1, with 0 to 7 ahead. */
+static void note_ahead(struct mn_index *index)
+{
+    struct mn_ref ref = object_of(1);
+    struct mn_place place = {.kind = MN_PLACE_DATA, .region_first = 5, .region_last = 5};
+    struct mn_place ahead = {.kind = MN_PLACE_DATA, .region_first = 0, .region_last = 7};
+    CHECK_INT(mn_index_note(index, &ref, &place, &ahead), 0);
+}
+
+/* The regions of object 1 that were noted ahead and not touched, as bits. */
+static uint32_t ahead_of(struct mn_index *index)
+{
+    uint32_t found = 0;
+    uint32_t count = read_all(index);
+
+    for (uint32_t i = 0; i < count; i++)
+        found |= (uint32_t)entries[i].ahead << entries[i].region;
+    return found;
+}
+
+static void test_ahead(void)
+{
+    RUN("what was noted ahead says so, until it is touched, noted, or came from the peer");
+    struct mn_index *index = open_index(MAP_BYTES, ENTRIES_MAX);
+    struct mn_ref one = object_of(1);
+    struct mn_place seven = {.kind = MN_PLACE_DATA, .region_first = 7, .region_last = 7};
+    note_ahead(index);
+    CHECK_INT(mn_index_count(index), 8);
+    CHECK_INT(ahead_of(index), 0xdf);
+    note_ahead(index);
+    CHECK_INT(ahead_of(index), 0xdf);
+    CHECK(mn_index_touch(index, &one, &seven));
+    CHECK_INT(note(index, 1, MN_PLACE_DATA, 6, NULL), 0);
+    CHECK_INT(ahead_of(index), 0x1f);
+    CHECK_INT(read_all(index), 8);
+    CHECK_INT(mn_index_merge(index, &entries[1], 1), 0);
+    CHECK_INT(ahead_of(index), 0x1d);
+    CHECK(mn_index_has(index, 2, &one.id, MN_PLACE_DATA, 0));
+    mn_index_close(index);
+
+    RUN("another process does not know it, and does not come to believe it");
+    index = open_index(MAP_BYTES, ENTRIES_MAX);
+    CHECK_INT(ahead_of(index), 0);
+    note_ahead(index);
+    CHECK_INT(ahead_of(index), 0);
+    CHECK_INT(mn_index_clear(index), 0);
+
+    RUN("what was touched before its neighbours were noted is no neighbour");
+    CHECK_INT(note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
+    note_ahead(index);
+    CHECK_INT(ahead_of(index), 0xdb);
+
+    RUN("what is removed is forgotten, and may be noted ahead again");
+    CHECK_INT(read_all(index), 8);
+    CHECK_INT(mn_index_remove(index, entries, 8), 0);
+    CHECK_INT(mn_index_count(index), 0);
+    note_ahead(index);
+    CHECK_INT(ahead_of(index), 0xdf);
+
+    RUN("beneath what covers it nothing is noted ahead");
+    CHECK_INT(note(index, 1, MN_PLACE_WHOLE, 0, NULL), 0);
+    note_ahead(index);
     CHECK_INT(mn_index_count(index), 1);
     CHECK_INT(mn_index_clear(index), 0);
     mn_index_close(index);
@@ -183,7 +256,7 @@ static void test_joined(void)
 
     RUN("a large range is the whole object, which replaces its parts");
     place = (struct mn_place){.kind = MN_PLACE_DATA, .region_last = 1 << 20};
-    CHECK_INT(mn_index_note(index, &ref, &place), 0);
+    CHECK_INT(mn_index_note(index, &ref, &place, NULL), 0);
     CHECK_INT(read_all(index), 1);
     CHECK_INT(entries[0].kind, MN_PLACE_WHOLE);
     CHECK(mn_index_has(index, 2, &ref.id, MN_PLACE_DATA, 77));
@@ -384,6 +457,7 @@ int main(void)
         return 0;
     (void)snprintf(directory, sizeof(directory), "%s/index", scratch);
     test_round_trip();
+    test_ahead();
     test_removal();
     test_joined();
     test_bounds();

@@ -10,7 +10,7 @@
 #include "link_pair.h"
 #include "wire/wire_messages.h"
 
-enum { IO_TIMEOUT_MS = 10000, SHORT_TIMEOUT_MS = 200 };
+enum { IO_TIMEOUT_MS = 10000, SHORT_TIMEOUT_MS = 600 };
 
 static struct link_keys keys;
 

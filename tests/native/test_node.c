@@ -1,6 +1,48 @@
 /* Nodes live as long as the kernel, a child or an operation holds them, and no longer. */
+#include <pthread.h>
+#include <string.h>
+
 #include "capture/node.h"
 #include "check.h"
+
+enum { MOVES = 20000 };
+
+struct moving {
+    struct mn_node_table *table;
+    struct mn_node *directory; /* stands at "here" or at "there" */
+    bool ended;                /* atomic */
+};
+
+static void *move_about(void *argument)
+{
+    struct moving *moving = argument;
+    struct mn_node *root = moving->table->root;
+
+    for (int i = 0; i < MOVES; i++) {
+        mn_node_move(moving->table, moving->directory, root, "here", root, "there");
+        mn_node_move(moving->table, moving->directory, root, "there", root, "here");
+    }
+    __atomic_store_n(&moving->ended, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+/* Returns how many times what is in the directory had no path, or another one than these two. */
+static int paths_missing(struct moving *moving)
+{
+    pthread_t mover;
+    int missing = 0;
+
+    CHECK_INT(pthread_create(&mover, NULL, move_about, moving), 0);
+    while (!__atomic_load_n(&moving->ended, __ATOMIC_ACQUIRE)) {
+        char path[64];
+
+        if (mn_node_path(moving->table, moving->directory, "f", path, sizeof(path)) != 0 ||
+            (strcmp(path, "here/f") != 0 && strcmp(path, "there/f") != 0))
+            missing++;
+    }
+    pthread_join(mover, NULL);
+    return missing;
+}
 
 static struct mn_handle handle_of(uint8_t number)
 {
@@ -39,6 +81,11 @@ int main(void)
     CHECK_TEXT(file->name, "new");
     mn_node_unplace(&table, file, table.root, "new");
     CHECK(file->parent == NULL);
+
+    RUN("what is in a directory that is renamed has a path at every moment");
+    directory = mn_node_get(&table, &directory_handle, table.root, "here");
+    CHECK_INT(paths_missing(&(struct moving){.table = &table, .directory = directory}), 0);
+    mn_node_unpin(&table, directory);
 
     RUN("of several names one is left when the others go, whatever the order");
     directory = mn_node_get(&table, &directory_handle, table.root, "d");

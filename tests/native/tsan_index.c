@@ -26,7 +26,7 @@ static void *note(void *argument)
     for (uint32_t i = 0; i < NOTES; i++) {
         struct mn_place place = {
             .kind = MN_PLACE_DATA, .region_first = i % REGIONS, .region_last = i % REGIONS};
-        CHECK_INT(mn_index_note(index_, &ref, &place), 0);
+        CHECK_INT(mn_index_note(index_, &ref, &place, NULL), 0);
     }
     return NULL;
 }

@@ -4,11 +4,19 @@ Arguments: node, peer, local address, peer address, port, pulse_ms, timeout_ms.
 """
 
 import asyncio
+import secrets
 import sys
 
-from mirror.adapters.heartbeats import HeartbeatListener, Heartbeats, HeartbeatSettings, Lan
+from mirror.adapters.heartbeats import (
+    HeartbeatListener,
+    Heartbeats,
+    HeartbeatSettings,
+    HeartbeatThread,
+    Lan,
+)
 
 CLUSTER_KEY = b"k" * 32
+LIFE = secrets.token_hex(8)
 
 
 def say(*words: object) -> None:
@@ -22,19 +30,22 @@ async def main() -> None:
 
     def stalled(ms: int) -> None:
         # As a control loop does that handles its events one after the other, a little later.
-        asyncio.get_running_loop().call_later(0.05, heartbeats.set_body, {"n": 2})
+        asyncio.get_running_loop().call_later(0.05, heartbeats.set_body, {"n": 2, "life": LIFE})
         say("stall", ms)
 
+    def heard(lan: str) -> None:
+        found = heartbeats.heard()
+        body = found.body if found is not None else {}
+        say("heard", lan, body.get("n"), body.get("life"))
+
     listener = HeartbeatListener(
-        on_heard=lambda lan, body, incarnation: say(
-            "heard", lan, body.get("n"), incarnation.hex()
-        ),
+        on_heard=heard,
         on_silent=lambda lan: say("silent", lan),
         on_stall=stalled,
         on_note=lambda text, fields: say("note", text, fields),
     )
-    heartbeats = Heartbeats(settings, asyncio.get_running_loop(), listener)
-    heartbeats.set_body({"n": 1})
+    heartbeats = Heartbeats(HeartbeatThread(), settings, listener)
+    heartbeats.set_body({"n": 1, "life": LIFE})
     heartbeats.start()
     try:
         await asyncio.to_thread(sys.stdin.read)

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from tests.simulation.host import SimHost
+from tests.simulation.host import CHECKERS, SimHost
 from tests.simulation.network import LANS
-from tests.simulation.world import World
+from tests.simulation.world import FORCED, World
 
 Fault = Callable[[World], None]
 
@@ -51,11 +51,53 @@ def cut_all(world: World) -> None:
     world.network.cut |= {(lan, name) for lan in LANS for name in world.hosts}
 
 
+def cut_words(world: World) -> None:
+    """A firewall drops the heartbeats of one or both; the data link lives."""
+    senders = world.random.choice((["n1"], ["n2"], ["n1", "n2"]))
+    world.story(f"no heartbeats from {' and '.join(senders)}")
+    world.network.cut_words |= set(senders)
+
+
 def mend(world: World) -> None:
     world.story("mend networks")
     world.network.cut.clear()
-    world.network.loss = 0.0
+    world.network.cut_words.clear()
+    world.network.loss, world.network.delay_ms_max = 0.0, 3.0
     world.witness_cut.clear()
+
+
+def reorder(world: World) -> None:
+    world.network.delay_ms_max = world.random.choice((3.0, 150.0, 400.0))
+    world.story(f"delays up to {world.network.delay_ms_max:.0f} ms: words overtake each other")
+
+
+def jump(world: World) -> None:
+    """The boot clock of a host goes on: it was suspended without knowing it."""
+    host = _host(world)
+    ahead_ms = world.random.choice((300, 900, 2_500, 60_000))
+    world.story(f"{host.name} clock jumps by {ahead_ms} ms")
+    host.jumped_ms += ahead_ms
+    world.both_may_run = True  # it may find itself superseded, and acknowledges nothing then
+
+
+def fill_disk(world: World) -> None:
+    host = _host(world)
+    world.story(f"{host.name} disk full")
+    host.disk_full = True
+    world.loop.call_later(world.random.uniform(0.5, 4), setattr, host, "disk_full", False)
+
+
+def lose_witness(world: World) -> None:
+    world.story("witness vanishes")
+    world.witness_cut.add("witness")
+
+
+def checker(world: World) -> None:
+    host = _host(world)
+    name = world.random.choice([one.resource for one in CHECKERS])
+    world.story(f"{host.name} checker {name} down")
+    host.set_checker(name, "down")
+    world.loop.call_later(world.random.uniform(0.2, 3), host.set_checker, name, "up")
 
 
 def lose_packets(world: World) -> None:
@@ -108,10 +150,16 @@ def cut_witness(world: World) -> None:
 
 
 def command(world: World) -> None:
-    verb = world.random.choice(("stop", "start", "swap", "swap", "stopstart", "restart"))
+    words = world.random.choice(COMMANDS)
     host = _powered(world)
-    if host is not None:
-        host.command(verb)
+    if host is None:
+        return
+    if words[0] in {"prim", "primforce"}:
+        # An administrator's own choice: what the other node alone holds may be lost.
+        world.ledger.excused = FORCED
+        world.witness_forced = True
+        world.both_may_run = True
+    host.command(*words)
 
 
 def start_all(world: World) -> None:
@@ -120,6 +168,12 @@ def start_all(world: World) -> None:
             host.command("start")
 
 
+COMMANDS = (
+    *(("stop",), ("start",), ("swap",), ("swap", "nosync"), ("stopstart",), ("restart",)),
+    *(("forcestop",), ("prim",), ("prim", "fullsync"), ("second",), ("second", "fullsync")),
+)
+# Of some seeds only: what is added to the others changes the stories of all that failed once.
+MORE_FAULTS: tuple[Fault, ...] = (cut_words, cut_words, cut_words)
 FAULTS: tuple[Fault, ...] = (
     power_off,
     power_on,
@@ -137,6 +191,12 @@ FAULTS: tuple[Fault, ...] = (
     kill_control,
     disk_fails,
     cut_witness,
+    lose_witness,
+    reorder,
+    jump,
+    fill_disk,
+    checker,
+    checker,
     command,
     command,
     command,

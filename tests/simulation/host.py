@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mirror.core.engine import Engine
+from mirror.core.rules import RuleSettings, WatchedResource, default_rules
 from mirror.core.settings import Settings
 from mirror.core.witness_rule import may_replace
 from mirror.daemon.driver import Driver
 from mirror.daemon.ports import Ports
-from mirror.errors import NodeNotReachable, RecordNotWritten
+from mirror.errors import NodeNotReachable, ProcessesRemain, RecordNotWritten
 from mirror.vocabulary.actions import (
     Action,
     CallData,
@@ -20,12 +21,20 @@ from mirror.vocabulary.actions import (
     ScriptCall,
     ShowState,
 )
-from mirror.vocabulary.events import CommandAsked, DataPlaneLost, Event, PeerHeard, Resumed
-from mirror.vocabulary.facts import WitnessKind
+from mirror.vocabulary.events import (
+    CommandAsked,
+    DataFault,
+    DataPlaneLost,
+    Event,
+    PeerHeard,
+    ResourceChanged,
+    Resumed,
+)
+from mirror.vocabulary.facts import Hearing, WitnessKind
 from mirror.vocabulary.record import Record, record_from_map
 from mirror.vocabulary.states import Goal, State
 from mirror.vocabulary.words import word_from_map
-from tests.simulation.ledger import Disk, Ledger
+from tests.simulation.ledger import Disk, Ledger, Violation
 from tests.simulation.network import LANS, Network
 from tests.simulation.plane import SimPlane
 
@@ -34,6 +43,19 @@ if TYPE_CHECKING:
 
 PULSE_S = 0.1
 TIMEOUT_MS = 1000
+FENCE_DELAY_MS, FENCE_TIMEOUT_MS = 3_000, 2_500
+HANGS = 0.3  # a stop script that leaves its application running: it must be killed
+AGENT_FAILS = 0.25
+STAYS = 0.1  # a process that a kill does not end at once
+IN_STEP = {State.PRIM, State.FREEZING, State.SECOND, State.ORPHANED}
+GOES_ON = {State.SETTLING, State.TAKING_OVER, State.GOING_ALONE}
+CHECKERS = (
+    WatchedResource("intf.net1", "pre", "wait"),
+    WatchedResource("tcp.web", "prim", "restart"),
+    WatchedResource("custom.load", "prim", "swap"),
+    WatchedResource("custom.deep", "both", "stopstart"),
+)
+RULES = RuleSettings(default_rules(CHECKERS), 200, 600, frozenset({"intf.net1"}))
 
 
 class ToldEngine(Engine):
@@ -42,13 +64,16 @@ class ToldEngine(Engine):
     def __init__(self, host: "SimHost", settings: Settings, record: Record, seed: bytes) -> None:
         self._host = host
         # Made some time before its first event, as on a host that is busy.
-        made_ms = max(0, host.world.now_ms() - host.world.random.choice((0, 50, 1500)))
+        made_ms = max(0, host.now_ms() - host.world.random.choice((0, 50, 1500)))
         super().__init__(settings, record, seed, seed.hex(), made_ms)
 
     def handle(self, event: Event, now_ms: int) -> tuple[Action, ...]:
         before = self.state
         actions = super().handle(event, now_ms)
         host, row = self._host, self.context.row
+        went_on = self.state is not before and self.state in GOES_ON and before in IN_STEP
+        if went_on and self.context.hearing(now_ms) is Hearing.SILENT:
+            host.world.check_silence(host)
         if self.state is not before:
             host.world.story(f"{host.name} state  {before} -> {self.state} row={row}")
         for action in actions:
@@ -66,7 +91,7 @@ class GatedDriver(Driver):
 
     def __init__(self, host: "SimHost", engine: Engine, ports: Ports) -> None:
         self._host = host
-        super().__init__(engine, ports, now_ms=host.world.now_ms, tick_ms=50)
+        super().__init__(engine, ports, now_ms=host.now_ms, tick_ms=50)
 
     async def _next(self) -> Event:
         event = await super()._next()
@@ -85,6 +110,10 @@ class SimHost:
         self.disk = Disk()
         self.saved = SaveState(State.STOP, Goal.STOP.value, "")
         self.disk_fails = False
+        self.disk_full = False
+        self.drift = world.random.uniform(0.98, 1.02)  # of this host's clock
+        self.jumped_ms = 0
+        self.checked: dict[str, str] = {}
         self.powered = False
         self.running = asyncio.Event()
         self.running.set()
@@ -111,6 +140,37 @@ class SimHost:
     def state(self) -> State:
         return self.driver.engine.state if self.driver else State.STOP
 
+    def now_ms(self) -> int:
+        """The boot clock of this host: it drifts, and jumps ahead when the host was suspended."""
+        return round(self.world.now_ms() * self.drift) + self.jumped_ms
+
+    def set_checker(self, name: str, value: str) -> None:
+        """A checker found something; it tells while it runs."""
+        self.checked[name] = value
+        self.post(ResourceChanged(name, value))
+
+    def check_disk(self) -> None:
+        """A checkpoint on a disk that is full or broken fails, and is told."""
+        if self.disk_full and self.plane is not None and self.plane.mode == "second":
+            self.disk_fault()
+
+    def disk_fault(self) -> None:
+        """The data plane could not apply what it received."""
+        plane = self.plane
+        if plane is not None and plane.session:
+            session = plane.session
+            mate = plane.peer
+            plane.lose(session, "no space left")
+            if mate is not None:
+                mate.lose(session, "parted")
+        self.post(DataFault("local", "no space left on device"))
+
+    def acknowledges(self) -> bool:
+        """Tell whether a client that reaches this host is told that its change is done."""
+        plane = self.plane
+        open_here = plane is not None and plane.alive and plane.gate == "open" and self.app
+        return open_here and self.powered and self.running.is_set()
+
     def post(self, event: Event) -> None:
         if self.driver is not None and self.powered:
             self.driver.post(event)
@@ -120,6 +180,7 @@ class SimHost:
     def boot(self) -> None:
         """Power on: the control plane starts, the module's state is STOP."""
         self.powered, self.app, self.address, self.plane = True, False, False, None
+        self.word = None  # what it said before its fall is nobody's word now
         self.saved = SaveState(State.STOP, Goal.STOP.value, "")
         self.start_control(resumed=False)
 
@@ -132,6 +193,12 @@ class SimHost:
             data_port=5600,
             witness=WitnessKind.ETCD if self.world.witness_used else WitnessKind.NONE,
             maxloop=0,
+            rules=RULES,
+            checkers=CHECKERS,
+            fence=self.world.fence_used,
+            fence_delay_ms=FENCE_DELAY_MS,
+            fence_timeout_ms=FENCE_TIMEOUT_MS,
+            **self.world.settings,
         )
         record = record_from_map(self.saved_record) if self.saved_record else Record()
         seed = self.world.random.randbytes(16)
@@ -146,6 +213,8 @@ class SimHost:
             notebook=_Notebook(self),
             processes=_Processes(),
             host=_Reboot(),
+            checkers=_Checkers(self),
+            fence=_Fence(self),
         )
         self.heard_sequence = 0
         self.driver = GatedDriver(self, engine, ports)
@@ -163,7 +232,7 @@ class SimHost:
                     mode=plane.mode if plane else "",
                     session=plane.session if plane else "",
                     gate=plane.gate if plane else "",
-                    down_ms=self.world.now_ms() - self.control_died_ms,
+                    down_ms=self.now_ms() - self.control_died_ms,
                 )
             )
 
@@ -172,7 +241,7 @@ class SimHost:
         for task in self.tasks:
             task.cancel()
         self.tasks, self.driver = [], None
-        self.control_died_ms = self.world.now_ms()
+        self.control_died_ms = self.now_ms()
 
     def power_off(self) -> None:
         """Everything that is not on disk is gone; the peer's connections just hang."""
@@ -186,7 +255,12 @@ class SimHost:
     def kill_plane(self) -> None:
         if self.plane is not None and self.plane.alive:
             self.plane.die()
-            self.post(DataPlaneLost("killed"))
+            # Its peer may know of it first, as a busy host is told of the end of a child late.
+            late_s = self.world.loop.now_ms() % 40 / 1000 if self.world.more_faults else 0
+            if late_s:
+                self.world.loop.call_later(late_s, self.post, DataPlaneLost("killed"))
+            else:
+                self.post(DataPlaneLost("killed"))
 
     def command(self, verb: str, *arguments: str) -> None:
         self.world.story(f"{self.name} command {verb} {' '.join(arguments)}".rstrip())
@@ -259,18 +333,23 @@ class _Scripts(_Port):
         if call.name == "start_prim":
             self.host.world.check_start_prim(self.host)
             self.host.app = True
-        elif call.name == "stop_prim":
+        elif call.name == "stop_prim" and self.host.world.random.random() > HANGS:
             self.host.app = False
 
     async def end_application(self, scripts: Sequence[str]) -> None:
         await self._takes(0.001, 0.01)
         if "start_prim" in scripts:
+            if self.host.app and self.host.world.random.random() < STAYS:
+                raise ProcessesRemain(group=self.host.name, observed="one is uninterruptible")
             self.host.app = False
 
 
 class _Addresses(_Port):
-    async def take(self) -> None:
+    async def take(self, *, agreed: bool = False) -> None:
         await self._takes(0.01, 0.05)
+        if agreed and self.host.peer.address and not self.host.world.both_may_run:
+            raise Violation(f"{self.host.name} asks nobody, and the peer holds the address")
+        self.host.world.check_address(self.host)
         self.host.address = True
 
     async def release(self) -> None:
@@ -289,13 +368,39 @@ class _Witness(_Port):
     ) -> tuple[bool | None, str]:
         await self._takes(0.002, 0.02)
         world, name = self.host.world, self.host.name
-        if name in world.witness_cut:
+        if name in world.witness_cut or "witness" in world.witness_cut:
             return None, "witness not reachable"
         if forced or may_replace(world.witness, (generation, may_serve), name):
             world.witness = then
+            world.witness_forced = world.witness_forced and len(then[1]) == 1
             world.story(f"witness {name} {sorted(then[1])}")
             return True, ""
         return False, f"the witness holds {world.witness}"
+
+
+class _Fence(_Port):
+    """An agent: it shoots after a while, and may fail before or after it has."""
+
+    async def fence(self, peer: str) -> tuple[bool, str]:
+        world, other = self.host.world, self.host.peer
+        assert peer == other.name
+        world.story(f"{self.host.name} fences {peer}")
+        if world.random.random() < AGENT_FAILS:
+            await self._takes(0.1, 1.0)
+            return False, "the agent does not answer"
+        # Its own process: it goes on when the control plane dies.
+        world.loop.call_later(world.random.uniform(0.1, 1.0), self._shoot)
+        heard_of = world.random.random() > AGENT_FAILS
+        for _ in range(20 if heard_of else 5):
+            await self._takes(0.1, 0.11)
+            if heard_of and not other.powered:
+                return True, f"{peer} is off"
+        return False, f"{peer} does not go off"
+
+    def _shoot(self) -> None:
+        if self.host.powered and self.host.peer.powered and not self.host.world.healed:
+            self.host.world.story(f"{self.host.peer.name} is switched off")
+            self.host.peer.power_off()
 
 
 class _Heart(_Port):
@@ -324,6 +429,16 @@ class _Notebook(_Port):
         if refusal:
             self.host.command_refusals.append(refusal)
             self.host.world.story(f"{self.host.name} refused {refusal}")
+
+
+class _Checkers(_Port):
+    """The checkers: each says once more what it sees when it begins to look."""
+
+    def watch(self, classes: Sequence[str]) -> None:
+        for one in CHECKERS:
+            if one.when in classes:
+                value = self.host.checked.get(one.resource, "up")
+                self.host.post(ResourceChanged(one.resource, value))
 
 
 class _Processes:

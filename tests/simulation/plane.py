@@ -27,6 +27,12 @@ PING_TIMEOUT_S = 0.3
 CALL_S = 0.002
 
 
+def pulses(one: "SimPlane", other: "SimPlane") -> bool:
+    """Tell whether the primary among them gives signs of life: attended, and open."""
+    source = one if one.mode == "prim" else other
+    return source.mode == "prim" and source.host.driver is not None and source.gate != "closed"
+
+
 class Closed(Exception):
     """The gate is closed: the application's call failed."""
 
@@ -184,6 +190,10 @@ class SimPlane:
     async def do_follow(self, session: str, peer_node: str, full: bool, aside: str) -> None:
         assert peer_node == self.host.peer.name
         del full
+        other = self.host.peer.plane
+        if other is not None and other.session == session and self.host.network.link_stands():
+            # It led this session before: those connections were closed here, which it sees now.
+            other.lose(session, "connection reset")
         self.session, self.mode, self.aside = session, "following", aside
         self.recent, self.confirmed = set(), asyncio.Event()
         self._spawn(self._ping())
@@ -221,9 +231,11 @@ class SimPlane:
             if self.session != session:
                 return
             other = self.peer
+            self.host.check_disk()
             if other is not None and self.host.peer.running.is_set():
                 silent_s, epoch = 0.0, epoch + 1
-                self.host.post(LinkAlive(session))
+                if pulses(self, other):
+                    self.host.post(LinkAlive(session))
                 self.host.post(CheckpointReached(epoch))
                 continue
             silent_s += 0.1
@@ -255,6 +267,7 @@ class SimPlane:
         for disk in (self.host.disk, other.host.disk):
             disk.blocks = {key: value for key, value in disk.blocks.items() if value}
         check_equal(self.host.disk, other.host.disk)
+        self.host.world.in_step_again(self.host.disk)
         other.host.disk.identity = self.host.disk.identity
         other.host.post(TargetInSync(session, self.host.disk.generation))
         self._open()
@@ -306,6 +319,10 @@ class SimPlane:
         if other is None or self.session != session:
             # No answer: held until the link is known to be lost, and then decided anew.
             await asyncio.sleep(0.02)
+            return False
+        if other.host.disk_full:
+            # Its ENOSPC never reaches the application: the secondary is dropped (design 5).
+            other.host.disk_fault()
             return False
         other.recent.add(block)
         other.host.disk.blocks[block] = value

@@ -4,7 +4,8 @@ import asyncio
 import traceback
 from dataclasses import dataclass
 
-from tests.simulation.faults import FAULTS
+from tests.simulation.faults import FAULTS, MORE_FAULTS
+from tests.simulation.ledger import Violation
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.world import World, first_start, heal
 
@@ -21,19 +22,23 @@ class Outcome:
     acknowledged: int
     excused: str
     kept_aside: int
+    simulated_s: float
 
 
 def run_seed(seed: int, fault_count: int = FAULT_COUNT) -> Outcome:
-    """Run the world of this seed to its end. Odd seeds have the etcd witness."""
+    """Run the world of this seed to its end. Odd seeds have the etcd witness; some an agent."""
     loop = VirtualLoop()
     asyncio.set_event_loop(loop)
-    world = World(loop, seed, witness_used=seed % 2 == 1)
+    world = World(loop, seed, witness_used=seed % 2 == 1, fence_used=seed % 7 == 3)
+    world.more_faults = seed % 7 == 6
     broken = ""
+    Violation.seen.clear()
     try:
         loop.run_until_complete(_life(world, fault_count))
     except (AssertionError, KeyError, RuntimeError, ValueError) as error:
         broken = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
     finally:
+        simulated_s = loop.time()
         end_loop(loop)
     return Outcome(
         seed,
@@ -42,15 +47,17 @@ def run_seed(seed: int, fault_count: int = FAULT_COUNT) -> Outcome:
         world.ledger.acked_count,
         world.ledger.excused,
         world.ledger.kept_aside,
+        simulated_s,
     )
 
 
 async def _life(world: World, fault_count: int) -> None:
     await first_start(world)
     world.start_clients()
+    faults = FAULTS + MORE_FAULTS if world.more_faults else FAULTS
     for _ in range(fault_count):
         await world.sleep(world.random.choice((0.05, 0.3, 1.5, 4.0)))
-        world.random.choice(FAULTS)(world)
+        world.random.choice(faults)(world)
         world.note_partition()
     await world.sleep(3)
     await heal(world)

@@ -6,13 +6,16 @@
     ----
     n2 state ...
 
-Commands: first-start, power-off H, power-on H, kill-data H, kill-control H, cut (all | lan1),
-mend, pause H MS, ask H VERB, wait MS. Nothing is random: a fixed seed, no loss, no clients.
+Commands: first-start, power-off H, power-on H, kill-data H, kill-control H, cut (all | lan1 |
+words: the heartbeats alone), mend, pause H MS, ask H VERB, wait MS, sync-due H, synced H AGO_MS;
+first of all perhaps settings NAME=VALUE... Nothing is random: a fixed seed, no loss, no clients.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from mirror.vocabulary.events import SyncDue, SyncedAgo
+from tests.simulation.ledger import Violation
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import LANS
 from tests.simulation.run import end_loop
@@ -24,6 +27,7 @@ RULE = "----"
 def retell(text: str) -> str:
     """Give the transcript as it goes now."""
     loop = VirtualLoop()
+    Violation.seen.clear()
     asyncio.set_event_loop(loop)
     try:
         return loop.run_until_complete(_retell(World(loop, 7, witness_used=False), text))
@@ -32,7 +36,7 @@ def retell(text: str) -> str:
 
 
 async def _retell(world: World, text: str) -> str:
-    world.both_may_run, world.ledger.excused = True, "told, not judged"
+    world.judged, world.ledger.excused = False, "told, not judged"
     blocks = []
     for block in text.strip().split("\n\n"):
         commands = block.split(RULE)[0].strip().splitlines()
@@ -74,12 +78,16 @@ async def _kill_control(world: World, name: str) -> None:
 
 
 async def _cut(world: World, what: str) -> None:
+    if what == "words":
+        world.network.cut_words |= set(world.hosts)
+        return
     lans = LANS if what == "all" else (what,)
     world.network.cut |= {(lan, name) for lan in lans for name in world.hosts}
 
 
 async def _mend(world: World) -> None:
     world.network.cut.clear()
+    world.network.cut_words.clear()
 
 
 async def _pause(world: World, name: str, duration_ms: str) -> None:
@@ -91,6 +99,23 @@ async def _pause(world: World, name: str, duration_ms: str) -> None:
 
 async def _ask(world: World, name: str, *words: str) -> None:
     world.hosts[name].command(words[0], *words[1:])
+
+
+async def _settings(world: World, *pairs: str) -> None:
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        if name == "fence":
+            world.fence_used = value == "on"
+            continue
+        world.settings[name] = int(value) if value.isdigit() else value == "on"
+
+
+async def _sync_due(world: World, name: str) -> None:
+    world.hosts[name].post(SyncDue())
+
+
+async def _synced(world: World, name: str, ago_ms: str) -> None:
+    world.hosts[name].post(SyncedAgo(int(ago_ms)))
 
 
 async def _wait(world: World, duration_ms: str) -> None:
@@ -108,4 +133,7 @@ _COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "pause": _pause,
     "ask": _ask,
     "wait": _wait,
+    "settings": _settings,
+    "sync-due": _sync_due,
+    "synced": _synced,
 }

@@ -6,26 +6,34 @@ jumps, so a minute takes a moment. A run that breaks a rule raises Violation wit
 
 import asyncio
 import random
+from typing import Any
 
 from mirror.vocabulary.states import State
 from tests.simulation.host import SimHost
-from tests.simulation.ledger import BLOCKS, Ledger, Violation, check_equal
+from tests.simulation.ledger import BLOCKS, Disk, Ledger, Violation, check_equal
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import LANS, Network
-from tests.simulation.plane import Closed, SimPlane
+from tests.simulation.plane import Closed, SimPlane, pulses
 
 CLIENTS = 3
 SETTLE_S = 40.0
+FORCED = "an administrator forced"
 
 
 class World:
     """One run."""
 
-    def __init__(self, loop: VirtualLoop, seed: int, *, witness_used: bool) -> None:
+    def __init__(
+        self, loop: VirtualLoop, seed: int, *, witness_used: bool, fence_used: bool = False
+    ) -> None:
         self.loop = loop
         self.seed = seed
         self.random = random.Random(seed)
         self.witness_used = witness_used
+        self.fence_used = fence_used
+        self.healed = False
+        self.more_faults = False
+        self.settings: dict[str, Any] = {}  # of the module, beside what every simulation has
         self.witness: tuple[str, frozenset[str]] | None = None
         self.witness_cut: set[str] = set()
         self.ledger = Ledger()
@@ -36,6 +44,8 @@ class World:
         self.told: list[str] = []
         self.failed: BaseException | None = None
         self.both_may_run = False
+        self.judged = True  # a transcript is told, not judged
+        self.witness_forced = False  # an administrator overrode it, and it holds one node still
         self.clients: list[asyncio.Task[None]] = []
 
     def now_ms(self) -> int:
@@ -58,8 +68,36 @@ class World:
 
     def check_start_prim(self, host: SimHost) -> None:
         """Invariant 8, whenever the two nodes can know of each other."""
-        if host.peer.app and host.peer.powered and not self.both_may_run:
+        apart = self.both_may_run or not self.judged
+        if host.peer.app and host.peer.powered and not apart:
             raise Violation(f"start_prim on {host.name} while it runs on {host.peer.name}")
+
+    def check_address(self, host: SimHost) -> None:
+        """Invariant 8 for the address, under the same condition."""
+        apart = self.both_may_run or not self.judged
+        if host.peer.address and host.peer.powered and not apart:
+            raise Violation(f"{host.name} takes the address that {host.peer.name} holds")
+
+    def check_silence(self, host: SimHost) -> None:
+        """A living data link counts as a heartbeat: nobody goes on beside it out of silence."""
+        plane = host.plane
+        other = plane.peer if plane is not None else None
+        if plane is None or other is None or not pulses(plane, other):
+            return
+        if not self._someone_stands():
+            raise Violation(f"{host.name} goes on out of silence, and the link lives")
+
+    def in_step_again(self, disk: Disk) -> None:
+        """Both disks hold the same: every excuse ends here."""
+        if not self.judged:
+            return
+        self.ledger.together(disk)
+        self.both_may_run = not self.fence_used and (self.cut_off() or self._someone_stands())
+        if self.both_may_run and self._nobody_decides() and self.cut_off():
+            self.ledger.excused = "partition without a witness"
+
+    def _someone_stands(self) -> bool:
+        return any(not host.running.is_set() for host in self.hosts.values())
 
     def check_acknowledged(self, host: SimHost) -> None:
         """Invariants 2, 4 and 6 at the moment a client is told."""
@@ -68,8 +106,11 @@ class World:
             raise Violation(f"{host.name} acknowledges and may not serve: {may_serve}")
         if host.plane is not None and host.plane.mode == "alone" and len(may_serve) != 1:
             raise Violation(f"{host.name} acknowledges alone, its record says {may_serve}")
+        other = host.peer
+        if other.acknowledges() and not self.both_may_run:
+            raise Violation(f"{host.name} and {other.name} acknowledge, and hear each other")
         held = self.witness
-        if held is not None and host.name not in held[1]:
+        if held is not None and host.name not in held[1] and not self.witness_forced:
             raise Violation(f"{host.name} acknowledges; the witness says {held[1]}")
 
     # --- clients ---
@@ -115,6 +156,8 @@ class World:
             await asyncio.sleep(min(0.05, end - self.loop.time()))
             if self.failed is not None:
                 raise self.failed
+            if Violation.seen:
+                raise Violation.seen[0]
 
     async def wait_for(self, states: tuple[State, State], seconds: float) -> bool:
         """Wait until the nodes are in these states, in either order of nodes."""
@@ -126,19 +169,24 @@ class World:
         return False
 
     def cut_off(self) -> bool:
-        """Tell whether one direction is cut on all networks."""
+        """Tell whether one direction is cut on all networks, or will be when the link breaks."""
+        if self.network.cut_words:
+            return True
         return any(all((lan, name) in self.network.cut for lan in LANS) for name in self.hosts)
 
     def note_partition(self) -> None:
         """Without a witness two nodes that cannot hear each other may both go on (design 9).
 
         A host that only stood still is no excuse: it may find itself superseded, but never
-        acknowledges anything then.
+        acknowledges anything then. With a fencing agent nothing is: whoever may run is off first.
         """
-        still = any(not host.running.is_set() for host in self.hosts.values())
-        self.both_may_run = self.both_may_run or still or self.cut_off()
-        if self.cut_off() and not self.witness_used:
+        apart = not self.fence_used and (self._someone_stands() or self.cut_off())
+        self.both_may_run = self.both_may_run or apart
+        if self.cut_off() and self._nobody_decides():
             self.ledger.excused = "partition without a witness"
+
+    def _nobody_decides(self) -> bool:
+        return not self.witness_used and not self.fence_used
 
 
 async def first_start(world: World) -> None:
@@ -155,11 +203,15 @@ async def first_start(world: World) -> None:
 async def heal(world: World) -> None:
     """End every fault, start what is stopped, and see that both come together again."""
     world.story("heal")
+    world.healed = True
     world.network.cut.clear()
-    world.network.loss = 0.0
+    world.network.cut_words.clear()
+    world.network.loss, world.network.delay_ms_max = 0.0, 3.0
     world.witness_cut.clear()
     for host in world.hosts.values():
-        host.disk_fails = False
+        host.disk_fails = host.disk_full = False
+        for name in tuple(host.checked):
+            host.set_checker(name, "up")
         host.running.set()
         if not host.powered:
             host.boot()
@@ -172,6 +224,7 @@ async def heal(world: World) -> None:
         if await world.wait_for((State.PRIM, State.SECOND), SETTLE_S):
             await world.sleep(2)
             check_together(world)
+            await check_served(world)
             return
         force_one(world)
     raise Violation(f"never together again: {world.n1.state} {world.n2.state}")
@@ -181,13 +234,23 @@ def force_one(world: World) -> None:
     """Do what an administrator does when no node can prove that it is current."""
     waiting = [host for host in world.hosts.values() if host.state is State.WAIT]
     if len(waiting) == 2:
-        world.ledger.excused = world.ledger.excused or "an administrator forced"
+        world.ledger.excused = world.ledger.excused or FORCED
+        world.witness_forced = True
         waiting[0].command("primforce")
         waiting[1].command("stop")
         return
     for host in waiting:  # refused as unrelated data, say
         host.command("stop")
         host.command("second", "fullsync")
+
+
+async def check_served(world: World) -> None:
+    """Nobody waits for ever: clients of a healthy pair are answered."""
+    before = world.ledger.acked_count
+    await world.sleep(3)
+    together = sorted((world.n1.state, world.n2.state)) == [State.PRIM, State.SECOND]
+    if together and world.clients and world.ledger.acked_count == before:
+        raise Violation("the pair is whole, and no client is answered")
 
 
 def check_together(world: World) -> None:

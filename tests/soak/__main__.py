@@ -1,105 +1,118 @@
-"""One soak: a pair in the lab, a writer, faults at random moments, an audit after each healing.
+"""One soak: a pair in the lab, its application at work, faults at random moments, audits.
 
 Ends with exit code 1 at the first violation, after showing the logs of both nodes. The seed gives
-the same faults again; what they hit depends on the moment, as it does in life.
+the same faults and the same work again; what a fault hits depends on the moment, as in life. The
+log of each worker stays, and replays what it did (tests.workload).
 """
 
 import argparse
 import random
 import sys
+import tempfile
 import time
+from contextlib import suppress
+from pathlib import Path
 
-from mirror.adapters.lab import module_setup, plan, status
+from mirror.adapters.lab import module_setup, plan
 from mirror.adapters.lab.client import Lab
-from mirror.adapters.lab.comparison import compare_hosts
-from tests.lab.writer import writing
-from tests.soak.faults import FAULTS, MODULE, heal
+from mirror.errors import LabVerbRefused, MirrorError
+from tests.soak import audit
+from tests.soak.audit import MODULE, Violation
+from tests.soak.crew import Member
+from tests.soak.faults import FAULTS, INTERRUPTIONS, heal
+from tests.workload.hand import HandLost
+from tests.workload.worker import Wrong
 
-HEALED_S_MAX = 90.0
-EQUAL_S_MAX = 15.0
-PAIR = {"PRIM (Ready)", "SECOND (Ready)"}
-
-
-class Violation(Exception):
-    """A rule was broken."""
-
-
-def states(lab: Lab) -> dict[str, str]:
-    return {host: str(status.module_states(lab, host).get(MODULE)) for host in plan.NODES}
+WORKERS = 3
+MODULE_DIRECTORY = Path(__file__).parent / "module" / MODULE
+WORK_S_MAX = 1.5
+FAULT_S_MAX = 4.0
 
 
-def await_pair(lab: Lab) -> str:
-    """Wait until one node is PRIM and the other SECOND, both Ready. Returns: the primary."""
-    deadline = time.monotonic() + HEALED_S_MAX
-    while set((now := states(lab)).values()) != PAIR:
-        if time.monotonic() > deadline:
-            raise Violation(f"not a pair again after {HEALED_S_MAX:.0f} s: {now}")
-        time.sleep(0.1)
-    return next(host for host, state in now.items() if state.startswith("PRIM"))
+class Soak:
+    """One run. say: where its story goes."""
 
+    def __init__(self, lab: Lab, seed: int, logs: Path) -> None:
+        self._lab = lab
+        self._chance = random.Random(seed)
+        self._began = time.monotonic()
+        self.crew = [
+            Member(lab, number, seed * 100 + number, logs / f"worker-{number}.log")
+            for number in range(WORKERS)
+        ]
+        self.turns = 0
 
-def audit(lab: Lab, primary: str, ledgers: dict[str, set[int]]) -> None:
-    """Each number that was said is there, the address is at one node, both disks are equal."""
-    for path, said in ledgers.items():
-        held = {int(line) for line in lab.exec(primary, ["cat", path]).stdout.split()}
-        if said - held:
-            raise Violation(f"{len(said - held)} acknowledged writes are lost in {path}")
-    holders = [
-        host
-        for host in plan.NODES
-        if plan.VIRTUAL_IP in lab.exec(host, ["ip", "-o", "address"]).stdout
-    ]
-    if holders != [primary]:
-        raise Violation(f"the address is held by {holders}, {primary} is primary")
-    deadline = time.monotonic() + EQUAL_S_MAX
-    while differences := compare_hosts(lab, MODULE):
-        if time.monotonic() > deadline:
-            raise Violation(f"different: {[str(each) for each in differences][:10]}")
-        time.sleep(0.5)
+    def say(self, text: str) -> None:
+        """A line of the story."""
+        print(f"{time.monotonic() - self._began:7.1f} s  {text}", flush=True)
 
+    def turn(self) -> None:
+        """Work, a fault under it, healing, an audit. Raises: Violation, Wrong, HandLost."""
+        primary = audit.await_pair(self._lab)
+        (secondary,) = (host for host in plan.NODES if host != primary)
+        fault = self._chance.choice(FAULTS)
+        host = secondary if fault.only_second else self._chance.choice(plan.NODES)
+        role = "PRIM" if host == primary else "SECOND"
+        done = sum(member.worker.done for member in self.crew)
+        for member in self.crew:
+            member.begin()
+        time.sleep(self._chance.uniform(0.0, WORK_S_MAX))  # the moment is part of the fault
+        self.say(f"{self.turns:3} {fault.name} of {role} {host}")
+        fault.act(self._lab, host, self._chance)
+        time.sleep(self._chance.uniform(0.0, FAULT_S_MAX))
+        heal(self._lab)
+        if self._chance.random() < 0.3:
+            self._interrupt()
+        survivor = audit.await_pair(self._lab)
+        self._stop()
+        settled = audit.check(self._lab, survivor, self.crew)
+        done = sum(member.worker.done for member in self.crew) - done
+        self.say(f"    {survivor} serves, {done} operations, under way: {', '.join(settled)}")
+        self.turns += 1
 
-def turn(lab: Lab, number: int, chance: random.Random, ledgers: dict[str, set[int]]) -> str:
-    """One fault under load, then healing and audit. Returns: its line for the reader."""
-    primary = await_pair(lab)
-    fault, host = chance.choice(FAULTS), chance.choice(plan.NODES)
-    path = f"{plan.REPLICATED_DIRECTORY}/ledger-{number}"
-    began = time.monotonic()
-    with writing(lab, primary, path) as writer:
-        time.sleep(chance.uniform(0.0, 0.5))  # the moment is part of the fault
-        fault(lab, host, chance)
-        time.sleep(chance.uniform(0.0, 4.0))
-        ledgers[path] = set(writer.stop())
-    heal(lab)
-    survivor = await_pair(lab)
-    audit(lab, survivor, ledgers)
-    role = "PRIM" if host == primary else "SECOND"
-    return (
-        f"{fault.__name__} of {role} {host}: {len(ledgers[path])} writes kept,"
-        f" {survivor} serves, {time.monotonic() - began:.1f} s"
-    )
+    def _interrupt(self) -> None:
+        """Once more while the pair heals: the node that does not serve, in its reintegration."""
+        time.sleep(self._chance.uniform(0.0, 2.0))
+        now = audit.states(self._lab)
+        others = [host for host, state in now.items() if not state.startswith(("PRIM", "ALONE"))]
+        if len(others) != 1:
+            return
+        fault = self._chance.choice(INTERRUPTIONS)
+        self.say(f"    and {fault.name} of {others[0]}, {now[others[0]]}")
+        with suppress(LabVerbRefused):  # it has gone by itself meanwhile
+            fault.act(self._lab, others[0], self._chance)
+        time.sleep(self._chance.uniform(0.0, 2.0))
+        heal(self._lab)
+
+    def _stop(self) -> None:
+        for member in self.crew:
+            member.ask_to_end()
+        for member in self.crew:
+            member.end()
 
 
 def soak(seed: int, minutes: float) -> int:
     """Run. Returns: the exit code."""
-    chance = random.Random(seed)
-    ledgers: dict[str, set[int]] = {}
-    end = time.monotonic() + minutes * 60
     print(f"soak: seed {seed}, {minutes:g} min", flush=True)
+    logs = Path(tempfile.mkdtemp(prefix=f"soak-{seed}-"))
+    end = time.monotonic() + minutes * 60
     with Lab.up(f"soak-{seed}", bound=True) as lab:
-        module_setup.set_up(lab, module_setup.find_module(MODULE))
-        number = 0
+        run = Soak(lab, seed, logs)
         try:
+            module_setup.set_up(lab, MODULE_DIRECTORY)
+            run.say("the pair is there")
             while time.monotonic() < end:
-                print(f"  {number:3} {turn(lab, number, chance, ledgers)}", flush=True)
-                number += 1
-        except (Violation, AssertionError) as error:
-            print(f"soak: seed {seed}, turn {number}: {error}", file=sys.stderr)
+                run.turn()
+        except (Violation, Wrong, HandLost, MirrorError, AssertionError) as error:
+            run.say(f"{type(error).__name__}: {error}")
+            print(f"soak: seed {seed}, turn {run.turns}: logs of the workers in {logs}")
             for host in plan.NODES:
-                command = ["mirror", "log", "-m", MODULE, "-A", "-s", "60"]
-                print(lab.exec(host, command, check=False).stdout, file=sys.stderr)
+                with suppress(MirrorError):
+                    command = ["mirror", "log", "-m", MODULE, "-A", "-s", "60"]
+                    print(host, lab.exec(host, command, check=False).stdout)
             return 1
-    kept = sum(map(len, ledgers.values()))
-    print(f"soak: seed {seed}: {number} faults, {kept} acknowledged writes, lost 0, different 0")
+    done = sum(member.worker.done for member in run.crew)
+    print(f"soak: seed {seed}: {run.turns} faults, {done} operations, lost 0, different 0")
     return 0
 
 

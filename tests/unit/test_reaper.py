@@ -61,3 +61,48 @@ def test_the_next_run_cleans_up_after_a_killed_one() -> None:
     assert name not in losetup.stdout
     assert not (reaper.LOCKS / name).exists()
     shutil.rmtree(reaper.WORK / name, ignore_errors=True)
+
+
+WAIT_FOR_ITSELF = """
+import sys, threading
+from tests.mount.pair import open_pair
+from tests.reaper import Run
+run = Run()
+run.directory.mkdir()
+with open_pair(run.directory / "pair") as pair:
+    (pair.mount / "file").touch()
+    pair.primary.freeze(10_000)
+    threading.Thread(target=(pair.mount / "file").write_bytes, args=(b"x",), daemon=True).start()
+    while pair.primary.counters().parked != 1:
+        pass
+    print(run.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_next_run_ends_one_that_was_killed_while_it_waited_for_itself() -> None:
+    """Its thread waits for an answer of its own file server, which is dead: no signal ends it."""
+    if os.geteuid() != 0:
+        pytest.skip("mounts: needs root")
+    victim = subprocess.Popen(
+        [sys.executable, "-c", WAIT_FOR_ITSELF],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert victim.stdout is not None
+        name = victim.stdout.readline().strip()
+        assert name not in reaper.reap_the_dead(), "it is alive"
+        victim.kill()
+        with pytest.raises(subprocess.TimeoutExpired):
+            victim.wait(1)
+        assert name in reaper.reap_the_dead()
+        victim.wait(60)
+    finally:
+        assert victim.stdin is not None
+        assert victim.stdout is not None
+        victim.stdin.close()
+        victim.stdout.close()
+    assert name not in Path("/proc/self/mountinfo").read_text()
+    shutil.rmtree(reaper.WORK / name, ignore_errors=True)

@@ -3,7 +3,8 @@
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,22 @@ from typing import Any
 import httpx
 import pytest
 
-from mirror.adapters.lab import module_setup, plan, status
+from mirror.adapters.lab import module_setup, plan
 from mirror.adapters.lab.client import Lab
+from tests.lab.looking import SHIPPED, opened
+from tests.lab.looking import await_states as await_module_states
+from tests.shared import Shared
 from tests.unit.web.world import Browser, events, until
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 MODULE = "mirror"
 PASSWORD = "correct horse battery"
-START_S = 30.0
-TAKEOVER_S = 10.0
-RETURN_S = 60.0
+# Bounds of waiting, for a machine that is slow and at work.
+START_S = 90.0
+TAKEOVER_S = 40.0
+RETURN_S = 120.0
+CLOCKS_MS_MAX = 2_000  # half of what the asking takes may look like a difference
 
 
 @dataclass
@@ -68,23 +74,39 @@ class Consoles:
             browser.close()
 
 
-@pytest.fixture(scope="module")
-def pair(run_name: str) -> Iterator[Consoles]:
+@contextmanager
+def open_pair(run_name: str) -> Iterator[Consoles]:
     """PRIM on n1, SECOND (Ready) on n2; the password was set on n1 alone."""
-    with Lab.up(f"{run_name}-web", bound=True) as lab:
-        module_setup.set_up(lab, module_setup.find_module(MODULE))
-        consoles = Consoles(lab)
+    with opened(f"{run_name}-web", SHIPPED) as lab, closing(Consoles(lab)) as consoles:
         consoles.set_first_password("n1")
         yield consoles
-        consoles.close()
+
+
+@pytest.fixture(scope="module")
+def _pairs(run_name: str) -> Iterator[Shared[Consoles]]:
+    shared = Shared(lambda: open_pair(run_name))
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def pair(_pairs: Shared[Consoles], request: pytest.FixtureRequest) -> Iterator[Consoles]:
+    """As it was opened, or as the test before left it."""
+    with _pairs.lent_to(request.node) as consoles:
+        yield consoles
 
 
 def states(browser: Browser) -> dict[str, str]:
-    """State of the module on both nodes, as one console says."""
+    """State of the module on both nodes, as one console says: PRIM, or PRIM (NotReady)."""
     found = {}
     for host in plan.NODES:
         answer = browser.get(f"/api/v1/nodes/{host}/modules/{MODULE}/state")
-        found[host] = answer.json()["state"] if answer.status_code == 200 else "unknown"
+        said = answer.json()
+        found[host] = (
+            f"{said['state']} ({said['ready']})".removesuffix(" (Ready)")
+            if answer.status_code == 200
+            else "unknown"
+        )
     return found
 
 
@@ -94,9 +116,24 @@ def await_states(browser: Browser, timeout_s: float, **wanted: str) -> None:
         assert time.monotonic() < deadline, seen
 
 
+def await_pair(browser: Browser) -> tuple[str, str]:
+    """Wait until both are in step. Returns: the host that is PRIM, and the other one."""
+    deadline = time.monotonic() + RETURN_S
+    while set((seen := states(browser)).values()) != {"PRIM", "SECOND"}:
+        assert time.monotonic() < deadline, seen
+    prim, second = sorted(seen, key=lambda host: seen[host])
+    return prim, second
+
+
+def await_that(is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + START_S
+    while not is_so():
+        assert time.monotonic() < deadline, what
+
+
 def test_both_nodes_are_seen_and_the_data_are_safe(pair: Consoles) -> None:
     admin = pair.browser("n1")
-    assert states(admin) == {"n1": "PRIM", "n2": "SECOND"}
+    await_states(admin, RETURN_S, n1="PRIM", n2="SECOND")
     state = admin.json(f"/api/v1/modules/{MODULE}/state")
     assert state["safety"] == "Both nodes hold everything. Either one may be lost."
     assert (state["directories"], state["virtual_ips"]) == (
@@ -107,7 +144,7 @@ def test_both_nodes_are_seen_and_the_data_are_safe(pair: Consoles) -> None:
     cluster = admin.json("/api/v1/cluster")
     assert [one["reachable"] for one in cluster["nodes"]] == [True, True]
     assert cluster["same_configuration"] is True
-    assert abs(cluster["nodes"][1]["clock_difference_ms"]) < 100
+    assert abs(cluster["nodes"][1]["clock_difference_ms"]) < CLOCKS_MS_MAX
 
 
 def test_the_password_set_on_one_node_is_good_on_the_other(pair: Consoles) -> None:
@@ -134,6 +171,7 @@ def test_other_hosts_get_https_and_readiness_only(pair: Consoles) -> None:
 
 def test_roles_are_exchanged_from_the_page_of_either_node(pair: Consoles) -> None:
     admin = pair.browser("n2")
+    await_states(admin, RETURN_S, n1="PRIM", n2="SECOND")
     with events(admin) as found:
         until(found, "snapshot", node="n2")
         answer = admin.post(f"/api/v1/nodes/n1/modules/{MODULE}/commands", verb="swap")
@@ -142,17 +180,22 @@ def test_roles_are_exchanged_from_the_page_of_either_node(pair: Consoles) -> Non
             if name == "state" and data["node"] == "n2" and data["state"]["state"] == "PRIM":
                 break
     await_states(admin, RETURN_S, n1="SECOND", n2="PRIM")
-    assert status.module_states(pair.lab, "n2")[MODULE].state == "PRIM"
+    await_module_states(pair.lab, RETURN_S, n1="SECOND", n2="PRIM")
     addresses = pair.inside("n2", "ip", "-o", "address", "show")
     assert plan.VIRTUAL_IP in addresses, "the address went with the role"
-    log = admin.json(f"/api/v1/modules/{MODULE}/log", every=True, count=500)
-    assert any("Local state PRIM Ready" in line["text"] for line in log["entries"])
+    path = f"/api/v1/modules/{MODULE}/log"
+    await_that(
+        lambda: any(
+            "Local state PRIM Ready" in line["text"]
+            for line in admin.json(path, every=True, count=500)["entries"]
+        ),
+        "PRIM in the log",
+    )
 
 
 def test_the_loss_of_a_server_is_seen_and_its_return(pair: Consoles) -> None:
     admin = pair.browser("n2")
-    prim = next(host for host, word in states(admin).items() if word == "PRIM")
-    other = "n1" if prim == "n2" else "n2"
+    prim, other = await_pair(admin)
     watcher = pair.browser(other)
     with events(watcher) as found:
         until(found, "snapshot", node=prim)
@@ -178,13 +221,12 @@ def test_the_loss_of_a_server_is_seen_and_its_return(pair: Consoles) -> None:
 def test_stop_and_start_and_what_is_in_between(pair: Consoles) -> None:
     """As a person does to configure: stop the second, then the first; check, apply; start."""
     admin = pair.browser("n1")
-    prim = next(host for host, word in states(admin).items() if word == "PRIM")
-    second = "n1" if prim == "n2" else "n2"
+    prim, second = await_pair(admin)
     for host in (second, prim):
         path = f"/api/v1/nodes/{host}/modules/{MODULE}/commands"
         assert admin.post(path, verb="stop").status_code == 200
         until_stopped = time.monotonic() + RETURN_S
-        while states(admin)[host] != "STOP":
+        while states(admin)[host] != "STOP (NotReady)":
             assert time.monotonic() < until_stopped
         if host == second:
             refused = admin.post(path, verb="prim")
@@ -212,12 +254,12 @@ def test_stop_and_start_and_what_is_in_between(pair: Consoles) -> None:
 
 def test_a_dead_console_harms_nothing_and_comes_back(pair: Consoles) -> None:
     admin = pair.browser("n1")
-    before = states(admin)
+    prim, second = await_pair(admin)
     pids = pair.inside("n1", "pgrep", "-f", "mirror[.]web").split()
     pair.inside("n1", "kill", "-9", *pids)
-    assert status.module_states(pair.lab, "n1")[MODULE].state == before["n1"]
+    await_module_states(pair.lab, START_S, **{prim: "PRIM", second: "SECOND"})
     again = pair.browser("n1")
-    assert states(again) == before
+    await_states(again, START_S, **{prim: "PRIM", second: "SECOND"})
     seen = pair.inside("n1", "mirror", "log", "-m", MODULE, "-s", "5")
     assert "STOP" not in seen
 
@@ -235,15 +277,36 @@ def test_what_support_asks_for(pair: Consoles) -> None:
     assert (free["answers"], free["interface"]) == (False, "eth0")
     held = admin.json("/api/v1/host/address", address=plan.VIRTUAL_IP)
     assert held["answers"] is True
-    text = admin.get("/metrics").text
     for host in plan.NODES:
-        assert f'mirror_module_ready{{module="{MODULE}",node="{host}"}} 1.0' in text
+        line = f'mirror_module_ready{{module="{MODULE}",node="{host}"}} 1.0'
+        await_that(lambda line=line: line in admin.get("/metrics").text, line)  # type: ignore[misc]
+
+
+def test_the_node_with_the_authority_is_replaced(pair: Consoles) -> None:
+    """n1 is lost, n2 goes on and becomes the authority; a server joins as n1 and catches up."""
+    admin = pair.browser("n2")
+    if await_pair(admin)[0] != "n1":
+        assert pair.inside("n2", "mirror", "swap", "-m", MODULE)
+        await_states(admin, RETURN_S, n1="PRIM", n2="SECOND")
+    pair.lab.power_off("n1")
+    await_states(admin, RETURN_S, n1="unknown", n2="ALONE")
+    path = "/api/v1/cluster/certificate"
+    assert admin.post(path, authority=True, confirm="n2").status_code == 422
+    assert admin.post(path, authority=True, confirm="n1").status_code == 200
+    pair.lab.boot("n1")
+    module_setup.await_node(pair.lab, "n1")
+    assert states(admin) == {"n1": "unknown", "n2": "ALONE"}, "its certificate is refused"
+    token = admin.post("/api/v1/cluster/token", node="n1").json()["token"]
+    pair.inside("n1", "mirror", "cluster", "join", "-r", token)
+    await_states(admin, RETURN_S, n1="SECOND", n2="PRIM")
 
 
 def test_two_bare_nodes_become_a_cluster_by_their_pages(run_name: str) -> None:
     """Joining: init here, a token here, join there; users and all are then the same."""
-    with Lab.up(f"{run_name}-bare", bare=True, bound=True) as lab:
-        consoles = Consoles(lab)
+    with (
+        Lab.up(f"{run_name}-bare", bare=True, bound=True) as lab,
+        closing(Consoles(lab)) as consoles,
+    ):
         for host in plan.NODES:
             consoles.set_first_password(host)
         first, second = consoles.browser("n1"), consoles.browser("n2")
@@ -268,4 +331,3 @@ def test_two_bare_nodes_become_a_cluster_by_their_pages(run_name: str) -> None:
             assert time.monotonic() < deadline, json.dumps(cluster)
         assert first.json("/api/v1/cluster/token")["joined_from"] == addresses["n2"]
         assert first.json("/api/v1/nodes/n2/node")["node"] == "n2"
-        consoles.close()

@@ -7,6 +7,8 @@ hand         the other end: tells a performer, hears what came of it
 content      bytes of a sparse file, as the model keeps them
 acl          POSIX ACLs, as the model keeps them
 model        what each operation must answer, and what the tree is then
+choices      what there is to choose from: names, objects, open files, users
+making       operations by what they are about, with their weights
 generator    the next operation, from the seed and the model
 worker       all of them: generate, perform, compare, keep account of what was acknowledged
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import select
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +28,7 @@ class Hand(Protocol):
         """Its open files are closed."""
 
 
-class _LineHand:
+class LineHand:
     """Lines through two streams."""
 
     def __init__(self, operations: IO[str], outcomes: IO[str], answer_s_max: float) -> None:
@@ -45,7 +44,7 @@ class _LineHand:
             if not select.select([self._outcomes], [], [], self._answer_s_max)[0]:
                 raise HandLost(f"no answer to {operation} within {self._answer_s_max} s")
             line = self._outcomes.readline()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: it was closed meanwhile
             raise HandLost(str(error)) from error
         if not line.endswith("\n"):
             raise HandLost("the performer has ended")
@@ -53,7 +52,7 @@ class _LineHand:
         return outcome
 
 
-class ProcessHand(_LineHand):
+class ProcessHand(LineHand):
     """A performer of this machine, as a child process."""
 
     def __init__(self, directory: Path, *, answer_s_max: float = ANSWER_S_MAX) -> None:
@@ -73,10 +72,10 @@ class ProcessHand(_LineHand):
         with contextlib.suppress(BrokenPipeError):
             self._operations.close()
         try:
-            self._process.wait(10)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(60)
         self._outcomes.close()
 
     def __enter__(self) -> Self:
@@ -89,22 +88,3 @@ class ProcessHand(_LineHand):
         _trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-class SocketHand(_LineHand):
-    """A performer that listens at an address."""
-
-    def __init__(self, host: str, port: int, *, connect_s: float, answer_s_max: float) -> None:
-        try:
-            self._socket = socket.create_connection((host, port), connect_s)
-        except OSError as error:
-            raise HandLost(str(error)) from error
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.settimeout(answer_s_max)
-        super().__init__(self._socket.makefile("w"), self._socket.makefile("r"), answer_s_max)
-
-    def close(self) -> None:
-        """Its files are closed when the performer hears of it."""
-        for stream in (self._operations, self._outcomes, self._socket):
-            with contextlib.suppress(OSError):
-                stream.close()

@@ -1,7 +1,8 @@
 """A process that does what it is told, by ordinary system calls, and says what came of it.
 
     python -m tests.workload.performer DIRECTORY            operations on stdin, outcomes on stdout
-    python -m tests.workload.performer DIRECTORY --port N   the same for each connection
+    python -m tests.workload.performer DIRECTORY --port N --pid-file FILE
+                                                            the same for each connection
 
 One operation a line, one outcome a line, in order: an outcome is the acknowledgement. A connection
 has its own open files, which are closed when it ends. Nothing is repeated and nothing is retried.
@@ -11,11 +12,10 @@ import argparse
 import json
 import mmap
 import os
+import signal
 import socket
 import stat
-import struct
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -295,33 +295,40 @@ def serve(top: Path, operations: IO[str], outcomes: IO[str]) -> None:
         performer.close()
 
 
-def _serve_connection(top: Path, connection: socket.socket) -> None:
-    # Each with a process of its own: credentials, umask and open files are a process's.
+def _serve_connection(top: Path, listener: socket.socket, connection: socket.socket) -> None:
+    # Each with a process of its own: credentials, umask and open files are a process's. The first
+    # line says where below `top` it works.
     if os.fork() == 0:
+        listener.close()
         with connection, connection.makefile("r") as operations, connection.makefile("w") as out:
-            serve(top, operations, out)
+            below = top / operations.readline().strip()
+            below.mkdir(exist_ok=True)
+            out.write("ready\n")
+            out.flush()
+            serve(below, operations, out)
         os._exit(0)
     connection.close()
 
 
-def listen(top: Path, port: int) -> None:
-    """Perform for every connection, until killed."""
+def listen(top: Path, port: int, pid_file: Path) -> None:
+    """Perform for every connection, in the background; returns when it listens.
+
+    All of its processes are one group, whose number is in pid_file.
+    """
+    top.mkdir(exist_ok=True)
     listener = socket.create_server(("", port), family=socket.AF_INET)
-    threading.Thread(target=_collect_children, daemon=True).start()
+    if (child := os.fork()) != 0:
+        pid_file.write_text(f"{child}\n")
+        return
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who perform
     while True:
         connection, _ = listener.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # A peer that lost its power says nothing: give its connection up after a while.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
-        _serve_connection(top, connection)
-
-
-def _collect_children() -> None:
-    while True:
-        try:
-            os.wait()
-        except ChildProcessError:
-            threading.Event().wait(0.5)
+        _serve_connection(top, listener, connection)
 
 
 def main() -> None:
@@ -329,12 +336,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="performer")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--port", type=int)
+    parser.add_argument("--pid-file", type=Path)
     arguments = parser.parse_args()
     os.setgroups([])  # the model knows one group of each user
     if arguments.port is None:
         serve(arguments.directory, sys.stdin, sys.stdout)
     else:
-        listen(arguments.directory, arguments.port)
+        listen(arguments.directory, arguments.port, arguments.pid_file)
 
 
 if __name__ == "__main__":

@@ -136,6 +136,24 @@ def now_and_order(top: Path) -> object:
 
 
 @case
+def now_never_goes_back(top: Path) -> object:
+    """Over files too; the clock that a program can read is up to a tick behind that of files."""
+    seen = []
+    for number in range(100):
+        made, touched = top / f"made{number}", top / f"touched{number % 2}"
+        made.touch()
+        made_ns = made.stat().st_mtime_ns
+        touched.touch()
+        os.utime(made, ns=(0, 0))
+        os.utime(made)
+        again = made.stat()
+        seen.append(
+            made_ns <= touched.stat().st_mtime_ns <= again.st_mtime_ns <= again.st_ctime_ns
+        )
+    return seen.count(False)
+
+
+@case
 def times_through_a_descriptor(top: Path) -> object:
     fd = os.open(top / "f", os.O_CREAT | os.O_RDWR, 0o600)
     os.write(fd, b"x" * 10_000)

@@ -3,6 +3,8 @@
 import re
 import time
 
+import pytest
+
 from mirror.adapters import clock
 
 
@@ -21,3 +23,13 @@ def test_file_stamps_sort_as_time_goes() -> None:
     earlier, later = clock.wall_file_stamp(now_us), clock.wall_file_stamp(now_us + 1000)
     assert earlier < later
     assert "/" not in earlier
+
+
+def test_a_minute_of_the_local_calendar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Paris")
+    time.tzset()
+    try:
+        assert clock.local_minute(1_772_325_000_000_000) == (30, 1, 1, 3, 0)  # a Sunday
+    finally:
+        monkeypatch.undo()
+        time.tzset()

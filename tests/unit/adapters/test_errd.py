@@ -66,7 +66,7 @@ async def checking(
         Errd(polltimer_ms, processes), lambda name, state: said.put_nowait((name, state))
     )
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             yield checker, said
     finally:
         await checker.close()
@@ -81,7 +81,7 @@ def test_a_death_is_seen_long_before_the_next_poll(application: Application) -> 
             died = time.monotonic()
             process.kill()
             assert await said.get() == (f"proc.{application.name}", "down")
-            assert time.monotonic() - died < 1
+            assert time.monotonic() - died < 20  # a third of the way to the next poll
             process.wait()
 
     asyncio.run(story())
@@ -197,7 +197,7 @@ def test_a_scanner_that_blocks_is_replaced_and_says_nothing_wrong(
             scanner = checker._scanner._process
             assert scanner is not None
             scanner.send_signal(signal.SIGSTOP)  # as if its read of /proc did not come back
-            await asyncio.wait_for(scanner.wait(), 10)  # killed by the deadline
+            await asyncio.wait_for(scanner.wait(), 60)  # killed by the deadline
             process.kill()
             assert (await said.get())[1] == "down"
             process.wait()

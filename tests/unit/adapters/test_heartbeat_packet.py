@@ -9,17 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirror.adapters.heartbeats.conversation import Conversation
 from mirror.adapters.heartbeats.packet import (
+    BUNDLE_BYTES_MAX,
     PACKET_BYTES_MAX,
     Packet,
     PacketRefused,
     Refusal,
+    Section,
+    bundle,
     decode,
     derive_key,
     encode,
+    header_bytes_max,
+    unpack_body,
 )
+from mirror.adapters.heartbeats.settings import HeartbeatSettings, Lan
 
-KEY = derive_key(b"k" * 32, "demo")
+KEY = derive_key(b"k" * 32, 8888)
 PACKET = Packet(
     node="n1",
     lan="default",
@@ -28,10 +35,10 @@ PACKET = Packet(
     sent_us=123,
     nonce=b"n" * 16,
     echo=b"",
+    believed=b"p" * 16,
     heard_age_ms=-1,
     loop_age_ms=3,
-    body_seq=2,
-    body={"state": "PRIM", "generation": b"\x9f", "deep": {"a": [1, None, True]}},
+    sections=(Section("demo", 2, 1, b"\x80"), Section("other", 3, 0, None)),
 )
 
 
@@ -55,33 +62,75 @@ def test_every_changed_byte_is_seen(position: int, flip: int) -> None:
 @given(garbage=st.binary(max_size=300))
 def test_garbage_is_refused(garbage: bytes) -> None:
     refusal_of(garbage)
-    assert refusal_of(b"MNHB\x01" + garbage) in {Refusal.UNAUTHENTICATED, Refusal.MALFORMED}
+    assert refusal_of(b"MNHB\x02" + garbage) in {Refusal.UNAUTHENTICATED, Refusal.MALFORMED}
 
 
 @given(st.recursive(st.none() | st.integers(-5, 5) | st.text(), st.lists, max_leaves=20))
 def test_authenticated_nonsense_is_malformed(nonsense: object) -> None:
 
     payload = msgpack.packb(nonsense)
-    mac = hmac.digest(KEY, b"MNHB\x01" + payload, hashlib.sha256)
-    assert refusal_of(b"MNHB\x01" + mac + payload) is Refusal.MALFORMED
+    mac = hmac.digest(KEY, b"MNHB\x02" + payload, hashlib.sha256)
+    assert refusal_of(b"MNHB\x02" + mac + payload) is Refusal.MALFORMED
 
 
-def test_another_module_another_key_another_version() -> None:
+def test_another_port_another_key_another_version() -> None:
     datagram = encode(PACKET, KEY)
-    assert refusal_of(datagram, derive_key(b"k" * 32, "other")) is Refusal.UNAUTHENTICATED
-    assert refusal_of(datagram, derive_key(b"x" * 32, "demo")) is Refusal.UNAUTHENTICATED
-    assert refusal_of(b"MNHB\x02" + datagram[5:]) is Refusal.VERSION
+    assert refusal_of(datagram, derive_key(b"k" * 32, 8889)) is Refusal.UNAUTHENTICATED
+    assert refusal_of(datagram, derive_key(b"x" * 32, 8888)) is Refusal.UNAUTHENTICATED
+    assert refusal_of(b"MNHB\x01" + datagram[5:]) is Refusal.VERSION
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"seq": 0}, {"seq": True}, {"nonce": b"short"}, {"incarnation": b""}, {"body": []}],
+    [{"seq": 0}, {"seq": True}, {"nonce": b"short"}, {"incarnation": b""}, {"sections": {}}],
 )
 def test_fields_of_the_wrong_kind_or_size_are_malformed(wrong: dict[str, object]) -> None:
     datagram = encode(dataclasses.replace(PACKET, **wrong), KEY)  # type: ignore[arg-type]
     assert refusal_of(datagram) is Refusal.MALFORMED
 
 
-def test_a_body_that_fits_no_datagram_is_an_error_of_the_caller() -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"module": b"demo"},
+        {"body_seq": 0},
+        {"body_seq": True},
+        {"held_seq": -1},
+        {"held_seq": False},
+        {"body": "text"},
+    ],
+)
+def test_a_section_of_the_wrong_kind_is_malformed(wrong: dict[str, object]) -> None:
+    section = PACKET.sections[0]._replace(**wrong)  # type: ignore[arg-type]
+    datagram = encode(dataclasses.replace(PACKET, sections=(section,)), KEY)
+    assert refusal_of(datagram) is Refusal.MALFORMED
+
+
+@pytest.mark.parametrize("nonsense", [None, [1], {1: 2}, "text"])
+def test_a_word_that_is_no_map_of_names_is_malformed(nonsense: object) -> None:
+    with pytest.raises(PacketRefused):
+        unpack_body(msgpack.packb(nonsense))
+    with pytest.raises(PacketRefused):
+        unpack_body(b"\xc1")
+
+
+@given(st.lists(st.integers(0, 3 * BUNDLE_BYTES_MAX), max_size=60), st.integers(1, 255))
+def test_sections_share_packets_and_none_is_lost(sizes: list[int], name_bytes: int) -> None:
+    sections = [Section(f"m{at}", at + 1, 0, b"b" * size) for at, size in enumerate(sizes)]
+    header_bytes = header_bytes_max("n" * name_bytes, "l")
+    packets = bundle(sections, header_bytes)
+    assert [section for packet in packets for section in packet] == sections
+    for packet in packets:
+        datagram = encode(
+            dataclasses.replace(PACKET, node="n" * name_bytes, lan="l", sections=packet), KEY
+        )
+        assert len(datagram) <= max(
+            BUNDLE_BYTES_MAX, header_bytes + packet[0].bytes_max if len(packet) == 1 else 0
+        )
+
+
+def test_a_word_that_fits_no_datagram_is_an_error_of_the_caller() -> None:
+    lan = Lan("a", "10.0.0.1", "10.0.0.2")
+    settings = HeartbeatSettings("demo", "n1", "n2", (lan,), 8888, b"k" * 32)
     with pytest.raises(ValueError, match="heartbeat body"):
-        encode(dataclasses.replace(PACKET, body={"x": "y" * PACKET_BYTES_MAX}), KEY)
+        Conversation(settings, 1, 0).say({"x": "y" * PACKET_BYTES_MAX}, 2, 0, urgent=False)

@@ -59,7 +59,7 @@ def server(tmp_path: Path) -> Iterator[Path]:
     last = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     last.connect(str(path))
     last.sendall(encode({"v": 1, "id": 1, "do": "quit"}))
-    thread.join(10)
+    thread.join(60)
     last.close()
     listener.close()
 

@@ -61,7 +61,26 @@ def test_followers_get_what_comes_after_them(log: ModuleLog) -> None:
         assert (await anext(following)).text == "two"
         await following.aclose()  # type: ignore[attr-defined]
 
-    asyncio.run(asyncio.wait_for(story(), 10))
+    asyncio.run(asyncio.wait_for(story(), 60))
+
+
+def test_who_follows_is_told_the_end(tmp_path: Path) -> None:
+    async def story() -> None:
+        log = ModuleLog(tmp_path / "log.db", "web")
+        seen: list[str] = []
+
+        async def follow() -> None:
+            seen.extend([entry.text async for entry in log.follow()])
+
+        following = asyncio.ensure_future(follow())
+        await asyncio.sleep(0)
+        log.append("E", "heart", "one")
+        await asyncio.to_thread(log.close)
+        await following
+        await follow()
+        assert seen == ["one"]
+
+    asyncio.run(asyncio.wait_for(story(), 60))
 
 
 def test_a_writer_that_holds_the_database_delays_nobody(log: ModuleLog) -> None:

@@ -21,8 +21,8 @@ def handshake(server: Path, client: Path, name: str, version: str = "TLSv1_3") -
         client_context.minimum_version = ssl.TLSVersion.TLSv1_2
         client_context.maximum_version = ssl.TLSVersion.TLSv1_2
     near, far = socket.socketpair()
-    near.settimeout(5)
-    far.settimeout(5)
+    near.settimeout(60)
+    far.settimeout(60)
     refused: list[Exception] = []
 
     def serve() -> None:
@@ -44,7 +44,7 @@ def handshake(server: Path, client: Path, name: str, version: str = "TLSv1_3") -
             return stream.version()
     finally:
         near.close()
-        thread.join(5)
+        thread.join(60)
         if refused:
             raise refused[0]
 

@@ -107,7 +107,7 @@ def control_plane(layout: Layout) -> Iterator[ControlPlane]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
         last.connect(str(layout.control_socket))
         last.sendall(encode({"v": 1, "id": 1, "do": "quit"}))
-        thread.join(10)
+        thread.join(60)
     listener.close()
     assert not thread.is_alive()
 

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from mirror.config.layout import Layout
 from mirror.errors import ModuleUnknown
@@ -49,24 +50,31 @@ def test_a_configuration_is_put_in_force(mirror: Run, web: Layout) -> None:
 
 def test_the_control_plane_is_told(mirror: Run, web: Layout, control_plane: ControlPlane) -> None:
     control_plane.answers["state"] = {"modules": {"web": {"state": "STOP"}}}
-    outcome = mirror("config", "-m", "web", "--all-nodes")
-    assert outcome.out == "web (id 1) is configured on all nodes\n"
+    assert mirror("config", "-m", "web").out == "web (id 1) is configured on this node\n"
+    assert mirror("config", "-m", "web").out == "web (id 1) is configured on this node\n"
     asked = [one["do"] for one in control_plane.asked]
-    assert asked == ["state", "reconfigure", "push_config"]
-    pushed = control_plane.asked[-1]
-    assert (pushed["module"], pushed["module_id"]) == ("web", 1)
-    assert pushed["package"].startswith(b"PK")
-    assert list(web.run.iterdir()) == [web.control_socket]
+    assert asked == ["reconfigure", "state", "reconfigure"]
 
 
-def test_a_running_module_is_not_reconfigured(
+def test_a_running_module_takes_up_what_needs_no_stop(
     mirror: Run, web: Layout, control_plane: ControlPlane
 ) -> None:
+    control_plane.answers["state"] = {"modules": {"web": {"state": "STOP"}}}
+    assert mirror("config", "-m", "web").code == 0
     control_plane.answers["state"] = {"modules": {"web": {"state": "PRIM"}}}
-    for verb in ("config", "deconfig"):
+    edit(web, 'mode="mirror"', 'mode="mirror" maxloop="5"')
+    outcome = mirror("update", "-m", "web")
+    assert outcome.out == "web (id 1) took the changes up in PRIM on this node\n"
+    assert control_plane.asked[-1]["do"] == "reconfigure"
+    edit(web, 'acl="off"', 'barrier="fsync" async="none"')
+    for verb in ("config", "update"):
         outcome = mirror(verb, "-m", "web")
         assert outcome.code == 1
-        assert "it is in PRIM; `stop -m web` it first" in outcome.err
+        assert (
+            "it is in PRIM, and <rfs async>, <rfs barrier> cannot change meanwhile" in outcome.err
+        )
+    outcome = mirror("deconfig", "-m", "web")
+    assert "it is in PRIM; `stop -m web` it first" in outcome.err
 
 
 def test_all_that_is_wrong_is_said_with_lines(mirror: Run, web: Layout, data: Path) -> None:
@@ -132,7 +140,7 @@ def test_scripts_of_the_configuration_run_in_order_with_safekits_variables(
         "confcheck web hunter2 found",
         "config web hunter2 found",
         "postconfig web hunter2 found",
-        "deconfig web  found",
+        "deconfig web hunter2 found",
     ]
 
 
@@ -143,6 +151,15 @@ def test_two_modules_do_not_share_a_directory(mirror: Run, web: Layout, tmp_path
     outcome = mirror("config", "-m", "copy")
     assert outcome.code == 5
     assert "of module web; a directory belongs to one module only" in outcome.err
+
+
+def test_a_shipped_package_is_found_by_its_name(mirror: Run, layout: Layout) -> None:
+    """As SafeKit's page says it: module install -m NAME mirror.safe."""
+    assert mirror("module", "install", "-m", "shop", "mirror.safe").code == 0
+    assert layout.module("shop").edited_userconfig.is_file()
+    refused = mirror("module", "install", "-m", "other", "unheard_of.safe")
+    assert refused.code != 0
+    assert "unheard_of.safe" in refused.err
 
 
 def test_modules_are_installed_listed_and_removed(
@@ -232,9 +249,73 @@ def test_a_node_joins_with_a_token(
     assert outcome.code == 0, outcome.err
     assert outcome.out == "this node is n2 of the cluster\n"
     assert first.stdout.read().endswith("n2 joined from 127.0.0.1\n")
-    assert first.wait(20) == 0
+    assert first.wait(60) == 0
     first.stdout.close()
     assert mirror("cluster", "join", word).code == 1
+
+
+def test_a_node_is_taken_in_with_its_own_token(
+    mirror: Run, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other way round: the new node makes the token, a node of the cluster uses it."""
+    file = tmp_path / "cluster.xml"
+    file.write_text(CLUSTER)
+    second = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "mirror.cli", "cluster", "token"),
+            *("--address", "127.0.0.9", "--wait", "60"),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "SAFEVAR": str(tmp_path / "v2")},
+    )
+    assert second.stdout is not None
+    word = second.stdout.readline().split()[-1]
+    assert mirror("cluster", "join", word).code == 1, (
+        "nobody is taken in where there is no cluster"
+    )
+    assert mirror("cluster", "init", str(file), "--name", "n1").code == 0
+    assert mirror("cluster", "join", word, "--name", "n9").code == 1
+    outcome = mirror("cluster", "join", word)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out == "n2 is taken in: the node at 127.0.0.9\n"
+    assert second.stdout.read().endswith("this node is n2 of the cluster of 127.0.0.1\n")
+    assert second.wait(60) == 0
+    second.stdout.close()
+    here = mirror("cluster", "confinfo", "--json").json
+    monkeypatch.setenv("SAFEVAR", str(tmp_path / "v2"))
+    there = mirror("cluster", "confinfo", "--json").json
+    assert (there["this_node"], there["signature"]) == ("n2", here["signature"])
+    assert not Layout.from_environment().pki.joinpath("ca.key").exists()
+
+
+def test_the_node_with_the_authority_is_replaced(
+    mirror: Run, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """n1 is lost: n2 becomes the authority and lets another server in as n1."""
+    file, invitation = tmp_path / "cluster.xml", tmp_path / "invite"
+    file.write_text(CLUSTER)
+    assert mirror("cluster", "init", str(file), "--name", "n1").code == 0
+    assert mirror("cluster", "invite", "n2", str(invitation)).code == 0
+    monkeypatch.setenv("SAFEVAR", str(tmp_path / "v2"))
+    assert mirror("cluster", "join", str(invitation)).code == 0
+    invitation.unlink()
+    assert mirror("cluster", "invite", "n1", str(invitation)).code == 1, "its key is on n1"
+    outcome = mirror("cluster", "renew", "--authority")
+    assert outcome.code == 0, outcome.err
+    assert mirror("cluster", "invite", "n1", str(invitation)).code == 0
+    survivor = Layout.from_environment()
+    monkeypatch.setenv("SAFEVAR", str(tmp_path / "v3"))
+    assert mirror("cluster", "join", str(invitation)).code == 0
+    new = Layout.from_environment()
+    assert new.certificate_authority.read_bytes() == survivor.certificate_authority.read_bytes()
+    assert new.certificate_authority.read_bytes() != layout.certificate_authority.read_bytes()
+    keys = [(one.pki / "cluster.key").read_bytes() for one in (layout, survivor, new)]
+    assert len(set(keys)) == 1, "heartbeats go on"
+    authority = x509.load_pem_x509_certificate(survivor.certificate_authority.read_bytes())
+    for one in (survivor, new):
+        certificate = x509.load_pem_x509_certificate((one.pki / "node.crt").read_bytes())
+        certificate.verify_directly_issued_by(authority)
 
 
 def test_what_is_no_invitation(mirror: Run, layout: Layout, tmp_path: Path) -> None:
@@ -291,3 +372,23 @@ def test_a_snapshot_holds_no_secret(
     } <= set(contents)
     assert json.loads(contents["var/data-plane.json"])["module"] == "web"
     assert mirror("snapshot", "-m", "web", str(file)).code == 1, "never over a file"
+
+
+def test_pasted_scripts_are_refused_and_straightened(mirror: Run, web: Layout) -> None:
+    script(web, "start_prim", "echo “starting”")
+    outcome = mirror("confcheck", "-m", "web")
+    assert outcome.code == 5
+    assert "bin/start_prim:2: a typographic quote" in outcome.err
+    file = web.module("web").edited / "bin" / "start_prim"
+    assert mirror("module", "straighten", "-m", "web").out == f"{file}: straightened\n"
+    assert file.read_text() == '#!/bin/sh\necho "starting"\n'
+    assert file.stat().st_mode & 0o777 == 0o755
+    assert mirror("confcheck", "-m", "web").code == 0
+    assert mirror("module", "straighten", "-m", "web").out == "no change\n"
+
+
+def test_failover_rules_are_checked(mirror: Run, web: Layout) -> None:
+    edit(web, "</service>", "<failover>wrong: when</failover></service>")
+    outcome = mirror("confcheck", "-m", "web")
+    assert outcome.code == 5
+    assert "<failover>: " in outcome.err

@@ -22,6 +22,7 @@ def test_a_link_for_the_first_user(mirror: Run, layout: Layout) -> None:
         entry = Audit(database).last(1)[0]
     assert (entry.name, entry.via, entry.what) == ("root", "command line", "make a one-time link")
     assert secret not in str(entry)
+    assert "ssh -L 9010:localhost:9010" in mirror("console", "link").out
 
 
 def test_a_token_is_made_listed_and_revoked(mirror: Run, layout: Layout) -> None:

@@ -71,9 +71,11 @@ def test_a_module_at_a_glance(mirror: Run, control_plane: ControlPlane) -> None:
 
 
 def test_one_module_with_its_resources(mirror: Run, control_plane: ControlPlane) -> None:
-    control_plane.answers["state"] = {"modules": {"web": PRIM, "db": PRIM}}
+    joining = {**PRIM, "progress": {"phase": "data", "pending": ["a/b", "c"]}}
+    control_plane.answers["state"] = {"modules": {"web": joining, "db": PRIM}}
     control_plane.answers["resources"] = {"resources": {"rfs.uptodate": {"value": "up"}}}
     out = mirror("state", "-m", "web", "-v").out
+    assert "pending: a/b, c" in out
     assert "db" not in out
     assert ["rfs.uptodate", "up"] in [line.split() for line in out.splitlines()]
     value = mirror("--json", "state", "-m", "web", "-v").json

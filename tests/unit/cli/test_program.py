@@ -94,10 +94,6 @@ def test_doctor_says_what_is_missing(mirror: Run, layout: Layout) -> None:
     assert findings["kernel"]["level"] == "ok"
 
 
-def test_what_is_not_here_yet_says_so(mirror: Run) -> None:
-    assert "MIR-111" in mirror("simulate").err
-
-
 def test_the_version(mirror: Run) -> None:
     assert mirror("--version").out.startswith("mirror, version ")
 

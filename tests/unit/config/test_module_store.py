@@ -42,7 +42,7 @@ def source(tmp_path: Path) -> Path:
 
 def test_ports_follow_from_ids() -> None:
     assert (ports_of(1).heartbeat_udp, ports_of(1).data_tcp) == (8888, 5600)
-    assert (ports_of(3).heartbeat_udp, ports_of(3).data_tcp) == (8890, 5608)
+    assert (ports_of(3).heartbeat_udp, ports_of(3).data_tcp) == (8888, 5608)
 
 
 @pytest.mark.parametrize("name", ["", "1a", "a/b", "..", "a b", "é", "a" * 33, "lastconfig"])

@@ -45,7 +45,9 @@ def test_a_file_in_the_manner_of_published_modules() -> None:
         timeout_ms=30_000,
         heartbeats=(Heartbeat("default", "flow", pulse_ms=700, timeout_ms=30_000),),
     )
-    address = VirtualAddress("192.168.1.32", "one_side_alias", check=True, prefix_length=None)
+    address = VirtualAddress(
+        "192.168.1.32", "one_side_alias", check=True, connections=False, prefix_length=None
+    )
     assert config.vip == Vip(
         tcpreset=True,
         interfaces=(
@@ -87,6 +89,8 @@ def test_a_file_in_the_manner_of_published_modules() -> None:
         iotimeout_ms=300_000,
         reitimeout_ms=150_000,
         syncdelta_ms=0,
+        verifyat=None,
+        syncat=None,
         flow_network=None,
         replicated=(
             Replicated(
@@ -133,16 +137,14 @@ def test_old_syntax_macros_before_the_root_and_rules() -> None:
     assert config.failover.handle_time_ms == 10_000
     assert config.macros == {"DIRECTORY": "/srv/a"}
     said = " ".join(notice.sentence for notice in config.notices)
-    for name in ("packetsize", "namespacepolicy", "roflags", "nbremconn", "not evaluated yet"):
+    for name in ("packetsize", "namespacepolicy", "roflags", "nbremconn"):
         assert said.count(name) == 1
 
 
 def test_a_notice_is_given_once() -> None:
     text = MINIMAL % (
-        b'<rfs packetsize="1"><replicated dir="/a"/></rfs><vip><interface_list><interface>'
-        b'<real_interface><virtual_addr addr="10.0.0.1" connections="on"/>'
-        b'<virtual_addr addr="10.0.0.2" connections="on"/>'
-        b"</real_interface></interface></interface_list></vip>"
+        b'<rfs packetsize="1"><replicated dir="/a"/></rfs><user/><errd>'
+        b'<proc name="a" class="prim" cpu="1"/><proc name="b" class="prim" cpu="1"/></errd>'
     )
     assert len(load_userconfig(text, "f", {}).notices) == 2
 
@@ -194,3 +196,21 @@ def test_timing_of_one_heartbeat() -> None:
     text = (MINIMAL % b"").replace(b'name="default"', b'name="default" pulse="50" timeout="3s"')
     beat = load_userconfig(text, "f", {}).heart.heartbeats[0]
     assert (beat.pulse_ms, beat.timeout_ms) == (50, 3_000)
+
+
+def test_what_is_not_replicated_as_the_data_plane_takes_it() -> None:
+    text = (
+        '<safe><service mode="mirror"><heart><heartbeat name="default"/></heart>'
+        '<rfs><replicated dir="/a"><tocheck path="mounted"/><notreplicated path="cache/"/>'
+        '<notreplicated regexpath="\\.tmp$"/><notreplicated regexpath="!^[[:alpha:]]+$"/>'
+        "</replicated></rfs></service></safe>"
+    )
+    config = load_userconfig(text.encode(), "userconfig.xml", {})
+    assert config.rfs is not None
+    (replicated,) = config.rfs.replicated
+    assert replicated.to_check == ("mounted",)
+    assert replicated.rules == (
+        ("path", "cache"),
+        ("regex", r"\.tmp$"),
+        ("only", "^[[:alpha:]]+$"),
+    )

@@ -38,11 +38,95 @@ CASES = {
     "element twice": (service("<user/><user/>"), 4, ["<user>", "twice"]),
     "word": (rfs(REPLICATED, 'async="secnd"'), 4, ["secnd", '"second"?', "second, none"]),
     "farm mode": (service(attributes='mode="farm"'), 2, ["farm mode comes later"]),
-    "light mode": (service(attributes='mode="light"'), 2, ["light mode comes later"]),
     "farm": (service("<farm/>"), 4, ["farm mode comes later"]),
-    "checker": (service("<check><tcp ident='x'/></check>"), 4, ["tcp checker comes later"]),
-    "vhost": (service("<vhost/>"), 4, ["comes later"]),
-    "schedule": (rfs(REPLICATED, 'syncat="0 * * * *"'), 4, ["syncat", "not in this version"]),
+    "checker without target": (
+        service("<check><tcp ident='x' when='prim'/></check>"),
+        4,
+        ["<tcp> holds no <to>"],
+    ),
+    "checker without port": (
+        service("<check><tcp ident='x' when='prim'>\n<to addr='a'/></tcp></check>"),
+        5,
+        ['<to> in <tcp>: attribute "port" is missing'],
+    ),
+    "attribute of another checker": (
+        service("<check><ping ident='x'>\n<to addr='a' port='3'/></ping></check>"),
+        5,
+        ['"port" means nothing here', "allowed: addr, interval, timeout"],
+    ),
+    "stop before the start": (
+        service("<check>\n<ping ident='x' action='stop'><to addr='a'/></ping></check>"),
+        5,
+        ['action "stop" does not go with when="pre"', "allowed: wait, noaction"],
+    ),
+    "wait while it runs": (
+        service("<check>\n<custom ident='x' when='prim' exec='c' action='wait'/></check>"),
+        5,
+        ['action "wait" does not go with when="prim"'],
+    ),
+    "checker twice": (
+        service(
+            "<check><custom ident='x' when='prim' exec='c'/>\n"
+            "<custom ident='x' when='prim' exec='c'/></check>"
+        ),
+        5,
+        ['"x" stands already in line 4'],
+    ),
+    "checker outside bin": (
+        service("<check><custom ident='x' when='prim' exec='../c'/></check>"),
+        4,
+        ["a program of the module's bin"],
+    ),
+    "module checker": (
+        service("<check><module name='1x'/></check>"),
+        4,
+        ['"1x" is no module name'],
+    ),
+    "watchdog that cannot fire in time": (
+        service(
+            heart='<heart profile="fast" watchdog="/dev/watchdog"><heartbeat name="a"/></heart>'
+        ),
+        3,
+        ["whole seconds", "1000 ms", 'profile="standard"'],
+    ),
+    "watchdog without a path": (
+        service(heart='<heart watchdog="on"><heartbeat name="a"/></heart>'),
+        3,
+        ["off, or the path of a device"],
+    ),
+    "handler outside of bin": (
+        service('<user/><errd><proc name="a" class="prim" action="/bin/true"/></errd>'),
+        4,
+        ['"/bin/true"', "a program of bin"],
+    ),
+    "services of no restart": (
+        service('<user/><errd><proc name="a" class="prim" restart_services="b"/></errd>'),
+        4,
+        ['needs action="restart"'],
+    ),
+    "fence without a program": (service("<fence/>"), 4, ['"agent"', '"exec"', "one of them"]),
+    "fence with two programs": (
+        service("<fence agent='fence_dummy' exec='off'/>"),
+        4,
+        ["one of them"],
+    ),
+    "secret in the file": (
+        service("<fence agent='fence_dummy'>\n<option name='password' value='x'/></fence>"),
+        5,
+        ["a secret does not belong", "file="],
+    ),
+    "option without value": (
+        service("<fence agent='fence_dummy'>\n<option name='ip'/></fence>"),
+        5,
+        ['"ip" needs "value" or "file"'],
+    ),
+    "vhost without a name": (service("<vhost/>"), 4, ["holds no <virtualhostname>"]),
+    "virtual host name": (
+        service("<vhost><virtualhostname name='a_b' envfile='e'/></vhost>"),
+        4,
+        ["a host name of 1 to 63"],
+    ),
+    "schedule": (rfs(REPLICATED, 'syncat="0 25 * * *"'), 4, ["syncat", "hour", "0 to 23"]),
     "callbacks": (rfs(REPLICATED, 'scripts="on"'), 4, ["scripts", "not in this version"]),
     "no mode": (service(attributes=""), 2, ['"mode" is missing']),
     "no heart": (service(heart=""), 2, ["no <heart>"]),
@@ -101,11 +185,6 @@ CASES = {
     "empty address": (vip('<virtual_addr addr=""/>'), 4, ['"addr": empty', "IPv4"]),
     "wrong address": (vip('<virtual_addr addr="10.0.0.256"/>'), 4, ["10.0.0.256"]),
     "address with mask": (vip('<virtual_addr addr="10.0.0.1/24"/>'), 4, ["10.0.0.1/24"]),
-    "source address": (
-        vip('<virtual_addr addr="10.0.0.1" where="one_side"/>'),
-        4,
-        ["outgoing connections use comes later"],
-    ),
     "placeholder": (
         vip('<virtual_addr addr="VIRTUAL_TO_BE_DEFINED"/>'),
         4,
@@ -156,18 +235,15 @@ CASES = {
         4,
         ["without '/'"],
     ),
-    "watch capture": (rfs(REPLICATED, 'capture="watch"'), 4, ["watch capture comes later"]),
-    "ask": (rfs(REPLICATED, 'policy="ask"'), 4, ["not in this version"]),
-    "syncdelta": (rfs(REPLICATED, 'syncdelta="10m"'), 4, ["not in this version"]),
-    "exclusion": (
-        rfs('<replicated dir="/a">\n<notreplicated path="cache"/></replicated>'),
+    "two exclusions in one": (
+        rfs('<replicated dir="/a">\n<notreplicated path="a" regexpath="b"/></replicated>'),
         6,
-        ["exclusions come later"],
+        ["one of", "not both"],
     ),
-    "exclusion by expression": (
-        rfs('<replicated dir="/a">\n<notreplicated regexpath="!\\.[[:alpha:]]+$"/></replicated>'),
+    "no exclusion": (
+        rfs('<replicated dir="/a">\n<notreplicated/></replicated>'),
         6,
-        ["exclusions come later"],
+        ["one of", "not both"],
     ),
     "variable name": (service('<user><var name="A-B" value=""/></user>'), 4, ['"A-B"']),
     "unknown macro": (rfs('<replicated dir="%NOWHERE%/a"/>'), 5, ["%NOWHERE%", "neither"]),

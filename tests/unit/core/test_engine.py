@@ -10,9 +10,20 @@ from mirror.core.invariants import InvariantBroken, check
 from mirror.core.settings import Settings
 from mirror.core.speech import word_of
 from mirror.core.witness_rule import may_replace
-from mirror.vocabulary.actions import Action, Answer, CallData, Log, PersistRecord, Plan, Say
+from mirror.vocabulary.actions import (
+    Action,
+    Answer,
+    CallData,
+    Log,
+    PersistRecord,
+    Plan,
+    RunBackground,
+    Say,
+    TellWitness,
+)
 from mirror.vocabulary.events import (
     CommandAsked,
+    DataPlaneLost,
     Event,
     LinkLost,
     PeerHeard,
@@ -21,8 +32,11 @@ from mirror.vocabulary.events import (
     RecordPersisted,
     Resumed,
     Ticked,
+    WitnessAnswered,
 )
+from mirror.vocabulary.facts import WitnessKind, WitnessSays
 from mirror.vocabulary.record import Record
+from mirror.vocabulary.said import Said
 from mirror.vocabulary.states import Goal, State
 from mirror.vocabulary.words import Word, word_from_map, word_to_map
 
@@ -89,8 +103,8 @@ def prim() -> Node:
     return node
 
 
-def second() -> Node:
-    node = Node(replace(BOTH, was_primary=False))
+def second(**settings: Any) -> Node:
+    node = Node(replace(BOTH, was_primary=False), **settings)
     node.happen(resumed(State.SECOND, "second"))
     node.happen(peer(State.PRIM))
     assert node.state() is State.SECOND
@@ -113,6 +127,26 @@ def test_a_node_that_shares_waits_for_the_other() -> None:
     node.happen(Ticked(), after_ms=60_000)
     assert node.state() is State.WAIT
     assert "newer data" in node.engine.context.reason
+
+
+def test_a_secondary_that_fails_while_it_goes_out_is_out_all_the_same() -> None:
+    node = second()
+    node.happen(peer(State.FREEZING, asks_out=SESSION))
+    assert node.state() is State.JOINING
+    node.happen(DataPlaneLost("killed"))  # before the first plan has done anything
+    assert node.state() is State.LEAVING
+    (persist,) = [one for one in node.plan().actions if isinstance(one, PersistRecord)]
+    assert persist.record.may_serve == {"b"}
+    assert persist.record.out_of == SESSION
+
+
+def test_a_swap_that_was_asked_of_an_earlier_control_plane_is_not_asked_again() -> None:
+    node = Node(BOTH)
+    node.happen(resumed(State.PRIM, "prim"))
+    node.happen(peer(State.SECOND, asks_swap="7" * 32))
+    assert node.state() is State.PRIM
+    node.happen(peer(State.SECOND, asks_swap="8" * 32))
+    assert node.state() is State.LEAVING
 
 
 def test_a_parted_primary_asks_and_goes_on_at_the_promise_only() -> None:
@@ -160,6 +194,16 @@ def test_an_orphan_answers_the_question_with_its_disk() -> None:
     assert node.said().record.may_serve == {"b"}
 
 
+def test_why_the_link_was_lost_is_said_even_when_the_primary_told_first() -> None:
+    node = second()
+    node.happen(peer(State.FREEZING, asks_out=SESSION))
+    assert node.state() is State.JOINING
+    node.happen(LinkLost(SESSION, "No space left on device"))
+    node.happen(LinkLost(SESSION, "No space left on device"))
+    lines = [one.text for one in node.all if isinstance(one, Log)]
+    assert lines.count("Link lost: No space left on device") == 1
+
+
 def test_an_orphan_takes_over_after_silence_and_only_then() -> None:
     node = second()
     node.happen(LinkLost(SESSION, "reset"))
@@ -170,6 +214,66 @@ def test_an_orphan_takes_over_after_silence_and_only_then() -> None:
     node.finish()
     assert node.state() is State.TAKING_OVER
     assert node.calls() == ["record_hidden", "serve"]
+
+
+@pytest.mark.parametrize("says", [WitnessSays.UNASKED, WitnessSays.GRANTS])
+def test_a_primary_that_was_silent_for_a_moment_is_not_left(says: WitnessSays) -> None:
+    node = second(witness=WitnessKind.ETCD)
+    node.happen(Ticked(), after_ms=1_100)
+    assert node.state() is State.ORPHANED
+    asked = node.plan()
+    node.happen(peer(State.PRIM))
+    assert node.state() is State.ORPHANED  # the witness has not answered yet
+    node.happen(WitnessAnswered(says, ""))
+    node.happen(PlanDone(asked.plan_id))
+    node.happen(peer(State.PRIM), after_ms=100)
+    assert node.state() is State.SECOND
+    # What the witness granted meanwhile is given back: both may serve, as both records say.
+    told = [action for action in node.plan().actions if isinstance(action, TellWitness)]
+    assert [one.then_may_serve for one in told] == [{"a", "b"}] * (says is WitnessSays.GRANTS)
+    node.happen(LinkLost(SESSION, "reset"))
+    node.happen(peer(State.PRIM), after_ms=100)
+    assert node.state() is State.ORPHANED  # the session is over: its question is waited for
+
+
+def test_a_peer_that_renounced_stands_above_what_the_witness_granted_it() -> None:
+    node = Node(BOTH, witness=WitnessKind.ETCD)
+    node.happen(CommandAsked("start"))
+    node.finish()
+    renounced = replace(BOTH, may_serve=frozenset({"a"}), out_of=SESSION, was_primary=False)
+    node.happen(peer(State.WAIT, renounced, ""))
+    asked = node.plan()
+    assert [type(action).__name__ for action in asked.actions] == ["AskWitness"]
+    # It was asked by the peer first, which then heard of this primary and went out.
+    node.happen(WitnessAnswered(WitnessSays.REFUSES, "b may serve"))
+    node.happen(PlanDone(asked.plan_id))
+    assert node.state() is State.TAKING_OVER
+    told = [action for action in node.plan().actions if isinstance(action, TellWitness)]
+    assert [(set(one.then_may_serve), one.forced) for one in told] == [({"a"}, True)]
+
+
+def test_without_the_peers_word_a_refusal_stands() -> None:
+    node = Node(BOTH, witness=WitnessKind.ETCD)
+    node.happen(CommandAsked("start"))
+    node.finish()
+    node.happen(peer(State.WAIT, BOTH, ""))
+    node.happen(WitnessAnswered(WitnessSays.REFUSES, "b may serve"))
+    node.happen(PlanDone(node.plan().plan_id))
+    assert node.state() is State.WAIT
+
+
+def test_a_targeted_restart_tells_the_scripts_which_services() -> None:
+    node = prim()
+    node.happen(CommandAsked("restart", ("-Services", "a, b"), "errd"))
+    calls = [one for one in node.all if isinstance(one, RunBackground)][-1].scripts
+    assert [(call.name, call.forced) for call in calls][:2] == [
+        ("stop_prim", False),
+        ("stop_prim", True),
+    ]
+    assert {call.arguments for call in calls} == {("PRIM", "PRIM", "restart", "-Services", "a, b")}
+    node.happen(CommandAsked("restart"))
+    calls = [one for one in node.all if isinstance(one, RunBackground)][-1].scripts
+    assert {call.arguments for call in calls} == {("PRIM", "PRIM", "restart")}
 
 
 def test_a_node_that_stood_still_listens_again_before_it_believes_in_silence() -> None:
@@ -248,6 +352,31 @@ def test_maxloop_stops_for_good_and_an_administrator_resets_it() -> None:
     assert node.state() is State.LEAVING
     texts = [action.text for action in node.all if isinstance(action, Log)]
     assert "Action stop called by maxloop" in texts
+    assert why_stopped(node) == "stopped.maxloop"
+
+
+def test_a_node_that_failed_too_often_says_what_failed_last() -> None:
+    node = Node(SOLE, maxloop=1)
+    node.happen(resumed(State.ALONE, "alone"))
+    node.happen(CommandAsked("restart", identity="errd"))
+    node.happen(DataPlaneLost("out of memory"))
+    assert why_stopped(node) == "stopped.maxloop_by"
+    assert node.engine.context.reason.endswith("at last by: out of memory")
+
+
+def test_an_administrator_s_stop_has_no_other_reason() -> None:
+    node = Node(SOLE)
+    node.happen(resumed(State.ALONE, "alone"))
+    node.happen(CommandAsked("stop"))
+    assert why_stopped(node) == ""
+
+
+def why_stopped(node: Node) -> str:
+    """Let it stop; the code of the reason that is shown from then on."""
+    while node.state() is not State.STOP:
+        node.finish()
+    reason = node.engine.context.reason
+    return reason.code if isinstance(reason, Said) else reason
 
 
 def test_results_of_an_older_plan_are_nothing() -> None:
@@ -279,3 +408,14 @@ def test_the_witness_is_replaced_by_who_it_counts_only() -> None:
     assert may_replace((G2, mine), (G1, both), "a")  # granted, then this node crashed
     assert not may_replace((G2, frozenset({"b"})), (G1, both), "a")
     assert not may_replace((G2, both), (G1, both), "a")
+
+
+def test_a_role_that_a_node_has_already_is_not_wanted_again() -> None:
+    node = second()
+    node.happen(CommandAsked("second"))
+    node.happen(Ticked(), after_ms=1_300)
+    assert node.state() is State.SETTLING  # it waited for a primary for ever
+
+    primary = prim()
+    primary.happen(CommandAsked("prim"))
+    assert not primary.engine.context.intent  # it overruled the witness, much later

@@ -23,6 +23,12 @@ async def ask(path: Path, do: str, **fields: Any) -> dict[str, Any]:
     return await asyncio.to_thread(call)
 
 
+async def ask_known(path: Path, revision: str) -> dict[str, Any]:
+    """The state, to whom knows a revision of it."""
+    reply = await ask(path, "state", known=revision)
+    return {name: reply[name] for name in ("revision", "modules") if name in reply}
+
+
 async def serve(directory: Path) -> tuple[CommandServer, Modules, Path]:
     modules = Modules(Layout(directory / "safe", directory / "var"), pytest.fail)
     path = directory / "run" / "control.sock"
@@ -39,6 +45,10 @@ def test_answers_and_refusals(tmp_path: Path) -> None:
         modules.refused["db"] = "module not loaded: db: broken"
         shown = (await ask(path, "state"))["modules"]["db"]
         assert (shown["state"], shown["reason"]) == ("STOP", "module not loaded: db: broken")
+        revision = (await ask(path, "state"))["revision"]
+        assert await ask_known(path, revision) == {"revision": revision}, "nothing moved"
+        modules.refused["web"] = "module not loaded: web: broken"
+        assert "web" in (await ask_known(path, revision))["modules"]
         assert (await ask(path, "part_pids"))["data"] == {}
         refusals: dict[str, tuple[str, dict[str, Any]]] = {
             "fly": ("MIR-405", {}),
@@ -62,7 +72,7 @@ def test_garbage_ends_one_connection_only(tmp_path: Path) -> None:
 
         def shout() -> bytes:
             with socket.socket(socket.AF_UNIX) as rude:
-                rude.settimeout(5)
+                rude.settimeout(60)
                 rude.connect(str(path))
                 rude.sendall(b"GET / HTTP/1.1\r\n\r\n")
                 return rude.recv(100)

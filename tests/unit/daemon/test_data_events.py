@@ -10,7 +10,6 @@ from mirror.vocabulary.events import (
     CheckpointReached,
     DataFault,
     Event,
-    LinkAlive,
     LinkLost,
     LinkUp,
     Progressed,
@@ -23,7 +22,6 @@ from mirror.vocabulary.events import (
     ("message", "event"),
     [
         ({"event": "link_up", "session": "aa"}, LinkUp("aa")),
-        ({"event": "link_alive", "session": "aa"}, LinkAlive("aa")),
         ({"event": "link_lost", "session": "aa", "reason": "reset"}, LinkLost("aa", "reset")),
         ({"event": "in_sync", "session": "aa", "files": 3}, SourceInSync("aa")),
         (

@@ -94,8 +94,8 @@ class Recorder:
     async def end_application(self, scripts: Sequence[str]) -> None:
         self._do("kill")
 
-    async def take(self) -> None:
-        self._do("take")
+    async def take(self, *, agreed: bool = False) -> None:
+        self._do("take agreed" if agreed else "take")
 
     async def release(self) -> None:
         self._do("release")
@@ -134,6 +134,10 @@ class Recorder:
     async def reboot(self) -> None:
         self._do("reboot")
 
+    async def fence(self, peer: str) -> tuple[bool, str]:
+        self._do("fence")
+        return True, f"{peer} is off"
+
 
 class Bench:
     """An executor over a recorder; `event` waits for the next event."""
@@ -145,7 +149,7 @@ class Bench:
         self.executor = Executor(everything, self.events.put_nowait)
 
     async def event(self) -> Event:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return await self.events.get()
 
 
@@ -217,7 +221,7 @@ def test_a_cancelled_executor_stops() -> None:
         bench.executor.perform((plan(1, RunScripts((SLOW,)), TakeAddress()),))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await bench.executor.close()
         assert bench.ports.done == []
 
@@ -261,9 +265,69 @@ def test_background_scripts_run_in_their_order_beside_a_plan() -> None:
         bench.executor.perform((RunBackground((QUICK, SLOW)), plan(1, TakeAddress())))
         assert await bench.event() == PlanDone(1)
         bench.ports.script_may_end.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await bench.ports.slow_ended.wait()
         order = [one for one in bench.ports.done if one != "take"]
         assert order == ["transition", "start_prim"]
+
+    with_bench(story)
+
+
+def test_the_scripts_of_a_plan_come_after_those_of_the_background() -> None:
+    async def story(bench: Bench) -> None:
+        bench.executor.perform((RunBackground((SLOW, ScriptCall("start_both", ()))),))
+        await asyncio.sleep(0)
+        stop = RunScripts((QUICK, ScriptCall("stop_both", ())))
+        bench.executor.perform((plan(1, stop),))
+        bench.ports.script_may_end.set()
+        assert await bench.event() == PlanDone(1)
+        order = ["start_prim", "start_both", "transition", "stop_both"]
+        assert bench.ports.done == order
+
+    with_bench(story)
+
+
+def test_a_newer_plan_does_not_wait_for_scripts_that_wait_for_the_background() -> None:
+    async def story(bench: Bench) -> None:
+        bench.executor.perform((RunBackground((SLOW,)),))
+        await asyncio.sleep(0)
+        bench.executor.perform((plan(1, RunScripts((QUICK,)), CallData("serve")),))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        bench.executor.perform((plan(2, TakeAddress(agreed=True)),))
+        assert await bench.event() == PlanDone(2)
+        assert bench.ports.done == ["take agreed"]
+
+    with_bench(story)
+
+
+def test_what_waits_to_start_the_application_is_dropped_when_it_is_ended() -> None:
+    async def story(bench: Bench) -> None:
+        restart = (QUICK, SLOW, ScriptCall("stop_sec", ()), ScriptCall("start_sec", ()))
+        bench.executor.perform((RunBackground(restart),))
+        while "transition" not in bench.ports.done:  # noqa: ASYNC110 - a moment
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        bench.executor.perform((plan(1, RunScripts(()), KillApplication(("start_prim",))),))
+        assert await bench.event() == PlanDone(1)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert "stop_sec" in bench.ports.done
+        assert "start_sec" not in bench.ports.done
+        assert bench.ports.killed in ([], ["start_prim"])
+
+    with_bench(story)
+
+
+def test_a_plan_that_only_kills_ends_every_script_in_the_background() -> None:
+    async def story(bench: Bench) -> None:
+        bench.executor.perform((RunBackground((SLOW, ScriptCall("stop_sec", ()))),))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        bench.executor.perform((plan(1, KillApplication(("start_prim",))),))
+        assert await bench.event() == PlanDone(1)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert "stop_sec" not in bench.ports.done
 
     with_bench(story)

@@ -37,7 +37,7 @@ def test_a_module_is_installed_from_what_comes_with_the_program(
     assert {"mirror", "postgresql"} <= {one["name"] for one in packages}
     answer = admin.post("/api/v1/modules", module="shop", package="mirror", id=9)
     shop = next(one for one in answer.json()["modules"] if one["module"] == "shop")
-    assert (shop["id"], shop["configured"], shop["heartbeat_udp"]) == (9, False, 8896)
+    assert (shop["id"], shop["configured"], shop["heartbeat_udp"]) == (9, False, 8888)
     again = admin.post("/api/v1/modules", module="shop", package="mirror")
     assert (again.status_code, again.json()["code"]) == (409, "MIR-106")
     taken = admin.post("/api/v1/modules", module="other", package="mirror", id=9)
@@ -86,6 +86,8 @@ def test_userconfig_is_checked_as_it_is_typed(web: Node, admin: Browser, data: P
     nbri = next(one for one in checked["errors"] if one["attribute"] == "nbri")
     assert 'did you mean "nbrei"?' in nbri["hint"]
     assert nbri["file"] == "userconfig.xml"
+    assert nbri["said"]["code"] == "config.attribute"
+    assert nbri["said"]["facts"]["nearest"]["facts"] == {"name": "nbrei"}
     torn = admin.post("/api/v1/userconfig/check", xml="<safe><service").json()
     assert torn["valid"] is False
     assert torn["errors"][0]["line"] == 1
@@ -117,6 +119,7 @@ def test_it_is_saved_with_mistakes_checked_and_put_in_force(
     (result,) = checked["results"]
     assert (result["node"], result["status"], result["code"]) == ("this", 422, "MIR-101")
     assert "/srv/none does not exist" in result["errors"][0]["sentence"]
+    assert result["errors"][0]["said"]["code"] == "host.no_directory"
     assert (result["errors"][0]["line"], result["errors"][0]["element"]) == (3, "replicated")
     refused = admin.post(f"{XML}/apply").json()
     assert refused["done"] is False
@@ -134,7 +137,10 @@ def test_it_is_saved_with_mistakes_checked_and_put_in_force(
 def test_a_module_that_runs_is_not_configured(
     web: Node, control_plane: ControlPlane, admin: Browser
 ) -> None:
+    assert admin.post(f"{XML}/apply").json()["done"] is True
     control_plane.states["web"] = {"state": "PRIM", "ready": "Ready"}
+    other = admin.json(XML)["xml"].replace("<rfs", '<rfs barrier="fsync"', 1)
+    assert admin.put(XML, xml=other).status_code == 200
     (result,) = admin.post(f"{XML}/apply").json()["results"]
     assert (result["done"], result["status"], result["code"]) == (False, 409, "MIR-106")
     assert "stop" in result["sentence"]
@@ -211,7 +217,7 @@ def test_a_name_never_leads_out_of_the_module(
     (edited.parent.parent / "secret").write_text("hunter2")
     for method in ("GET", "DELETE"):
         # Not by httpx, which tidies paths as browsers do.
-        connection = http.client.HTTPConnection("127.0.0.1", web.http_port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", web.http_port, timeout=60)
         (cookie,) = admin.http.cookies.jar
         headers = {"cookie": f"{cookie.name}={cookie.value}", "x-csrf-token": admin.csrf}
         sent = path.replace("\x00", "%00")

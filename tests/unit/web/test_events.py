@@ -4,14 +4,12 @@ import time
 
 from mirror.adapters.console.roles import Role
 
-from .world import PRIM, Browser, ControlPlane, Node, events, until
+from .world import PRIM, SOON_S_MAX, START_S, Browser, ControlPlane, Node, events, until
 
 SECOND = PRIM | {"state": "SECOND"}
 
 
-def test_a_change_is_told_within_half_a_second(
-    node: Node, control_plane: ControlPlane, monitor: Browser
-) -> None:
+def test_a_change_is_told_soon(node: Node, control_plane: ControlPlane, monitor: Browser) -> None:
     control_plane.states["web"] = PRIM
     monitor.json("/api/v1/state")
     with events(monitor) as found:
@@ -20,12 +18,28 @@ def test_a_change_is_told_within_half_a_second(
         begun = time.monotonic()
         control_plane.states["web"] = SECOND
         event_id, change = until(found, "state", module="web")
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - begun < SOON_S_MAX
         assert (change["state"]["state"], change["node"]) == ("SECOND", "this")
         assert event_id
         del control_plane.states["web"]
         _, gone = until(found, "state", module="web")
         assert gone["state"] is None
+
+
+def test_a_state_that_rests_is_read_once_a_second_for_its_figures(
+    node: Node, control_plane: ControlPlane, monitor: Browser
+) -> None:
+    control_plane.states["web"] = PRIM
+    with events(monitor) as found:
+        until(found, "beat")
+        until(found, "beat")
+        begun, given = time.monotonic(), control_plane.states_given.copy()
+        for _ in range(3):
+            until(found, "beat")
+        elapsed_s = time.monotonic() - begun
+        now = control_plane.states_given
+        assert 1 <= now[True] - given[True] <= elapsed_s + 1
+        assert now[False] - given[False] > now[True] - given[True]
 
 
 def test_a_page_that_was_away_gets_what_it_missed(
@@ -56,7 +70,7 @@ def test_signs_of_life(node: Node, control_plane: ControlPlane, monitor: Browser
         _, first = until(found, "beat")
         begun = time.monotonic()
         event_id, second = until(found, "beat")
-        assert time.monotonic() - begun < 1.5
+        assert time.monotonic() - begun < SOON_S_MAX
         assert event_id == ""
         assert second["time_us"] > first["time_us"]
         assert second["nodes"]["this"]["reachable"] is True
@@ -111,4 +125,4 @@ def test_a_stream_ends_with_its_session(tmp_path_factory: object, node: Node) ->
         assert leaving.delete("/api/v1/session").status_code == 200
         begun = time.monotonic()
         for _ in found:
-            assert time.monotonic() - begun < 20
+            assert time.monotonic() - begun < START_S

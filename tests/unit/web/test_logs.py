@@ -127,6 +127,22 @@ def test_since_when_and_how_full(web: Node, monitor: Browser) -> None:
     ModuleStore(web.layout).remove_applied("web")
 
 
+def test_the_other_node_as_it_was_heard(web: Node, monitor: Browser) -> None:
+    file = web.layout.module("web").log_database
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
+        (newest,) = database.execute("SELECT max(time_us) FROM log").fetchone()
+        for seconds, text in ((1, "PRIM Ready"), (50, "UNKNOWN Unknown")):
+            database.execute(
+                "INSERT INTO log(time_us, level, source, text, fields)"
+                " VALUES (?, 'E', 'heart', ?, '{}')",
+                (newest + seconds * 1_000_000, f"Remote state {text}"),
+            )
+    found = monitor.json("/api/v1/modules/web/timeline")["remote"]
+    assert [(one["state"], one["until_us"]) for one in found][1] == ("UNKNOWN", None)
+    length_us = found[0]["until_us"] - found[0]["from_us"]
+    assert 40_000_000 <= length_us < 49_000_000, "its silence began a timeout before"
+
+
 def test_what_scripts_said(web: Node, operator: Browser) -> None:
     file = web.layout.module("web").working / "userlog_2026-01-01T000000.000_start_prim.ulog"
     file.write_text("starting\n")

@@ -14,7 +14,7 @@ from mirror.config.module_store import ModuleStore
 from mirror.errors import ModuleUnknown
 
 from .conftest import Pair
-from .world import CLUSTER, PASSWORDS, Browser, Node, events, until
+from .world import CLUSTER, PASSWORDS, SOON_S_MAX, START_S, Browser, Node, events, until
 
 
 def there(path: str) -> str:
@@ -30,7 +30,7 @@ def https(node: Node, **more: object) -> httpx.Client:
     """A browser of another host, which trusts the cluster's authority and has no certificate."""
     context = ssl.create_default_context(cafile=str(node.layout.certificate_authority))
     base = f"https://{node.https_address}:{node.https_port}"
-    return httpx.Client(base_url=base, verify=context, timeout=20, **more)  # type: ignore[arg-type]
+    return httpx.Client(base_url=base, verify=context, timeout=60, **more)  # type: ignore[arg-type]
 
 
 def test_the_other_node_is_seen_through_this_one(pair: Pair, admin: Browser) -> None:
@@ -93,16 +93,16 @@ def test_only_a_certificate_of_the_cluster_speaks_for_others(
     with https(pair.n1, headers=headers) as stranger:
         assert stranger.get("/api/v1/state").status_code == 401
         assert stranger.get("/api/v1/peer/users").status_code == 403
-    plain = httpx.get(f"{pair.n1.url}/api/v1/state", headers=headers)
+    plain = httpx.get(f"{pair.n1.url}/api/v1/state", headers=headers, timeout=60)
     assert plain.status_code == 401
     issue_node(pair.n1.layout.pki, "n3", ["127.0.0.3"], tmp_path / "removed")
     context = tls_context(tmp_path / "removed", server_side=False)
     base = f"https://127.0.0.1:{pair.n1.https_port}"
-    with httpx.Client(base_url=base, verify=context, headers=headers) as removed:
+    with httpx.Client(base_url=base, verify=context, headers=headers, timeout=60) as removed:
         assert removed.get("/api/v1/peer/users").status_code == 403
         assert removed.get("/api/v1/state").status_code == 401
     context = tls_context(pair.n2.layout.pki, server_side=False)
-    with httpx.Client(base_url=base, verify=context, headers=headers) as node:
+    with httpx.Client(base_url=base, verify=context, headers=headers, timeout=60) as node:
         assert node.get("/api/v1/peer/users").status_code == 200
 
 
@@ -120,7 +120,7 @@ def test_https_for_browsers(pair: Pair) -> None:
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     old.load_verify_locations(str(pair.n1.layout.certificate_authority))
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"https://127.0.0.1:{pair.n1.https_port}/", verify=old)
+        httpx.get(f"https://127.0.0.1:{pair.n1.https_port}/", verify=old, timeout=60)
 
 
 def test_events_of_both_nodes_come_in_one_stream(pair: Pair, admin: Browser) -> None:
@@ -133,7 +133,7 @@ def test_events_of_both_nodes_come_in_one_stream(pair: Pair, admin: Browser) -> 
         pair.plane2.states["web"] = pair.plane2.states["web"] | {"state": "ALONE"}
         _, change = until(found, "state", node="n2", module="web")
         assert change["state"]["state"] == "ALONE"
-        assert time.monotonic() - begun < 0.8
+        assert time.monotonic() - begun < SOON_S_MAX
         pair.plane2.states["web"] = pair.plane2.states["web"] | {"state": "SECOND"}
     with events(admin, nodes="own") as found:
         pair.plane2.states["web"] = pair.plane2.states["web"] | {"row": "X9"}
@@ -154,14 +154,14 @@ def test_the_cluster(pair: Pair, admin: Browser) -> None:
     assert (n1["this"], n2["this"], n2["reachable"]) == (True, False, True)
     assert n2["addresses"] == [{"lan": "default", "address": "127.0.0.2"}]
     assert n2["seen"] == "heard on default"
-    assert abs(n2["clock_difference_ms"]) < 500
+    assert abs(n2["clock_difference_ms"]) < SOON_S_MAX * 1000
     assert n2["about"]["urls"][0] == pair.n2.url
 
 
 def test_users_are_the_same_on_both_nodes(pair: Pair, admin: Browser) -> None:
     made = admin.put("/api/v1/users/rosa", role="Control", password="correct horse battery")
     assert made.status_code == 200
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + START_S
     while pair.n2.browser().sign_in("rosa", "correct horse battery").status_code != 200:
         assert time.monotonic() < deadline
     session = pair.n2.browser()
@@ -194,14 +194,18 @@ def test_a_configuration_is_checked_and_applied_on_both(
         one.layout.module("shop").applied_userconfig.read_bytes() for one in (pair.n1, pair.n2)
     }
     assert len(same) == 1
-    # What one node refuses changes nothing on any.
+    # A change that a running module cannot take up is refused where it runs.
+    other = tmp_path / "other"
+    other.mkdir()
+    edited = pair.n1.layout.module("shop").edited_userconfig
+    edited.write_text(edited.read_text().replace(str(directory), str(other)))
     pair.plane2.states["shop"] = {"state": "SECOND", "ready": "Ready"}
     answer = admin.post("/api/v1/modules/shop/config/apply", nodes=both).json()
     assert [one["done"] for one in answer["results"]] == [True, False]
     assert answer["results"][1]["code"] == "MIR-106"
     del pair.plane2.states["shop"]
     removed = admin.post("/api/v1/modules/shop/config/remove", nodes=both).json()
-    assert removed["done"] is True
+    assert removed.get("done") is True, removed
     assert admin.post("/api/v1/modules/shop/config/apply", nodes=["n9"]).status_code == 422
 
 
@@ -231,7 +235,7 @@ def test_a_stream_through_a_node_ends_there_too(pair: Pair, admin: Browser) -> N
         return float(line.split()[1])
 
     before = watching()
-    with admin.http.stream("GET", there("events"), timeout=20) as answer:
+    with admin.http.stream("GET", there("events"), timeout=60) as answer:
         assert answer.status_code == 200
         lines = answer.iter_lines()
         assert any("event: beat" in line for line in lines)
@@ -264,7 +268,7 @@ def test_a_page_goes_on_when_its_node_dies(pair: Pair, admin: Browser) -> None:
         pair.n1.kill()
         begun = time.monotonic()
         _, lost = until(found, "node", node="n1", reachable=False)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 2 * SOON_S_MAX
         assert lost["observed"]
         answer = other.post("/api/v1/session/ticket", ticket=ticket)
         assert (answer.json()["name"], answer.json()["role"]) == ("admin", "Admin")
@@ -283,7 +287,7 @@ def test_a_certificate_is_renewed_without_interruption(pair: Pair) -> None:
         pki = pair.n2.layout.pki
         issue_node(pair.n1.layout.pki, "n2", ["127.0.0.2"], pki)
         wanted = ssl.PEM_cert_to_DER_cert((pki / "node.crt").read_text())
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + START_S
         while True:
             with https(pair.n2) as fresh, fresh.stream("GET", "/api/v1/session") as answer:
                 assert answer.status_code == 200

@@ -19,6 +19,7 @@ PARAMETERS = {
     "name": "somebody",
     "number": "7",
     "path": "bin/start_prim",
+    "file": "prometheus-rules.yml",
     "kept": "web.000001.safe",
 }
 PROTECTED = [row for row in ROUTES if row.access.role is not None]
@@ -43,7 +44,9 @@ def assert_refused(answer: httpx.Response, status: int, code: str) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert problem["code"] == code
-    assert set(problem) == {"type", "title", "status", "detail", "code", "errors"}
+    assert set(problem) == {"type", "title", "status", "detail", "code", "errors", "facts"}
+    told = problem["detail"]
+    assert all(str(fact) in told for fact in problem["facts"].values()), told
     assert problem["errors"] == [], "what is in a body is not looked at before who sent it"
 
 
@@ -144,6 +147,22 @@ def test_the_audit_has_who_what_and_how_it_ended_and_no_secret(
     assert "correct horse battery" not in str(whole)
     page = admin.json("/api/v1/audit", count=2, before=entries[0]["id"])
     assert [one["id"] for one in page["entries"]] == [entries[1]["id"], entries[2]["id"]]
+
+
+def test_the_audit_keeps_no_secret_that_is_sent_within_something(
+    node: Node, admin: Browser
+) -> None:
+    admin.put("/api/v1/notifications", mail={"server": "h", "password": "plover"})
+    admin.put("/api/v1/notifications", webhook={"url": "http://h", "secret": "plover"})
+    admin.put("/api/v1/sign-in", ldap={"url": "ldaps://h", "bind_password": "plover"})
+    entries = admin.json("/api/v1/audit", count=3)["entries"]
+    assert {one["what"] for one in entries} == {
+        "change where notifications go",
+        "change who else's word is taken",
+    }
+    assert "plover" not in str(entries)
+    assert str(entries).count("(not kept)") == 3
+    admin.put("/api/v1/notifications")
 
 
 def test_what_was_broken_off_is_in_the_audit(node: Node, admin: Browser) -> None:

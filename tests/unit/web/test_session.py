@@ -6,6 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mirror.adapters.console.credentials import IDLE_US, US_PER_S
+from mirror.adapters.console.database import Database
 from mirror.adapters.console.roles import Role
 
 from .world import PASSWORDS, Browser, Node
@@ -22,6 +24,8 @@ def test_who_is_signed_in(node: Node, monitor: Browser) -> None:
         "expires_us": 0,
         "first_start": False,
         "node": "this",
+        "ways": ["password"],
+        "oidc_label": "",
     }
     known = monitor.json("/api/v1/session")
     assert (known["name"], known["role"], known["via"]) == ("monitor", "Monitor", "session")
@@ -54,7 +58,7 @@ def test_a_session_ends_where_it_is_ended(node: Node) -> None:
     cookies = dict(browser.http.cookies)
     assert browser.get("/api/v1/users").status_code == 200
     assert browser.delete("/api/v1/session").json()["signed_in"] is False
-    stolen = httpx.get(f"{node.url}/api/v1/users", cookies=cookies)
+    stolen = httpx.get(f"{node.url}/api/v1/users", cookies=cookies, timeout=60)
     assert stolen.status_code == 401
 
 
@@ -78,7 +82,7 @@ def test_a_page_of_another_site_is_refused(
     node: Node, admin: Browser, headers: dict[str, str]
 ) -> None:
     body = {"name": "admin", "password": PASSWORDS[Role.ADMIN]}
-    answer = httpx.post(f"{node.url}/api/v1/session", json=body, headers=headers)
+    answer = httpx.post(f"{node.url}/api/v1/session", json=body, headers=headers, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (403, "MIR-805")
     headers = {**headers, "x-csrf-token": admin.csrf}
     assert admin.http.delete("/api/v1/session", headers=headers).status_code == 403
@@ -154,6 +158,24 @@ def test_passwords_are_not_guessed_for_long(tmp_path: Path) -> None:
         assert guarded.stop() == 0
 
 
+def test_an_idle_session_ends_although_its_page_is_open(node: Node) -> None:
+    """What a page asks by itself is nobody's doing; what a person does keeps the session."""
+    browser = node.browser(Role.MONITOR)
+
+    def idle_for(seconds: int) -> None:
+        with Database(node.layout.safevar) as database:
+            aged = "UPDATE sessions SET seen_us = seen_us - ? WHERE name = 'monitor'"
+            database.change(aged, seconds * US_PER_S)
+
+    idle_for(IDLE_US // US_PER_S - 120)
+    assert browser.get("/api/v1/packages").status_code == 200
+    idle_for(IDLE_US // US_PER_S - 120)
+    for asked_by_itself in ("cluster", "modules/web/availability", "modules/web/resources"):
+        assert browser.get(f"/api/v1/{asked_by_itself}").status_code in {200, 404, 503}
+    idle_for(180)
+    assert browser.get("/api/v1/packages").status_code == 401
+
+
 def test_a_session_outlives_a_restart_of_the_console(tmp_path: Path) -> None:
     restarted = Node(tmp_path).make().start()
     browser = restarted.browser(Role.MONITOR)
@@ -161,7 +183,7 @@ def test_a_session_outlives_a_restart_of_the_console(tmp_path: Path) -> None:
     restarted.stop()
     restarted.start()
     try:
-        answer = httpx.get(f"{restarted.url}/api/v1/session", cookies=cookies)
+        answer = httpx.get(f"{restarted.url}/api/v1/session", cookies=cookies, timeout=60)
         assert answer.json()["name"] == "monitor"
     finally:
         assert restarted.stop() == 0

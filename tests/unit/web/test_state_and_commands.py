@@ -52,12 +52,16 @@ def test_an_unknown_module(node: Node, control_plane: ControlPlane, monitor: Bro
 
 
 def test_resources(node: Node, control_plane: ControlPlane, monitor: Browser) -> None:
+    changes = [{"value": "up", "time_us": 5}]
     control_plane.answers["resources"] = {
-        "resources": {"rfs.uptodate": {"value": "up", "time_us": 5}, "old": "down"}
+        "resources": {
+            "rfs.uptodate": {"value": "up", "time_us": 5, "history": changes},
+            "old": "down",
+        }
     }
     assert monitor.json("/api/v1/modules/web/resources")["resources"] == {
-        "rfs.uptodate": {"value": "up", "time_us": 5},
-        "old": {"value": "down", "time_us": 0},
+        "rfs.uptodate": {"value": "up", "time_us": 5, "history": changes},
+        "old": {"value": "down", "time_us": 0, "history": []},
     }
 
 
@@ -190,7 +194,7 @@ def test_readiness_is_not_claimed_for_a_node_that_is_silent(
 
 
 def test_figures_for_prometheus(node: Node, control_plane: ControlPlane, monitor: Browser) -> None:
-    control_plane.states["web"] = PRIM | {"replication": {"operations": 12, "p": {"p50_us": 48}}}
+    control_plane.states["web"] = PRIM | {"replication": {"changes": 12, "waits_ns": 48_000}}
     monitor.json("/api/v1/state")
     answer = monitor.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -198,5 +202,6 @@ def test_figures_for_prometheus(node: Node, control_plane: ControlPlane, monitor
     assert 'mirror_module_state{module="web",node="this",state="PRIM"} 1.0' in lines
     assert 'mirror_module_state{module="web",node="this",state="ALONE"} 0.0' in lines
     assert 'mirror_module_redundant{module="web",node="this"} 1.0' in lines
-    assert 'mirror_replication{figure="p.p50_us",module="web",node="this"} 48.0' in lines
+    assert 'mirror_replication_changes_total{module="web",node="this"} 12.0' in lines
+    assert 'mirror_replication_wait_seconds_total{module="web",node="this"} 4.8e-05' in lines
     assert any(line.startswith("mirror_console_requests_total{") for line in lines)

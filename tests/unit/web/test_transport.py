@@ -106,7 +106,7 @@ def test_every_answer_has_the_security_headers(node: Node) -> None:
 
 
 def test_what_is_no_http_is_closed(node: Node) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", node.http_port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", node.http_port, timeout=60)
     connection.request("BREW", "/api/v1/state")
     answer = connection.getresponse()
     assert answer.status in {401, 404, 405}

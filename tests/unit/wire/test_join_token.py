@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.errors import TokenRefused
-from mirror.wire.join_token import PREFIX, JoinToken, decode_token, new_secret
+from mirror.wire.join_token import PREFIX, PREFIX_NEW, JoinToken, decode_token, new_secret
 
 TOKEN = JoinToken("10.0.0.1", 4800, bytes(range(32)), bytes(16))
 
@@ -17,16 +17,17 @@ TOKEN = JoinToken("10.0.0.1", 4800, bytes(range(32)), bytes(16))
         st.integers(0, 65_535),
         st.binary(min_size=32, max_size=32),
         st.binary(min_size=16, max_size=16),
+        st.booleans(),
     )
 )
 def test_round_trip(token: JoinToken) -> None:
     assert decode_token(f" {token.encode()}\n") == token
 
 
-@given(st.text())
-def test_any_other_word_is_refused(text: str) -> None:
+@given(st.sampled_from([PREFIX, PREFIX_NEW, "mirror2.", ""]), st.text())
+def test_any_other_word_is_refused(prefix: str, text: str) -> None:
     with pytest.raises(TokenRefused):
-        decode_token(PREFIX + text)
+        decode_token(prefix + text)
 
 
 def test_every_cut_is_refused_and_nothing_of_the_token_is_said() -> None:

@@ -1,0 +1,111 @@
+"""All modules of a node: one that waits before its start, one that cannot be loaded and serves."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from mirror.adapters.scripts import ScriptRunner
+from mirror.config.layout import Layout
+from mirror.config.module_ids import ModuleIds
+from mirror.daemon.node.fence_file import FenceFile, write_fence_file
+from mirror.daemon.node.modules import Modules
+from mirror.vocabulary.states import State
+
+CLUSTER = '<cluster><lans><lan name="a"><node name="n1" addr="127.0.0.1"/></lan></lans></cluster>'
+LIGHT = '<safe><service mode="light" boot="on" boot_delay="{delay}"/></safe>'
+PATIENCE_S = 90
+
+
+def installed(tmp_path: Path, name: str, userconfig: str) -> Layout:
+    layout = Layout(tmp_path / "safe", tmp_path / "var")
+    paths = layout.module(name)
+    for directory in (paths.applied_bin, paths.applied_conf, layout.cluster_config.parent):
+        directory.mkdir(parents=True)
+    paths.applied_userconfig.write_text(userconfig)
+    layout.cluster_config.write_text(CLUSTER)
+    layout.node_identity.write_text(json.dumps({"name": "n1"}))
+    ModuleIds(layout).assign(name)
+    return layout
+
+
+async def settled(modules: Modules, name: str, state: State) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while modules.get(name).state is not state:  # noqa: ASYNC110 - no event tells it
+            await asyncio.sleep(0.01)
+
+
+def test_a_module_that_waits_before_its_start_holds_nobody_up(tmp_path: Path) -> None:
+    layout = installed(tmp_path, "one", LIGHT.format(delay="1h"))
+
+    async def story() -> None:
+        modules = Modules(layout, lambda sentence: None)
+        async with asyncio.timeout(PATIENCE_S):
+            await modules.load_all()
+        one = modules.get("one")
+        assert one.state is State.STOP
+        assert not await one.command("start", (), "")
+        assert not one.is_settled
+        await settled(modules, "one", State.UP)
+        await modules.stop_all()
+        await modules.detach_all()
+
+    asyncio.run(story())
+
+
+def test_after_its_delay_it_starts_also_when_it_was_configured_anew(tmp_path: Path) -> None:
+    layout = installed(tmp_path, "one", LIGHT.format(delay="1s"))
+
+    async def story() -> None:
+        modules = Modules(layout, lambda sentence: None)
+        await modules.load_all()
+        await modules.reconfigure("one")
+        await settled(modules, "one", State.UP)
+        await modules.stop_all()
+        await modules.detach_all()
+
+    asyncio.run(story())
+
+
+def test_update_is_told_the_state_in_which_it_took_the_changes_up(tmp_path: Path) -> None:
+    layout = installed(tmp_path, "one", '<safe><service mode="light"><user/></service></safe>')
+    script = layout.module("one").applied_bin / "update"
+    script.write_text(f'#!/bin/sh\necho "$*" >{tmp_path}/said\n')
+    script.chmod(0o755)
+
+    async def story() -> None:
+        modules = Modules(layout, lambda sentence: None)
+        await modules.load_all()
+        await modules.get("one").command("start", (), "")
+        await settled(modules, "one", State.UP)
+        await modules.reconfigure("one")
+        await modules.stop_all()
+        await modules.detach_all()
+
+    asyncio.run(story())
+    assert (tmp_path / "said").read_text() == "UP UP update\n"
+
+
+def test_what_serves_and_cannot_be_loaded_is_silenced(tmp_path: Path, run_name: str) -> None:
+    name = f"{run_name}s"
+    layout = installed(tmp_path, name, "<safe>no configuration</safe>")
+    paths = layout.module(name)
+    for directory in (paths.working, paths.state):
+        directory.mkdir(parents=True, exist_ok=True)
+    write_fence_file(paths, FenceFile(name, "n1", "n2", 1000, (), ()))
+    script = paths.applied_bin / "start_prim"
+    script.write_text("#!/bin/sh\nsleep 1000 >/dev/null 2>&1 &\n")
+    script.chmod(0o755)
+
+    async def story() -> None:
+        runner = ScriptRunner.probe(layout, name)
+        await runner.run("start_prim")
+        assert await runner.application_processes()
+        modules = Modules(layout, lambda sentence: None)
+        await modules.load_all()
+        assert name in modules.refused
+        async with asyncio.timeout(PATIENCE_S):
+            while await runner.application_processes():  # noqa: ASYNC110 - killed, to be buried
+                await asyncio.sleep(0.01)
+        await runner.end_everything()
+
+    asyncio.run(story())

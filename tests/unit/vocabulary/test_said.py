@@ -1,0 +1,49 @@
+"""Sentences that know what they were made of."""
+
+import json
+
+from mirror.errors import CommandRefused, LocalCallFailed
+from mirror.vocabulary.said import Said, from_parts, parts_of, said_of, say
+from mirror.wire import local
+
+
+def test_a_sentence_is_its_english_text() -> None:
+    sentence = say(
+        "wait.rule", rule="t_web", resources=[say("rule.is", name="tcp.web", value="down")]
+    )
+    assert sentence == "Failover rule t_web holds: tcp.web is down"
+    assert (json.dumps(sentence), hash(sentence)) == (f'"{sentence}"', hash(str(sentence)))
+
+
+def test_a_message_carries_what_it_was_made_of() -> None:
+    inner = say("refused.nobody_to_swap_with", peer="n2")
+    error = CommandRefused(module="web", verb="swap", observed=inner)
+    sent = json.loads(json.dumps(local.reply_error(1, error)["error"]))
+    assert sent["facts"] == {
+        "module": "web",
+        "verb": "swap",
+        "observed": {"code": inner.code, "facts": {"peer": "n2"}, "text": str(inner)},
+    }
+
+
+def test_what_another_process_said_keeps_its_code_and_facts() -> None:
+    error = LocalCallFailed(
+        remote_code="MIR-601",
+        remote_sentence="no (MIR-601)",
+        remote_exit_code=1,
+        remote_facts={"observed": {"code": "row.O04", "facts": {}, "text": "no"}},
+    )
+    found = said_of(error)
+    assert isinstance(found, Said)
+    assert (found, found.code) == ("no (MIR-601)", "MIR-601")
+    parts = parts_of(found)
+    assert parts is not None
+    assert parts["facts"]["observed"]["code"] == "row.O04"
+    again = from_parts(parts, str(found))
+    assert parts_of(again) == parts
+
+
+def test_a_plain_sentence_has_no_parts() -> None:
+    assert parts_of("Input/output error") is None
+    assert from_parts(None, "x") == "x"
+    assert said_of(OSError(5, "Input/output error")) == "[Errno 5] Input/output error"

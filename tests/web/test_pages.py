@@ -1,0 +1,323 @@
+"""Every page in a real Chromium, against the real consoles of two nodes.
+
+The control planes are the test's own, on the real local sockets, so that states can be told; the
+journey on real hosts is test_journey.py.
+"""
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import pytest
+
+from mirror.adapters.console.database import Database
+from mirror.adapters.console.roles import Role
+from mirror.adapters.console.users import Users
+from tests.unit.core.test_what_if import story
+from tests.unit.web.world import PASSWORDS, PRIM, ControlPlane, Node, join
+from tests.web.chromium import Browsing, chromium, expect, serious, shot
+
+pytestmark = [pytest.mark.slow]
+
+PAGES = (
+    "#/modules",
+    "#/m/web",
+    "#/m/web/log",
+    "#/m/web/files",
+    "#/m/web/config",
+    "#/m/web/first",
+    "#/m/web/split",
+    "#/cluster",
+    "#/people",
+    "#/notices",
+    "#/audit",
+    "#/new",
+)
+FIRST_PAGE_BYTES_MAX = 300 * 1024
+# The aims are 2 s, 0.5 s and 1 s; the bounds are for a machine that does other work too.
+GOES_ON_S_MAX = 30.0
+SOON_S_MAX = 5.0
+READY_MS_MAX = 20_000
+CHANGES = (
+    ({"state": "ALONE", "row": "P9"}, "Do not stop"),
+    ({"state": "PRIM", "row": "A4"}, "Either one may be lost"),
+)
+SAFE = "Both nodes hold everything. Either one may be lost."
+
+
+@dataclass
+class Pair:
+    """Two nodes of one cluster, each with its control plane and a module `web`."""
+
+    nodes: tuple[Node, Node]
+    planes: tuple[ControlPlane, ControlPlane]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    root = tmp_path_factory.mktemp("pages")
+    n1 = Node(root / "n1", "n1")
+    n2 = Node(root / "n2", "n2", https_address="127.0.0.2")
+    (root / "data").mkdir()
+    # The users of n1 are the newer ones: nobody is signed out there when the nodes compare them.
+    for one in (n2, n1):
+        one.make()
+        one.write_module(one.layout.module("web").edited, root / "data")
+    join(n1, n2)
+    planes = (ControlPlane(n1.layout.control_socket), ControlPlane(n2.layout.control_socket))
+    https = socket.create_server(("127.0.0.1", 0))
+    n1.start(https)
+    n2.start(socket.create_server(("127.0.0.2", n1.https_port)))
+    yield Pair((n1, n2), planes)
+    for one in (n1, n2):
+        one.stop()
+    for plane in planes:
+        plane.close()
+    for one in (n1, n2):
+        assert "Traceback" not in one.log, one.log
+
+
+@pytest.fixture
+def pair(both: Pair) -> Pair:
+    """PRIM on n1, SECOND on n2, whatever a test before told them or did to them."""
+    for node in both.nodes:
+        if node.process is None:
+            node.start()
+    roles = (("n1", "PRIM", "n2", "SECOND"), ("n2", "SECOND", "n1", "PRIM"))
+    for plane, (own, state, other, remote) in zip(both.planes, roles, strict=True):
+        plane.answers.clear()
+        plane.states["web"] = PRIM | {
+            "state": state,
+            "local": {"node": own},
+            "remote": {"node": other, "state": remote, "ready": "Ready"},
+        }
+        plane.answers["resources"] = {"resources": {"intf.default": {"value": "up"}}}
+    return both
+
+
+@pytest.fixture(scope="module")
+def browsing() -> Iterator[Browsing]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browsing: Browsing) -> Iterator[Any]:
+    made = browsing.page()
+    yield made
+    made.context.close()
+    assert not browsing.errors, browsing.errors
+
+
+def visit(page: Any, node: Node, place: str) -> None:
+    """A place of the console, once all that it reads is there."""
+    page.goto(f"http://localhost:{node.http_port}/{place}")
+    page.locator("main h1, main h2").first.wait_for()
+    expect(page.get_by_text(re.compile("^(Reading|Lecture)…$"))).to_have_count(0)
+
+
+def sign_in(page: Any, node: Node, role: Role = Role.ADMIN) -> None:
+    page.goto(f"http://localhost:{node.http_port}/")
+    page.get_by_label("User", exact=True).fill(role.lower())
+    page.get_by_label("Password", exact=True).fill(PASSWORDS[role])
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".module-line")
+
+
+def test_a_wrong_password_is_a_sentence_and_keeps_the_name(pair: Pair, page: Any) -> None:
+    page.goto(f"http://localhost:{pair.nodes[0].http_port}/")
+    page.get_by_label("User", exact=True).fill("admin")
+    page.get_by_label("Password", exact=True).fill("not this one")
+    page.keyboard.press("Enter")
+    assert "MIR-803" in page.get_by_role("alert").inner_text()
+    assert page.get_by_label("User", exact=True).input_value() == "admin"
+
+
+def test_the_first_password_is_set_by_the_link(pair: Pair, page: Any) -> None:
+    node = pair.nodes[0]
+    page.goto(f"http://localhost:{node.http_port}/#/link/{node.link('erika', Role.ADMIN)}")
+    page.get_by_label("New password").fill("short")
+    page.get_by_role("button", name="Set password and sign in").click()
+    assert "at least" in page.get_by_role("alert").first.inner_text()
+    for label in ("New password", "Again"):
+        page.get_by_label(label).fill("kettle marble orchard")
+    page.get_by_role("button", name="Set password and sign in").click()
+    page.wait_for_selector(".module-line")
+    assert "erika" in page.locator(".preferences").inner_text()
+
+
+def test_the_list_and_the_module_say_that_both_hold_everything(pair: Pair, page: Any) -> None:
+    sign_in(page, pair.nodes[0])
+    line = page.locator(".module-line")
+    expect(line).to_contain_text(SAFE)
+    expect(line).to_contain_text("served by n1")
+    page.get_by_role("link", name="web", exact=True).click()
+    expect(page.locator(".safety")).to_contain_text(SAFE)
+    expect(page.locator(".link")).to_contain_text("live")
+
+
+def test_a_change_is_in_the_page_soon(pair: Pair, page: Any) -> None:
+    sign_in(page, pair.nodes[0])
+    page.goto(f"http://localhost:{pair.nodes[0].http_port}/#/m/web")
+    expect(page.locator(".safety")).to_contain_text(SAFE)
+    plane, after_s = pair.planes[0], []
+    for change, said in CHANGES * 4:
+        began = time.monotonic()
+        plane.states["web"] = plane.states["web"] | change
+        page.locator(".safety", has_text=said).wait_for()
+        after_s.append(time.monotonic() - began)
+    print(f"a change is in the page after {median(after_s):.3f} s; the aim is 0.5")
+    assert median(after_s) < SOON_S_MAX
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_accessibility_of_every_page(browsing: Browsing, pair: Pair, look: str) -> None:
+    page = browsing.page(color_scheme=look, locale="fr-FR", reduced_motion="reduce")
+    node = pair.nodes[0]
+    page.goto(f"http://localhost:{node.http_port}/")
+    page.get_by_label("Utilisateur").wait_for()
+    found = {"door": serious(page)}
+    page.get_by_label("Utilisateur").fill("admin")
+    page.get_by_label("Mot de passe", exact=True).fill(PASSWORDS[Role.ADMIN])
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".module-line")
+    for place in PAGES:
+        visit(page, node, place)
+        found[place] = serious(page)
+        shot(page, f"{look}{place.replace('/', '-')}")
+    page.context.close()
+    assert {place: said for place, said in found.items() if said} == {}
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280, 2560, 3840])
+def test_no_page_is_wider_than_the_window(browsing: Browsing, pair: Pair, width: int) -> None:
+    page = browsing.page(viewport={"width": width, "height": 900})
+    sign_in(page, pair.nodes[0])
+    wider = {}
+    for place in PAGES:
+        visit(page, pair.nodes[0], place)
+        root = "document.documentElement"
+        wider[place] = page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
+        shot(page, f"{width}{place.replace('/', '-')}")
+    page.context.close()
+    assert {place: more for place, more in wider.items() if more > 0} == {}
+
+
+def test_an_action_says_what_will_happen_and_is_given_by_keyboard(pair: Pair, page: Any) -> None:
+    pair.planes[0].answers["command"] = {"said": "swap asked: web"}
+    pair.planes[0].answers["simulate"] = story("ask n1 swap")
+    sign_in(page, pair.nodes[0])
+    page.goto(f"http://localhost:{pair.nodes[0].http_port}/#/m/web")
+    swap = page.locator(".card").first.get_by_role("button", name="Swap")
+    swap.wait_for()
+    swap.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The service is interrupted meanwhile.")
+    assert re.search(r"n2\s+[^\n]*runs [^\n]*start_prim", dialog.inner_text())
+    dialog.get_by_role("button", name="Swap").focus()
+    page.keyboard.press("Enter")
+    expect(dialog).to_contain_text("swap asked: web")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(swap).to_be_focused()
+
+
+def test_losing_data_asks_for_the_name(pair: Pair, page: Any) -> None:
+    for plane in pair.planes:
+        plane.states["web"] = plane.states["web"] | {"state": "WAIT", "ready": "NotReady"}
+    sign_in(page, pair.nodes[0])
+    page.goto(f"http://localhost:{pair.nodes[0].http_port}/#/m/web")
+    page.get_by_role("button", name="More: actions for n1").click()
+    page.get_by_role("menuitem", name="Primary on incomplete data").click()
+    go = page.get_by_role("dialog").get_by_role("button", name="Primary on incomplete data")
+    expect(go).to_be_disabled()
+    page.get_by_label("Type web to go on").fill("web")
+    expect(go).to_be_enabled()
+
+
+def test_a_mistake_in_the_xml_stands_at_its_line(pair: Pair, page: Any) -> None:
+    sign_in(page, pair.nodes[0])
+    page.goto(f"http://localhost:{pair.nodes[0].http_port}/#/m/web/config")
+    page.locator(".cm-content").click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("<")
+    expect(page.locator(".notes .error").first).to_contain_text("Line")
+
+
+def test_who_may_only_look_changes_the_own_password(pair: Pair, page: Any) -> None:
+    sign_in(page, pair.nodes[0], Role.MONITOR)
+    page.get_by_role("button", name="Signed in as monitor").click()
+    page.get_by_role("menuitem", name="Change password").click()
+    dialog = page.get_by_role("dialog", name="Change password")
+    go = dialog.get_by_role("button", name="Change password", exact=True)
+    dialog.get_by_label("Password of now").fill("not this one")
+    for new, again, said in (
+        ("short", "short", "at least 8"),
+        ("kettle marble orchard", "kettle marble", "not the same"),
+        ("kettle marble orchard", "kettle marble orchard", "MIR-803"),
+    ):
+        dialog.get_by_label("New password").fill(new)
+        dialog.get_by_label("Again").fill(again)
+        go.click()
+        expect(dialog.get_by_role("alert").first).to_contain_text(said)
+    dialog.get_by_label("Password of now").fill(PASSWORDS[Role.MONITOR])
+    go.click()
+    expect(dialog).to_contain_text("The password is changed")
+    with Database(pair.nodes[0].layout.safevar) as database:
+        assert Users(database).verify("monitor", "kettle marble orchard") is not None
+
+
+def test_what_is_wrong_stands_at_its_field_in_a_sentence(pair: Pair, page: Any) -> None:
+    """Typed by a person, refused by the server; what was typed stays."""
+    sign_in(page, pair.nodes[0])
+    ldap, issuer = "Address (empty: none is asked)", "Issuer (empty: none is offered)"
+    wrong = (
+        ("#/notices", "Server", "mail.example.org", "Sender", "it is empty; a mail server"),
+        ("#/notices", "Address", "example.org", "Address", "begins with http:// or https://"),
+        ("#/notices", "Command on the node", "tell", "Command on the node", "begins with /"),
+        ("#/people", ldap, "x", ldap, "ldaps:// and a host"),
+        ("#/people", issuer, "https://x", "Client", "empty; register this console"),
+    )
+    for place, label, typed, at, sentence in wrong:
+        visit(page, pair.nodes[0], "#/audit")
+        visit(page, pair.nodes[0], place)
+        page.get_by_label(label, exact=True).fill(typed)
+        page.get_by_role("button", name="Save", exact=True).click()
+        field = page.locator(".field").filter(has=page.get_by_label(at, exact=True))
+        expect(field.locator(".field-error")).to_contain_text(sentence)
+        expect(page.get_by_label(label, exact=True)).to_have_value(typed)
+        page.once("dialog", lambda dialog: dialog.accept())
+
+
+def test_the_first_page_is_light(pair: Pair, page: Any) -> None:
+    sizes: list[int] = []
+    page.on("response", lambda one: sizes.append(int(one.headers.get("content-length", "0"))))
+    page.goto(f"http://localhost:{pair.nodes[0].http_port}/")
+    page.get_by_label("User", exact=True).wait_for()
+    ready_ms = page.evaluate("performance.now()")
+    print(f"first page: {sum(sizes)} bytes, ready after {ready_ms:.0f} ms; the aim is 1000")
+    assert 10_000 < sum(sizes) < FIRST_PAGE_BYTES_MAX
+    assert ready_ms < READY_MS_MAX
+
+
+def test_the_page_goes_on_with_the_other_node(pair: Pair, page: Any) -> None:
+    sign_in(page, pair.nodes[0])
+    page.goto(f"http://localhost:{pair.nodes[0].http_port}/#/m/web")
+    expect(page.locator(".safety")).to_contain_text(SAFE)
+    with page.expect_response(lambda one: one.url.endswith("/nodes/n2/tickets")):
+        page.reload()
+    expect(page.locator(".safety")).to_contain_text(SAFE)
+    began = time.monotonic()
+    pair.nodes[0].kill()
+    page.locator(".spoken", has_text="n1 does not answer").wait_for()
+    said_s = time.monotonic() - began
+    print(f"said that its node is gone after {said_s:.2f} s; the aim is 2")
+    assert said_s < GOES_ON_S_MAX
+    page.wait_for_url(re.compile(f":{pair.nodes[1].http_port}/#/m/web"))
+    expect(page.locator(".spoken")).to_contain_text("You went on with n2")
+    expect(page.locator(".q-head")).to_contain_text("web")
