@@ -6,9 +6,9 @@ PY := $(BIN)/python
 NATIVE_SOURCES := $(shell find native -name '*.[ch]' -o -name '*.py' -o -name Makefile)
 PYTEST_ARGS ?=
 SEED ?=
-CHECKS := check-ruff check-types check-layers check-c-format check-c check-shell
+CHECKS := check-ruff check-types check-layers check-c-format check-c check-shell check-console
 
-.PHONY: help setup native demo test check $(CHECKS) fmt bench modules sim soak golden clean
+.PHONY: help setup native demo test check $(CHECKS) fmt bench bench-full install modules sim search soak suites golden clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -33,7 +33,7 @@ demo: setup ## two hosts on this machine, a module protected on them
 
 test: setup check ## everything CI runs: check, every test, a short soak
 	@$(BIN)/pytest $(PYTEST_ARGS)
-	@$(MAKE) --no-print-directory soak
+	@$(MAKE) --no-print-directory soak SEED=$(or $(SEED),11)
 
 check: setup ## formats, types, layers, warnings
 	@$(MAKE) --no-print-directory --keep-going --jobs=$$(nproc) --output-sync=target $(CHECKS)
@@ -56,34 +56,50 @@ check-c-format:
 check-c:
 	@$(MAKE) --no-print-directory --keep-going -C native analyze tidy
 
+# What stands below tests/golden/config/published is written badly on purpose: as people paste it.
 check-shell:
-	@grep -rnIE -m1 '^#!/bin/(ba)?sh' .ci modules mirror tests | sed -n 's/^\([^:]*\):1:.*/\1/p' | \
+	@grep -rnIE -m1 --exclude-dir=published '^#!/bin/(ba)?sh' .ci modules mirror tests | sed -n 's/^\([^:]*\):1:.*/\1/p' | \
 	    xargs shellcheck --external-sources --source-path=SCRIPTDIR
+
+check-console:
+	@webconsole/build check
 
 fmt: setup ## rewrite Python and C in the project's format
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
 	@find native tests bench -name '*.[ch]' -print0 | xargs -0 -r $(BIN)/clang-format -i
 
-bench: setup ## measure, on this machine
+bench: setup ## measure on this machine, minutes
 	@$(PY) -m bench
+
+bench-full: setup ## every measure at its full size, hours
+	@$(PY) -m bench --full
+
+install: ## on each server: into /opt/mirror, the command mirror, a service at boot
+	@.ci/install
 
 modules: setup ## package every directory of modules/ as NAME.safe, into build/modules
 	@mkdir -p build/modules
 	@for conf in modules/*/conf; do name=$$(basename $$(dirname $$conf)); \
-	    rm -f build/modules/$$name.safe; \
-	    (cd modules/$$name && ../../$(PY) -m zipfile -c ../../build/modules/$$name.safe *) && \
+	    $(PY) -c 'import sys; from pathlib import Path; from mirror.config.package import pack; \
+	        pack(Path(sys.argv[1]), Path(sys.argv[2]))' modules/$$name build/modules/$$name.safe && \
 	    echo build/modules/$$name.safe; done
 
-sim: setup ## run the simulator: make sim SEED=123
-	@$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED))
+sim: setup ## run the simulator: make sim SEED=123, or HOURS=10 of simulated time
+	@$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(HOURS),--hours $(HOURS))
+
+search: setup ## walk every state of the small world: two nodes, one witness
+	@$(PY) -m tests.search
 
 soak: setup ## two minutes of faults on real processes
 	@$(PY) -m tests.soak $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+
+suites: setup ## file system suites of others, on a mount and beside it: make suites ONLY="acl stress"
+	@$(PY) -m tests.suites $(ONLY)
 
 golden: setup ## rewrite the generated files and transcripts; read the diff
 	@$(PY) -m mirror.wire.generate
 	@MIRROR_GOLDEN=write $(BIN)/pytest -q -m "not lab and not mount and not slow"
 
 clean: ## remove what was built; keeps .venv
-	@rm -rf build mirror/_native.abi3.so
+	@rm -rf build mirror/_native.abi3.so mirror/_vhost.abi3.so
