@@ -40,8 +40,18 @@ class Application:
         self.running: list[subprocess.Popen[bytes]] = []
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        started = subprocess.Popen([self._program, "1000", *arguments])
+        """Return when the kernel tells its name and its arguments.
+
+        An exec closes the parent's pipe, so that `Popen` returns, before it names the process.
+        """
+        command = [str(self._program), "1000", *arguments]
+        started = subprocess.Popen(command)
         self.running.append(started)
+        wanted = b"".join(part.encode() + b"\0" for part in command)
+        deadline = time.monotonic() + 60
+        while Path(f"/proc/{started.pid}/cmdline").read_bytes() != wanted:
+            assert time.monotonic() < deadline, f"{self.name} did not get its arguments"
+            time.sleep(0.001)
         return started
 
     def end(self) -> None:
