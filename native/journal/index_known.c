@@ -61,6 +61,12 @@ bool mn_known_touch(struct mn_known *known, const struct mn_key_hash *hash)
     return true;
 }
 
+void mn_known_touch_any(struct mn_known *known, const struct mn_key_hash *hash)
+{
+    if (!mn_known_touch(known, hash))
+        known->floor = ++known->sequence;
+}
+
 static void add(struct mn_known *known, const struct mn_key_hash *hash, uint64_t flag)
 {
     if (known->count >= known->mask / 4 * 3)

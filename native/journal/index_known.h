@@ -37,6 +37,8 @@ void mn_known_clear(struct mn_known *known);
 struct mn_key_hash mn_known_hash(const void *key, size_t size);
 /* true, and touched now: the key is durable. */
 bool mn_known_touch(struct mn_known *known, const struct mn_key_hash *hash);
+/* Touched now, whether it is known or not: what is not known counts as touched as a whole. */
+void mn_known_touch_any(struct mn_known *known, const struct mn_key_hash *hash);
 /* The key has become durable; touched now. */
 void mn_known_add(struct mn_known *known, const struct mn_key_hash *hash);
 /* The key has become durable ahead of a touch. One that is known stays as it is. */

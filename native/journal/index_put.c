@@ -26,23 +26,36 @@ void mn_index_entry_of(const struct mn_ref *ref, const struct mn_place *place, u
         memcpy(entry->hint, ref->name, entry->hint_size);
 }
 
-/* The key is durable when the batch is. Without room the batch remembers nothing so far: it must
- * not say of a key that it was noted ahead, and not that it was touched later. */
+/* The batch remembers nothing so far: none of its keys will be known for durable. That they were
+ * touched must not be lost with them: one that was known ahead of a touch would count as
+ * untouched, and one that somebody has read already might be removed. */
+static void let_go(struct mn_index *index)
+{
+    pthread_mutex_lock(&index->mutex);
+    for (uint32_t i = 0; i < index->batch_key_count; i++)
+        if (!index->batch_ahead[i])
+            mn_known_touch_any(&index->known, &index->batch_keys[i]);
+    pthread_mutex_unlock(&index->mutex);
+    index->batch_key_count = 0;
+}
+
+/* The key is durable when the batch is. Without room for one more all go: it must not say of a key
+ * that it was noted ahead, and not that it was touched later. */
 static void remember(struct mn_index *index, const struct mn_key *key, bool ahead)
 {
     if (index->batch_key_count == MN_BATCH_KEYS_MAX)
-        index->batch_key_count = 0;
+        let_go(index);
     index->batch_ahead[index->batch_key_count] = ahead;
     index->batch_keys[index->batch_key_count++] = mn_known_hash(key->bytes, key->size);
 }
 
 /* A touch of a removed key must come here again, to be counted for the wider one. The batch may
- * have remembered it as well; rather than search for it, it remembers nothing so far. */
+ * have remembered it as well; rather than search for it, all that it remembers goes. */
 static void forget(struct mn_index *index, const MDB_val *key)
 {
     struct mn_key_hash hash = mn_known_hash(key->mv_data, key->mv_size);
 
-    index->batch_key_count = 0;
+    let_go(index);
     pthread_mutex_lock(&index->mutex);
     mn_known_forget(&index->known, &hash);
     pthread_mutex_unlock(&index->mutex);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "journal/index.h"
+#include "index_notes.h"
 #include "scratch.h"
 
 enum { MAP_BYTES = 4 << 20, ENTRIES_MAX = 10000, ROOM = 256 };
@@ -17,29 +17,6 @@ enum { MAP_BYTES = 4 << 20, ENTRIES_MAX = 10000, ROOM = 256 };
 static char scratch[SCRATCH_PATH_BYTES];
 static char directory[SCRATCH_PATH_BYTES + 16];
 static struct mn_index_entry entries[ROOM];
-
-static struct mn_ref object_of(uint32_t number)
-{
-    struct mn_ref ref = {.name = "hint", .name_size = 4, .root = 2};
-    memcpy(ref.id.bytes, &number, sizeof(number));
-    ref.id.bytes[15] = 1;
-    ref.handle = (struct mn_handle){.type = 1, .size = 8, .bytes = "handle!"};
-    if (number % 2 == 0)
-        ref.parent_handle = (struct mn_handle){.type = 2, .size = 7, .bytes = "parent"};
-    return ref;
-}
-
-static int note(struct mn_index *index, uint32_t object, uint8_t kind, uint64_t region,
-                const char *name)
-{
-    struct mn_ref ref = object_of(object);
-    struct mn_place place = {.kind = kind,
-                             .region_first = region,
-                             .region_last = region,
-                             .name = name,
-                             .name_size = (uint16_t)(name ? strlen(name) : 0)};
-    return mn_index_note(index, &ref, &place, NULL);
-}
 
 static struct mn_index *open_index(uint64_t map_bytes, uint32_t entry_count_max)
 {
@@ -63,33 +40,23 @@ static uint32_t walk(struct mn_index *index, uint8_t kind)
     return found;
 }
 
-static uint32_t read_all(struct mn_index *index)
-{
-    uint8_t cursor[512];
-    uint16_t cursor_size = 0;
-    uint32_t count;
-
-    CHECK_INT(mn_index_next(index, cursor, &cursor_size, entries, ROOM, &count), 0);
-    return count;
-}
-
 static void test_round_trip(void)
 {
     RUN("what is noted is there, in order, and after reopening");
     struct mn_index *index = open_index(MAP_BYTES, ENTRIES_MAX);
     struct mn_index *second;
     CHECK_INT(mn_index_open(directory, MAP_BYTES, ENTRIES_MAX, &second), -EBUSY);
-    CHECK_INT(note(index, 2, MN_PLACE_NAME, 0, "name"), 0);
-    CHECK_INT(note(index, 1, MN_PLACE_DATA, 300, NULL), 0);
-    CHECK_INT(note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
-    CHECK_INT(note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
-    CHECK_INT(note(index, 1, MN_PLACE_ATTRIBUTES, 0, NULL), 0);
-    CHECK_INT(note(index, 3, MN_PLACE_SUBTREE, 0, NULL), 0);
+    CHECK_INT(index_note(index, 2, MN_PLACE_NAME, 0, "name"), 0);
+    CHECK_INT(index_note(index, 1, MN_PLACE_DATA, 300, NULL), 0);
+    CHECK_INT(index_note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
+    CHECK_INT(index_note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
+    CHECK_INT(index_note(index, 1, MN_PLACE_ATTRIBUTES, 0, NULL), 0);
+    CHECK_INT(index_note(index, 3, MN_PLACE_SUBTREE, 0, NULL), 0);
     mn_index_close(index);
     index = open_index(MAP_BYTES, ENTRIES_MAX);
     CHECK_INT(mn_index_count(index), 5);
     CHECK_INT(walk(index, 0), 5);
-    CHECK_INT(read_all(index), 5);
+    CHECK_INT(index_read(index, entries, ROOM), 5);
     CHECK_INT(entries[0].kind, MN_PLACE_DATA);
     CHECK_INT(entries[0].region, 2);
     CHECK_INT(entries[1].region, 300);
@@ -104,87 +71,20 @@ static void test_round_trip(void)
     CHECK_BYTES(entries[3].parent_handle.bytes, "parent", 7);
     CHECK_INT(entries[0].parent_handle.size, 0);
     CHECK_INT(entries[3].root, 2);
-    struct mn_ref one = object_of(1);
+    struct mn_ref one = index_object(1);
     CHECK(mn_index_has(index, 2, &one.id, MN_PLACE_DATA, 300));
     CHECK(!mn_index_has(index, 2, &one.id, MN_PLACE_DATA, 301));
     CHECK(!mn_index_has(index, 1, &one.id, MN_PLACE_DATA, 300));
 
     RUN("what cannot be is refused");
-    CHECK_INT(note(index, 1, 9, 0, NULL), -EINVAL);
-    CHECK_INT(note(index, 1, MN_PLACE_NAME, 0, NULL), -EINVAL);
-    CHECK_INT(note(index, 1, MN_PLACE_DATA, 4, NULL), 0);
+    CHECK_INT(index_note(index, 1, 9, 0, NULL), -EINVAL);
+    CHECK_INT(index_note(index, 1, MN_PLACE_NAME, 0, NULL), -EINVAL);
+    CHECK_INT(index_note(index, 1, MN_PLACE_DATA, 4, NULL), 0);
 
     RUN("cleared is empty, also for what was known");
     CHECK_INT(mn_index_clear(index), 0);
     CHECK_INT(mn_index_count(index), 0);
-    CHECK_INT(note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
-    CHECK_INT(mn_index_count(index), 1);
-    CHECK_INT(mn_index_clear(index), 0);
-    mn_index_close(index);
-}
-
-/* Region 5 of object 1, with 0 to 7 ahead. */
-static void note_ahead(struct mn_index *index)
-{
-    struct mn_ref ref = object_of(1);
-    struct mn_place place = {.kind = MN_PLACE_DATA, .region_first = 5, .region_last = 5};
-    struct mn_place ahead = {.kind = MN_PLACE_DATA, .region_first = 0, .region_last = 7};
-    CHECK_INT(mn_index_note(index, &ref, &place, &ahead), 0);
-}
-
-/* The regions of object 1 that were noted ahead and not touched, as bits. */
-static uint32_t ahead_of(struct mn_index *index)
-{
-    uint32_t found = 0;
-    uint32_t count = read_all(index);
-
-    for (uint32_t i = 0; i < count; i++)
-        found |= (uint32_t)entries[i].ahead << entries[i].region;
-    return found;
-}
-
-static void test_ahead(void)
-{
-    RUN("what was noted ahead says so, until it is touched, noted, or came from the peer");
-    struct mn_index *index = open_index(MAP_BYTES, ENTRIES_MAX);
-    struct mn_ref one = object_of(1);
-    struct mn_place seven = {.kind = MN_PLACE_DATA, .region_first = 7, .region_last = 7};
-    note_ahead(index);
-    CHECK_INT(mn_index_count(index), 8);
-    CHECK_INT(ahead_of(index), 0xdf);
-    note_ahead(index);
-    CHECK_INT(ahead_of(index), 0xdf);
-    CHECK(mn_index_touch(index, &one, &seven));
-    CHECK_INT(note(index, 1, MN_PLACE_DATA, 6, NULL), 0);
-    CHECK_INT(ahead_of(index), 0x1f);
-    CHECK_INT(read_all(index), 8);
-    CHECK_INT(mn_index_merge(index, &entries[1], 1), 0);
-    CHECK_INT(ahead_of(index), 0x1d);
-    CHECK(mn_index_has(index, 2, &one.id, MN_PLACE_DATA, 0));
-    mn_index_close(index);
-
-    RUN("another process does not know it, and does not come to believe it");
-    index = open_index(MAP_BYTES, ENTRIES_MAX);
-    CHECK_INT(ahead_of(index), 0);
-    note_ahead(index);
-    CHECK_INT(ahead_of(index), 0);
-    CHECK_INT(mn_index_clear(index), 0);
-
-    RUN("what was touched before its neighbours were noted is no neighbour");
-    CHECK_INT(note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
-    note_ahead(index);
-    CHECK_INT(ahead_of(index), 0xdb);
-
-    RUN("what is removed is forgotten, and may be noted ahead again");
-    CHECK_INT(read_all(index), 8);
-    CHECK_INT(mn_index_remove(index, entries, 8), 0);
-    CHECK_INT(mn_index_count(index), 0);
-    note_ahead(index);
-    CHECK_INT(ahead_of(index), 0xdf);
-
-    RUN("beneath what covers it nothing is noted ahead");
-    CHECK_INT(note(index, 1, MN_PLACE_WHOLE, 0, NULL), 0);
-    note_ahead(index);
+    CHECK_INT(index_note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
     CHECK_INT(mn_index_count(index), 1);
     CHECK_INT(mn_index_clear(index), 0);
     mn_index_close(index);
@@ -194,18 +94,18 @@ static void test_removal(void)
 {
     RUN("an entry is removed, unless it was touched since it was read");
     struct mn_index *index = open_index(MAP_BYTES, ENTRIES_MAX);
-    CHECK_INT(note(index, 1, MN_PLACE_DATA, 1, NULL), 0);
-    CHECK_INT(note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
-    CHECK_INT(read_all(index), 2);
-    CHECK_INT(note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
+    CHECK_INT(index_note(index, 1, MN_PLACE_DATA, 1, NULL), 0);
+    CHECK_INT(index_note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
+    CHECK_INT(index_read(index, entries, ROOM), 2);
+    CHECK_INT(index_note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
     CHECK_INT(mn_index_remove(index, entries, 2), 0);
-    CHECK_INT(read_all(index), 1);
+    CHECK_INT(index_read(index, entries, ROOM), 1);
     CHECK_INT(entries[0].region, 2);
 
     RUN("an entry removed is noted again by the next touch");
     CHECK_INT(mn_index_remove(index, entries, 1), 0);
     CHECK_INT(mn_index_count(index), 0);
-    CHECK_INT(note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
+    CHECK_INT(index_note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
     CHECK_INT(mn_index_count(index), 1);
 
     RUN("a cursor goes on where its entry was removed");
@@ -213,7 +113,7 @@ static void test_removal(void)
     uint16_t cursor_size = 0;
     uint32_t count;
     for (uint32_t region = 10; region < 15; region++)
-        CHECK_INT(note(index, 1, MN_PLACE_DATA, region, NULL), 0);
+        CHECK_INT(index_note(index, 1, MN_PLACE_DATA, region, NULL), 0);
     CHECK_INT(mn_index_next(index, cursor, &cursor_size, entries, 2, &count), 0);
     CHECK_INT(mn_index_remove(index, entries, 2), 0);
     CHECK_INT(mn_index_next(index, cursor, &cursor_size, entries, 2, &count), 0);
@@ -227,7 +127,7 @@ static void test_joined(void)
 {
     struct mn_recent *recent;
     struct mn_place place = {.kind = MN_PLACE_DATA, .region_first = 4, .region_last = 9};
-    struct mn_ref ref = object_of(7);
+    struct mn_ref ref = index_object(7);
 
     RUN("a recent set and a peer's entries come in, and a handle is learnt");
     struct mn_index *index = open_index(MAP_BYTES, ENTRIES_MAX);
@@ -245,24 +145,24 @@ static void test_joined(void)
     }
     CHECK_INT(mn_index_merge(index, entries, 100), 0);
     CHECK_INT(mn_index_count(index), 100);
-    CHECK_INT(read_all(index), 100);
+    CHECK_INT(index_read(index, entries, ROOM), 100);
     CHECK_INT(entries[3].handle.size, 0);
     CHECK_INT(entries[4].handle.size, 8);
     mn_index_close(index);
     index = open_index(MAP_BYTES, ENTRIES_MAX);
-    CHECK_INT(note(index, 7, MN_PLACE_DATA, 3, NULL), 0);
-    CHECK_INT(read_all(index), 100);
+    CHECK_INT(index_note(index, 7, MN_PLACE_DATA, 3, NULL), 0);
+    CHECK_INT(index_read(index, entries, ROOM), 100);
     CHECK_INT(entries[3].handle.size, 8);
 
     RUN("a large range is the whole object, which replaces its parts");
     place = (struct mn_place){.kind = MN_PLACE_DATA, .region_last = 1 << 20};
     CHECK_INT(mn_index_note(index, &ref, &place, NULL), 0);
-    CHECK_INT(read_all(index), 1);
+    CHECK_INT(index_read(index, entries, ROOM), 1);
     CHECK_INT(entries[0].kind, MN_PLACE_WHOLE);
     CHECK(mn_index_has(index, 2, &ref.id, MN_PLACE_DATA, 77));
 
     RUN("a touch of a part keeps the whole");
-    CHECK_INT(note(index, 7, MN_PLACE_DATA, 5, NULL), 0);
+    CHECK_INT(index_note(index, 7, MN_PLACE_DATA, 5, NULL), 0);
     CHECK_INT(mn_index_count(index), 1);
     CHECK_INT(mn_index_remove(index, entries, 1), 0);
     CHECK_INT(mn_index_count(index), 1);
@@ -278,18 +178,18 @@ static void test_bounds(void)
     RUN("beyond the bound objects and directories are whole, then the root is");
     struct mn_index *index = open_index(MAP_BYTES, SMALL);
     for (uint32_t i = 0; i < SMALL; i++)
-        CHECK_INT(note(index, i % 5, MN_PLACE_DATA, i, NULL), 0);
+        CHECK_INT(index_note(index, i % 5, MN_PLACE_DATA, i, NULL), 0);
     CHECK_INT(walk(index, MN_PLACE_WHOLE), 0);
-    CHECK_INT(note(index, 0, MN_PLACE_DATA, SMALL, NULL), 0);
+    CHECK_INT(index_note(index, 0, MN_PLACE_DATA, SMALL, NULL), 0);
     CHECK_INT(walk(index, MN_PLACE_WHOLE), 1);
     CHECK_INT(mn_index_count(index), SMALL - SMALL / 5 + 1);
-    struct mn_ref zero = object_of(0);
+    struct mn_ref zero = index_object(0);
     CHECK(mn_index_has(index, 2, &zero.id, MN_PLACE_DATA, 5));
     for (uint32_t i = 0; i < 3 * SMALL; i++)
-        CHECK_INT(note(index, 1000 + i, MN_PLACE_ATTRIBUTES, 0, NULL), 0);
+        CHECK_INT(index_note(index, 1000 + i, MN_PLACE_ATTRIBUTES, 0, NULL), 0);
     CHECK_INT(walk(index, MN_PLACE_ALL), 1);
     CHECK(mn_index_count(index) <= SMALL + SMALL / 8 + 1);
-    struct mn_ref any = object_of(4711);
+    struct mn_ref any = index_object(4711);
     CHECK(mn_index_has(index, 2, &any.id, MN_PLACE_ATTRIBUTES, 0));
     CHECK(!mn_index_has(index, 3, &any.id, MN_PLACE_ATTRIBUTES, 0));
     CHECK_INT(mn_index_clear(index), 0);
@@ -313,10 +213,10 @@ static void test_full_map(void)
         CHECK_INT(mn_index_merge(index, entries, 16), 0);
     }
     CHECK_INT(walk(index, MN_PLACE_ALL), 1);
-    while (read_all(index) > 0)
-        CHECK_INT(mn_index_remove(index, entries, read_all(index)), 0);
+    while (index_read(index, entries, ROOM) > 0)
+        CHECK_INT(mn_index_remove(index, entries, index_read(index, entries, ROOM)), 0);
     CHECK_INT(mn_index_count(index), 0);
-    CHECK_INT(note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
+    CHECK_INT(index_note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
     CHECK_INT(walk(index, MN_PLACE_ALL), 0);
     CHECK_INT(mn_index_clear(index), 0);
     mn_index_close(index);
@@ -328,7 +228,7 @@ static void note_for_ever(int to)
     struct mn_index *index = open_index(MAP_BYTES, ENTRIES_MAX);
 
     for (uint32_t region = 0; region < ENTRIES_MAX; region++) {
-        if (note(index, 1, MN_PLACE_DATA, region, NULL) != 0 ||
+        if (index_note(index, 1, MN_PLACE_DATA, region, NULL) != 0 ||
             write(to, &region, sizeof(region)) != sizeof(region))
             _exit(1);
     }
@@ -355,7 +255,7 @@ static void test_killed(void)
         close(ends[0]);
         CHECK(noted >= after);
         struct mn_index *index = open_index(MAP_BYTES, ENTRIES_MAX);
-        struct mn_ref ref = object_of(1);
+        struct mn_ref ref = index_object(1);
         for (uint32_t i = 0; i < noted; i++)
             CHECK(mn_index_has(index, 2, &ref.id, MN_PLACE_DATA, i));
         CHECK(mn_index_count(index) <= noted + 1);
@@ -373,7 +273,7 @@ static void test_damaged(void)
     RUN("a damaged entry, a cut file and foreign bytes are seen at open");
     (void)snprintf(path, sizeof(path), "%s/data.mdb", directory);
     index = open_index(MAP_BYTES, ENTRIES_MAX);
-    CHECK_INT(note(index, 1, MN_PLACE_NAME, 0, "a name to be found"), 0);
+    CHECK_INT(index_note(index, 1, MN_PLACE_NAME, 0, "a name to be found"), 0);
     mn_index_close(index);
     int fd = open(path, O_RDWR | O_CLOEXEC);
     ssize_t size = pread(fd, data, sizeof(data), 0);
@@ -425,7 +325,7 @@ static void use_full_disk(void)
     (void)snprintf(path, sizeof(path), "%s/filler", directory);
     fill_disk(path);
     for (uint32_t i = 0; i < 2000; i++)
-        CHECK_INT(note(index, i, MN_PLACE_DATA, i, NULL), 0);
+        CHECK_INT(index_note(index, i, MN_PLACE_DATA, i, NULL), 0);
     CHECK_INT(mn_index_count(index), 2000);
     CHECK_INT(mn_index_clear(index), 0);
     CHECK_INT(mn_index_count(index), 0);
@@ -457,7 +357,6 @@ int main(void)
         return 0;
     (void)snprintf(directory, sizeof(directory), "%s/index", scratch);
     test_round_trip();
-    test_ahead();
     test_removal();
     test_joined();
     test_bounds();
