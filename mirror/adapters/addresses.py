@@ -17,7 +17,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from mirror.adapters import clock
-from mirror.adapters.claims import Endpoint, Question, first_claim, open_endpoint
+from mirror.adapters.claims import Endpoint, Question, close_beside, first_claim, open_endpoint
 from mirror.adapters.netlink_facts import HostNetwork, Interface, read_network
 from mirror.adapters.nft_reset import reset_for_a_moment
 from mirror.adapters.sock_destroy import can_destroy, destroy_connections
@@ -202,8 +202,7 @@ class AddressKeeper:
 
     def _close_endpoint(self) -> None:
         if self._endpoint is not None:
-            asyncio.get_running_loop().remove_reader(self._endpoint.fileno())
-            self._endpoint.close()
+            close_beside(self._endpoint)
             self._endpoint = None
 
     async def _probe(self, place: Place, expected: frozenset[str]) -> None:

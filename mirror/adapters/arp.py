@@ -26,9 +26,8 @@ class ArpEndpoint:
         """Open the socket. Raises: OSError."""
         self._address = address.packed
         self._own = frozenset(bytes.fromhex(mac.replace(":", "")) for mac in own_macs)
-        self._socket = socket.socket(
-            socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.htons(_ETH_P_ARP)
-        )
+        # Of no protocol until it is bound: to move one that listens waits for the kernel.
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         try:
             self._socket.bind((interface, _ETH_P_ARP))
             self._mac: bytes = self._socket.getsockname()[4]
@@ -41,7 +40,7 @@ class ArpEndpoint:
         return self._socket.fileno()
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening. Blocking: a grace period of the kernel, 10 to 100 ms."""
         self._socket.close()
 
     def send_probe(self) -> None:

@@ -29,6 +29,13 @@ def open_endpoint(interface: str, address: str, own_macs: frozenset[str]) -> End
     return NdEndpoint(interface, literal, own_macs)
 
 
+def close_beside(endpoint: Endpoint) -> None:
+    """Close it in a thread, so that the loop, which must be running, does not wait for it."""
+    loop = asyncio.get_running_loop()
+    loop.remove_reader(endpoint.fileno())
+    loop.run_in_executor(None, endpoint.close)
+
+
 async def first_claim(
     endpoint: Endpoint, question: Question, expected: frozenset[str]
 ) -> str | None:

@@ -69,7 +69,7 @@ class NdEndpoint:
         return self._socket.fileno()
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening. Blocking: a grace period of the kernel, 10 to 100 ms."""
         self._socket.close()
 
     def send_probe(self) -> None:

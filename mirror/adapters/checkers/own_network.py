@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from mirror.adapters.claims import Question, first_claim, open_endpoint
+from mirror.adapters.claims import Question, close_beside, first_claim, open_endpoint
 from mirror.adapters.names import numeric
 from mirror.adapters.netlink_facts import HostNetwork, neighbour_macs
 from mirror.adapters.network_feed import NetworkFeed
@@ -109,4 +109,4 @@ class AddressLook:
         try:
             return await first_claim(endpoint, DUPLICATE, expected) or ""
         finally:
-            endpoint.close()
+            close_beside(endpoint)
