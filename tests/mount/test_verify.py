@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ class Checked:
         self.verified: list[dict[str, Any]] = []
         self.parted: list[str] = []
         folder = nodes.left.parent
+        self.said_at_repair: list[str] = []
         self.verifier = Verifier(
             nodes.source, ["/data"], "n1", folder, allowed_bytes_s, self._emit
         )
@@ -68,13 +69,18 @@ class Checked:
         session = self.nodes.session
         assert session is not None
         keeper = Keeper(self.nodes)
+
+        def paused() -> AbstractContextManager[None]:
+            self.said_at_repair.append(self.verifier.fields()["outcome"])
+            return keeper.paused()
+
         try:
             pair = Pair(
                 Rpc(session.control),
                 session.copies,
                 epoch=lambda: keeper.epoch,
                 give_up=session.shutdown,
-                keeper_paused=keeper.paused,
+                keeper_paused=paused,
                 part=self.parted.append,
             )
             self.verifier.start(pair, repair=repair)
@@ -222,6 +228,7 @@ def test_a_repair_copies_from_the_node_that_serves_and_keeps_what_it_replaces(
     os.utime(right / "a" / "b", ns=(1, 1))
     fields = checked.verify(repair=True)
     assert fields["outcome"] == "repaired", fields
+    assert checked.said_at_repair == ["running"]
     assert fields["repaired"] == fields["differences"] >= 3
     assert (fields["believed"], fields["because"]) == (
         "n1",

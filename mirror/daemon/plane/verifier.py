@@ -173,17 +173,19 @@ class Verifier:
             stop=self._stop,
         )
         verification.run()
-        report.outcome = "different" if report.differences else "equal"
+        outcome = "different" if report.differences else "equal"
         if report.repair and report.differences:
-            self._repair(pair, report, verification)
+            outcome = self._repair(pair, report, verification)
         if not verification.findings.names or not report.repair:
             with contextlib.suppress(OSError):
                 pair.rpc.ask("EndVerify")
+        report.outcome = outcome  # not before: whoever asks meanwhile must hear that it runs
 
-    def _repair(self, pair: Pair, report: Report, found: Verification) -> None:
+    def _repair(self, pair: Pair, report: Report, found: Verification) -> str:
         """Note what differs, durably; data and attributes are copied now, names by joining again.
 
         What is noted and not copied, the pair having parted meanwhile, is by the next joining.
+        Returns: the outcome.
         """
         mended = [each for each in found.findings.objects.values() if not each.kinds & BY_NAME]
         whole = [_whole(each) for each in mended]
@@ -206,7 +208,7 @@ class Verifier:
         unmended = len(found.findings.objects) - len(mended)
         if unmended:
             report.observed = f"{unmended} links or devices differ; remove and make them again"
-        report.outcome = "different" if unmended else "repaired"
+        return "different" if unmended else "repaired"
 
     def _works(self, mended: Sequence[Object]) -> list[Work]:
         """Their entries as the index has them: noted again meanwhile, they stay in it.
