@@ -40,7 +40,7 @@ async def main() -> None:
 
     listener = HeartbeatListener(
         on_heard=heard,
-        on_silent=lambda lan: say("silent", lan),
+        on_silent=lambda lan: say("silent", lan, heartbeats.statistics()[lan].last_heard_ms),
         on_stall=stalled,
         on_note=lambda text, fields: say("note", text, fields),
     )

@@ -168,7 +168,7 @@ def test_members_that_die_in_the_middle_change_nothing_that_was_agreed(
     async def story(witness: EtcdWitness) -> None:
         state = await witness.read(ANSWER_S)
         assert state.revision == ABSENT
-        swapped = 0
+        swapped, given_up = 0, set[WitnessValue | None]()
         for number in range(60):
             if number == 20:
                 members.kill("b")
@@ -177,12 +177,17 @@ def test_members_that_die_in_the_middle_change_nothing_that_was_agreed(
                 members.kill("a")
             wanted = WitnessValue(f"g{number}", ("n1", "n2"))
             try:
-                assert await witness.compare_and_swap(state.revision, wanted, 5)
-            except WitnessNotReachable:  # while a leader is elected: it may hold either
-                assert (await witness.read(ANSWER_S)).value in {state.value, wanted}
-            state = await witness.read(ANSWER_S)
+                done = await witness.compare_and_swap(state.revision, wanted, 5)
+                now = await witness.read(ANSWER_S)
+                # Or one that was given up has come late, and this one knew nothing of it.
+                assert now.value == wanted if done else now.value in given_up
+            except WitnessNotReachable:  # while a leader is elected: it may hold any of these
+                given_up.add(wanted)
+                now = await witness.read(ANSWER_S)
+                assert now.value in given_up | {state.value}
+            state = now
             swapped += state.value == wanted
-        assert swapped > 50
+        assert swapped > 30
         members.kill("c")  # one of three is no majority: no answer, and never a wrong one
         with pytest.raises(WitnessNotReachable):
             await witness.read(1)
@@ -235,24 +240,24 @@ def test_of_two_nodes_that_both_could_one_may_serve(members: Members, shown: Pat
             node: EtcdPort(witness, node, Seen("w", lambda *one: said.append(one)))
             for node in ("n1", "n2")
         }
-        asked = await asyncio.gather(
-            *(
-                port.ask("g0", both, (f"g-{node}", frozenset({node})), forced=False)
-                for node, port in ports.items()
-            )
-        )
+
+        async def ask(node: str, generation: str) -> tuple[bool, str]:
+            then = (generation, frozenset({node}))
+            while True:
+                granted, sentence = await ports[node].ask("g0", both, then, forced=False)
+                if granted is not None:  # members at work may have no answer in time
+                    return granted, sentence
+
+        asked = await asyncio.gather(*(ask(node, f"g-{node}") for node in ports))
         granted = [answer for answer, _ in asked]
-        assert sorted(granted, key=bool) == [False, True]
+        assert sorted(granted) == [False, True]
         (winner,) = (node for node, yes in zip(ports, granted, strict=True) if yes)
         (loser,) = set(ports) - {winner}
         # The loser is refused for ever, the winner may ask again (it crashed before it heard).
-        refused, sentence = await ports[loser].ask(
-            "g0", both, ("x", frozenset({loser})), forced=False
-        )
-        assert refused is False
+        refused, sentence = await ask(loser, "x")
+        assert not refused
         assert f"{winner} may serve" in sentence
-        again = await ports[winner].ask("g0", both, ("y", frozenset({winner})), forced=False)
-        assert again == (True, "")
+        assert await ask(winner, "y") == (True, "")
         assert ("splitbrain.w", "up") in said
         assert ("splitbrain.uptodate", "down") in said
 
