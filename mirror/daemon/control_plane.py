@@ -41,9 +41,10 @@ def main() -> None:
     if channel is not None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
-        _call_process(SPARE_NAME)
         gc.collect()
         gc.freeze()
+        channel.say_imported()
+        _call_process(SPARE_NAME)
         if not channel.wait_go():
             return
     _call_process(NAME)

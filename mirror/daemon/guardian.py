@@ -46,12 +46,16 @@ STOP_MS_MAX = 620_000
 RESTART_MS = (0, 0, 0, 0, 400, 800, 1_600, 3_200)
 LONG_LIFE_MS = 10_000
 WEB_RESTART_MS = (2_000, 4_000, 8_000, 16_000, 32_000, 60_000)  # the longer it keeps dying
+WEB_LONG_LIFE_MS = 60_000  # its start alone takes ten seconds and more on a loaded host
 FIRST_INHERITED_FD = 3
 
 
 @dataclass(slots=True)
 class _Child:
-    """A control plane, or a spare. answered_ms: when it last did (boot clock)."""
+    """A control plane, or a spare. answered_ms: when it last did (boot clock).
+
+    waits: a spare that has imported everything.
+    """
 
     process: "subprocess.Popen[bytes]"
     channel: socket.socket
@@ -59,6 +63,7 @@ class _Child:
     answered_ms: int
     asked_ms: int = 0
     loaded: bool = False
+    waits: bool = False
 
 
 class Guardian:
@@ -179,6 +184,9 @@ class Guardian:
     def _activate(self, now_ms: int) -> None:
         """Have a spare begin, or a new one when there is none."""
         self._bury_spares()
+        for spare in self._spares:
+            spare.waits = spare.waits or _receive(spare.channel) is not None
+        self._spares.sort(key=lambda spare: not spare.waits)  # those that still load come last
         child = self._spares.pop(0) if self._spares else self._spawn(now_ms)
         child.began_ms = child.answered_ms = now_ms
         _send(child.channel, GO)
@@ -272,7 +280,7 @@ class _Web:
         """Start it, and again when it ended; it inherits the sockets of whoever started us."""
         if self._process is not None and self._process.poll() is not None:
             lived_ms = now_ms - self._began_ms
-            self._deaths = 0 if lived_ms > LONG_LIFE_MS else self._deaths + 1
+            self._deaths = 0 if lived_ms > WEB_LONG_LIFE_MS else self._deaths + 1
             again_ms = WEB_RESTART_MS[min(self._deaths, len(WEB_RESTART_MS) - 1)]
             log.warning("console ended", code=self._process.returncode, again_ms=again_ms)
             self._process, self._start_at_ms = None, now_ms + again_ms

@@ -5,10 +5,12 @@ A thread of its own answers, so the guardian learns two things: whether this pro
 
     guardian -> control plane   b"go"   begin: until then it is a spare, everything imported
                                 b"?"    are you there? b"!": and the watchdog is armed
-    control plane -> guardian   9 bytes: flags, ms since the loop turned, timeout ms
+    control plane -> guardian   9 bytes: flags, ms since the loop turned, timeout ms; from a spare
+                                once, when everything is imported
 """
 
 import asyncio
+import contextlib
 import os
 import socket
 import struct
@@ -66,6 +68,11 @@ class HealthChannel:
         self.guarded: Callable[[], bool] = lambda: False
         self.armed = asyncio.Event()  # the guardian's watchdog counts
         self._guarded = False
+
+    def say_imported(self) -> None:
+        """Say that this spare would begin at once."""
+        with contextlib.suppress(OSError):  # the guardian is gone: `wait_go` tells it
+            self._socket.send(Health(loaded=False, loop_ms=0, timeout_ms=0).encode())
 
     def wait_go(self) -> bool:
         """Wait as a spare. Returns: False when the guardian is gone."""
