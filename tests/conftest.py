@@ -3,11 +3,19 @@
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.reaper import Run, reap_the_dead
 from tests.shared import FAILED
 
 _run_key = pytest.StashKey[Run]()
+
+# How fast an example is made and tried says something of the machine only. What is looked for is
+# the same in every run; `--hypothesis-profile=default` looks for something else each time.
+settings.register_profile(
+    "mirror", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("mirror")
 
 
 def pytest_configure(config: pytest.Config) -> None:
