@@ -31,7 +31,7 @@ def test_each_module_is_told_that_heartbeats_are_not_protected(
         try:
             for name, one in zip(("first", "later"), modules, strict=True):
                 one.start()
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     assert await told.get() == (
                         name,
                         "heartbeat not protected",

@@ -25,7 +25,7 @@ INVITATION = b"x" * 100_000
 class Serving:
     """A server in a thread, and how it ended."""
 
-    def __init__(self, directory: Path, wait_s: float = 20) -> None:
+    def __init__(self, directory: Path, wait_s: float = 60) -> None:
         self.server = JoinServer(directory, "127.0.0.1", 0, new_secret())
         self.outcome: str | MirrorError | None = None
         self._wait_s = wait_s
@@ -39,7 +39,7 @@ class Serving:
             self.outcome = error
 
     def join(self) -> str | MirrorError | None:
-        self._thread.join(60)
+        self._thread.join(90)
         assert not self._thread.is_alive()
         self.server.close()
         return self.outcome
@@ -87,7 +87,7 @@ def test_another_certificate_is_not_believed(serving: Serving) -> None:
 def test_strangers_do_not_end_the_token(serving: Serving) -> None:
     token = serving.server.token
     for said in (b"", b"GET / HTTP/1.0\r\n\r\n", bytes(2000)):
-        with socket.create_connection((token.address, token.port), 10) as stranger:
+        with socket.create_connection((token.address, token.port), 60) as stranger:
             stranger.sendall(said)
     assert fetch_invitation(token) == INVITATION
     assert serving.join() == "127.0.0.1"
@@ -116,12 +116,12 @@ class Waiting:
 
     def _receive(self) -> None:
         try:
-            self.outcome = self.server.receive(self._accept, 20)
+            self.outcome = self.server.receive(self._accept, 60)
         except MirrorError as error:
             self.outcome = error
 
     def join(self) -> str | MirrorError | None:
-        self._thread.join(60)
+        self._thread.join(90)
         assert not self._thread.is_alive()
         self._stack.close()
         return self.outcome

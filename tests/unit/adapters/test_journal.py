@@ -14,7 +14,7 @@ FIELDS = {"row": "S5", "cause": "index persisted", "generation": "", "from": Non
 def test_the_journal_gets_fields(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
         daemon.bind(str(tmp_path / "socket"))
-        daemon.settimeout(10)
+        daemon.settimeout(60)
         text = "Local state ALONE\nPRIORITY=0"
         journal.say("web", "E", "heart", text, FIELDS, journal=str(tmp_path / "socket"))
         lines = daemon.recv(65_536).decode().splitlines()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import zipfile
@@ -13,6 +12,7 @@ from cryptography import x509
 
 from mirror.config.layout import Layout
 from mirror.errors import ModuleUnknown
+from tests.free_port import free_port
 
 from .conftest import CLUSTER, ControlPlane, Run
 
@@ -228,11 +228,8 @@ def test_a_cluster_begins_and_a_second_node_joins(
 def test_a_node_joins_with_a_token(
     mirror: Run, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     file = tmp_path / "cluster.xml"
-    file.write_text(CLUSTER.replace("<lans>", f'<lans port="{port}">'))
+    file.write_text(CLUSTER.replace("<lans>", f'<lans port="{free_port()}">'))
     assert mirror("cluster", "token", "n2").code == 1
     assert mirror("cluster", "init", str(file), "--name", "n1").code == 0
     assert mirror("cluster", "token", "n9").code == 1

@@ -17,7 +17,7 @@ from mirror.errors import LocalCallFailed
 
 async def ask(path: Path, do: str, **fields: Any) -> dict[str, Any]:
     def call() -> dict[str, Any]:
-        with LocalClient(path, timeout_s=5) as client:
+        with LocalClient(path, timeout_s=60) as client:
             return client.call(do, **fields)
 
     return await asyncio.to_thread(call)

@@ -45,7 +45,10 @@ def installed(tmp_path: Path) -> tuple[Layout, Path]:
 
 
 def number_in(file: Path) -> int:
-    return int(file.read_text())
+    """0 while a script has not made it, or not written it yet."""
+    with contextlib.suppress(OSError):
+        return int(file.read_text() or 0)
+    return 0
 
 
 def ended(pid: int) -> bool:
@@ -75,7 +78,7 @@ async def _life(tmp_path: Path) -> None:
     assert await one.command("prim", (), "")  # refused: there is no pair
     assert not await one.command("start", (), "")
     stopped = modules.revision()
-    await eventually(lambda: one.state is State.UP and pid.exists())
+    await eventually(lambda: one.state is State.UP and number_in(pid) != 0)
     assert modules.revision() != stopped
     await _ticks_move_nothing(modules, one)
     shown = state_of(one)
@@ -94,7 +97,7 @@ async def _life(tmp_path: Path) -> None:
 
     assert not await one.command("stop", (), "")
     await eventually(lambda: one.state is State.STOP)
-    assert ended(before)
+    await eventually(lambda: ended(before))  # its script asks it to end, and does not wait
     await modules.detach_all()
     assert crashes == []
 
@@ -115,6 +118,7 @@ async def _restarted_by_its_checker(one: ModuleRunner, pid: Path) -> None:
     await eventually(lambda: one.notebook.resources.get("proc.light-app", {}).get("value") == "up")
     before = number_in(pid)
     os.kill(before, 9)
-    await eventually(lambda: pid.exists() and pid.read_text().strip() not in {"", str(before)})
+    await eventually(lambda: number_in(pid) not in {0, before})
     assert one.state is State.UP
-    await eventually(lambda: one.notebook.resources["heart.stopstartloop"]["value"] == "1")
+    loop = "heart.stopstartloop"
+    await eventually(lambda: one.notebook.resources.get(loop, {}).get("value") == "1")

@@ -99,7 +99,10 @@ def test_what_serves_and_cannot_be_loaded_is_silenced(tmp_path: Path, run_name: 
     async def story() -> None:
         runner = ScriptRunner.probe(layout, name)
         await runner.run("start_prim")
-        assert await runner.application_processes()
+        another = ScriptRunner.probe(layout, name)
+        async with asyncio.timeout(PATIENCE_S):
+            while not await another.application_processes():  # noqa: ASYNC110 - it becomes `sleep`
+                await asyncio.sleep(0.01)
         modules = Modules(layout, lambda sentence: None)
         await modules.load_all()
         assert name in modules.refused

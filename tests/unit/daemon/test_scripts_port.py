@@ -13,6 +13,7 @@ from mirror.core import scripts
 from mirror.daemon.node.scripts_port import ScriptsPort
 from mirror.vocabulary.actions import ScriptCall
 from mirror.vocabulary.states import ScreenWord as W
+from tests.patient_runner import PatientRunner
 
 NAMES = (
     *("prestart", "poststop", "transition", "start_prim", "stop_prim", "start_both", "stop_both"),
@@ -34,14 +35,19 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def user(**changes: int) -> User:
-    times = {"nicestoptimeout_ms": 20_000, "forcestoptimeout_ms": 20_000}
+    times = {"nicestoptimeout_ms": 60_000, "forcestoptimeout_ms": 60_000}
     return User(**{**times, "logging": "userlog", "userlogsize_bytes": 10_000, **changes})  # type: ignore[arg-type]
 
 
-def run(layout: Layout, settings: User, calls: tuple[ScriptCall, ...]) -> list[str]:
-    """Run the calls one after the other; return what the scripts told, and what the log says."""
+def run(
+    layout: Layout,
+    settings: User,
+    calls: tuple[ScriptCall, ...],
+    runner: ScriptRunner | None = None,
+) -> list[str]:
+    """Run the calls one after the other; return what the scripts told."""
 
-    runner = ScriptRunner(layout, "web", cgroup2=None)
+    runner = runner or ScriptRunner(layout, "web", cgroup2=None)
 
     async def work() -> None:
         log = ModuleLog(layout.module("web").log_database, "web")
@@ -88,9 +94,12 @@ def test_a_whole_life_in_order_with_arguments(layout: Layout) -> None:
 
 def test_a_stop_that_hangs_is_followed_by_force(layout: Layout) -> None:
     paths = layout.module("web")
-    (paths.applied_bin / "stop_prim").write_text(f'{TELLS}[ "$1" = force ] || sleep 1000\n')
+    ready = paths.working / "ready"
+    hangs = f'{TELLS}[ "$1" = force ] || {{ echo >{ready}; exec sleep 1000; }}\n'
+    (paths.applied_bin / "stop_prim").write_text(hangs)
     settings = user(nicestoptimeout_ms=300)
-    told = run(layout, settings, scripts.leave_for_swap(W.PRIM))
+    runner = PatientRunner(ready, layout, "web", cgroup2=None)
+    told = run(layout, settings, scripts.leave_for_swap(W.PRIM), runner)
     assert told == ["stop_prim PRIM SECOND swap", "stop_prim force PRIM SECOND swap"]
     said = [entry.text for entry in read_last(paths.log_database, 20)]
     assert "Script stop_prim: lasted too long" in said

@@ -15,8 +15,6 @@ from mirror.daemon.node.health import Health
 from mirror.daemon.watchdog_keeper import PET_MS, WatchdogKeeper
 from mirror.errors import WatchdogNotArmed
 
-MODULE = "watched"
-
 
 class Dog:
     """The other end of the FIFO."""
@@ -43,12 +41,17 @@ def _dog(tmp_path: Path) -> Iterator[Dog]:
     dog.close()
 
 
+@pytest.fixture(name="module")
+def _module(run_name: str) -> str:
+    return f"{run_name}w"
+
+
 @pytest.fixture(name="keeper")
-def _keeper(tmp_path: Path, dog: Dog) -> WatchdogKeeper:
+def _keeper(tmp_path: Path, dog: Dog, module: str) -> WatchdogKeeper:
     layout = Layout(tmp_path / "safe", tmp_path / "var")
-    state = layout.module(MODULE).state
+    state = layout.module(module).state
     state.mkdir(parents=True)
-    facts = {"module": MODULE, "node": "n1", "peer": "n2", "timeout_ms": 5000, "addresses": []}
+    facts = {"module": module, "node": "n1", "peer": "n2", "timeout_ms": 5000, "addresses": []}
     facts |= {"directories": [], "watchdog": str(dog.path)}
     (state / "guardian.json").write_text(json.dumps(facts))
     return WatchdogKeeper(layout)
@@ -89,12 +92,13 @@ def test_it_counts_while_a_module_wants_it(keeper: WatchdogKeeper, dog: Dog) -> 
 
 
 def test_without_a_control_plane_it_fires_unless_nothing_is_left_here(
-    keeper: WatchdogKeeper, dog: Dog
+    keeper: WatchdogKeeper, dog: Dog, module: str
 ) -> None:
     cgroup2 = find_cgroup2()
     if cgroup2 is None:
         pytest.skip("no control groups of version 2 here")
-    group = ControlGroup(cgroup2 / ROOT_GROUP / MODULE / "app")
+    everything = ControlGroup(cgroup2 / ROOT_GROUP / module)
+    group = ControlGroup(everything.path / "app")
     group.create()
     keeper.turn(1000, wanted=True, alive=True)
     dog.heard()
@@ -116,7 +120,7 @@ def test_without_a_control_plane_it_fires_unless_nothing_is_left_here(
     assert dog.heard() == b"\0"
     keeper.end(in_order=False)
     assert dog.heard() == b"V"
-    group.remove()
+    everything.remove()
 
 
 def test_what_the_guardian_hears_says_whether_it_is_wanted() -> None:
