@@ -26,6 +26,7 @@ LEVELS = "CEUSIWD"  # Critical, Event, User, Script; and in the verbose log Info
 SHOWN_LEVELS = "CEUS"
 ENTRIES_MAX = 100_000  # about 20 MB; the oldest go first
 QUEUE_MAX = 10_000
+BUSY_S = 5.0  # waited for another process that holds the database
 
 _PRUNE_EVERY = 1_000
 _SCHEMA = """
@@ -214,7 +215,7 @@ def read_last(path: Path, count: int, levels: str = SHOWN_LEVELS) -> list[LogEnt
         "SELECT time_us, level, source, text, fields FROM log"
         " WHERE instr(?, level) > 0 ORDER BY id DESC LIMIT ?"
     )
-    with contextlib.closing(sqlite3.connect(path, timeout=5)) as database:
+    with contextlib.closing(sqlite3.connect(path, timeout=BUSY_S)) as database:
         rows = database.execute(query, (levels, count)).fetchall()
     return [
         LogEntry(time_us, level, source, text, json.loads(fields))
@@ -224,13 +225,13 @@ def read_last(path: Path, count: int, levels: str = SHOWN_LEVELS) -> list[LogEnt
 
 def _clear(path: Path) -> None:
     if path.exists():
-        with contextlib.closing(sqlite3.connect(path, timeout=5)) as database, database:
+        with contextlib.closing(sqlite3.connect(path, timeout=BUSY_S)) as database, database:
             database.execute("DELETE FROM log")
 
 
 def _open(path: Path) -> sqlite3.Connection:
     make_directory(path.parent)
-    database = sqlite3.connect(path, timeout=5, isolation_level=None)
+    database = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     try:
         database.execute("PRAGMA journal_mode=WAL")
         # A power loss may cost the last lines, never the database.

@@ -83,7 +83,10 @@ def test_who_follows_is_told_the_end(tmp_path: Path) -> None:
     asyncio.run(asyncio.wait_for(story(), 60))
 
 
-def test_a_writer_that_holds_the_database_delays_nobody(log: ModuleLog) -> None:
+def test_a_writer_that_holds_the_database_delays_nobody(
+    log: ModuleLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module_log, "BUSY_S", 60)
     log.append("E", "heart", "first")
     asyncio.run(log.flush())
     other = sqlite3.connect(log._path, isolation_level=None)
