@@ -19,7 +19,7 @@ from mirror.daemon.plane.exclusions import Rule, add_rules
 
 SESSION = bytes(range(16))
 LIVE, COPY = 1, 2
-AWAIT_MS = 60_000  # a machine that does other work too is no link that is lost
+AWAIT_MS = 180_000  # a machine that does other work too is no link that is lost
 
 
 def make_tls(directory: Path) -> tuple[Tls, Tls]:

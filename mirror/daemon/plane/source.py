@@ -167,13 +167,27 @@ class Reintegration:
     def _round(self) -> None:
         """One round while changes go on; it begins a new period alone (see names.py)."""
         self._tick()
-        try:
-            self._plane.freeze(FREEZE_MS)
-        except TimeoutError:
-            self._plane.open_gate()
-            raise
+        freeze_ms = FREEZE_MS
+        while not self._drain(freeze_ms):
+            freeze_ms = min(2 * freeze_ms, FREEZE_MS_MAX)
         self._plane.go_alone()
         self._names.round(frozen=False)
+
+    def _drain(self, freeze_ms: int) -> bool:
+        """Wait until no change is under way; those that come are parked.
+
+        False: given up, one takes longer (a disk is slow). Raises TimeoutError instead when it had
+        the longest time.
+        """
+        try:
+            self._plane.freeze(freeze_ms)
+        except TimeoutError:
+            self._plane.open_gate()
+            if freeze_ms == FREEZE_MS_MAX:
+                raise
+            log.info("freeze given up", freeze_ms=freeze_ms)
+            return False
+        return True
 
     def _freeze_and_begin(self, freeze_ms: int) -> bool:
         """The last round, while changes are parked. False: given up, changes go on alone."""
