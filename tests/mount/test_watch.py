@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mirror.adapters import clock
+from mirror.daemon.plane import watching
 from mirror.daemon.plane.interrupted import keep_interrupted
 from mirror.errors import ReintegrationStopped
 from tests.mount.watched import HeldWatching, WatchedNodes, watched_nodes
@@ -133,6 +134,29 @@ def test_an_overflow_of_the_queue_is_made_good(nodes: WatchedNodes) -> None:
     assert nodes.unequal() == []
 
 
+def test_what_is_left_at_a_stop_is_awaited_as_long_as_there_is_time(
+    nodes: WatchedNodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than a pass awaits that a large tree has been walked."""
+    monkeypatch.setattr(watching, "SETTLE_S_MAX", 0.0)
+    nodes.watching.free.clear()
+    (nodes.left / "a" / "b" / "small").write_text("the last one")
+    ended = threading.Event()
+
+    def ship() -> None:
+        nodes.ship()
+        ended.set()
+
+    shipping = threading.Thread(target=ship)
+    shipping.start()
+    is_early = ended.wait(0.3) or not shipping.is_alive()
+    nodes.watching.free.set()
+    shipping.join()
+    assert not is_early
+    assert ended.is_set()
+    assert nodes.unequal() == []
+
+
 def test_a_directory_that_leaves_takes_nothing_along(nodes: WatchedNodes, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     (nodes.left / "a").rename(outside)
@@ -202,19 +226,19 @@ def test_a_name_that_goes_just_before_its_directory_is_watched(nodes: WatchedNod
     small = nodes.left / "a" / "b" / "small"
     nodes.part()
     nodes.watching.end()
-    watching = HeldWatching(nodes.source, 10_000, nodes.failures.append)
-    add_watch = watching._add_watch
+    watching_again = HeldWatching(nodes.source, 10_000, nodes.failures.append)
+    add_watch = watching_again._add_watch
 
     def late(fd: int) -> int | None:
         if os.readlink(f"/proc/self/fd/{fd}") == str(small.parent):
             small.unlink()
         return add_watch(fd)
 
-    watching._add_watch = late  # type: ignore[method-assign]
-    nodes.watching = watching
-    watching.start(clock.file_ns())
-    watching.settle()
+    watching_again._add_watch = late  # type: ignore[method-assign]
+    nodes.watching = watching_again
+    watching_again.start(clock.file_ns())
+    watching_again.settle()
     assert not small.exists()
-    watching._add_watch = add_watch  # type: ignore[method-assign]
+    watching_again._add_watch = add_watch  # type: ignore[method-assign]
     nodes.join()
     assert nodes.unequal() == []

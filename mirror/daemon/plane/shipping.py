@@ -113,7 +113,7 @@ class Shipping:
         timer = threading.Timer(timeout_ms / 1_000, self._stop.set)
         timer.start()
         try:
-            self._watching.settle(thorough=True)
+            self._watching.settle(thorough=True, timeout_s=timeout_ms / 1_000)
             while clock.monotonic_ms() < deadline_ms:
                 self.ship()
                 if not self._plane.index_count():

@@ -108,7 +108,7 @@ class Watching:
         self._inotify.close()
         os.close(self._wake_fd)
 
-    def settle(self, *, thorough: bool = False) -> int:
+    def settle(self, *, thorough: bool = False, timeout_s: float | None = None) -> int:
         """Wait until everything changed so far is noted. Returns: a time, of the file system.
 
         What changed before that time is noted. While watches are lacking, or the tree is in
@@ -116,12 +116,13 @@ class Watching:
         Raises: TimeoutError when that takes long: a large tree is being walked; OSError when
         nothing is watched any more.
         """
+        patience_s = SETTLE_S_MAX if timeout_s is None else timeout_s
         with self._changed:
             self._asked += 1
             mine = self._asked
             self._is_thorough |= thorough
             self._wake()
-            self._changed.wait_for(lambda: self._served >= mine or self._is_over, SETTLE_S_MAX)
+            self._changed.wait_for(lambda: self._served >= mine or self._is_over, patience_s)
             if self._is_over and self._served < mine:
                 raise OSError(errno.EIO, "changes are not noted any more")
             if self._served < mine:
