@@ -12,7 +12,7 @@ import pytest
 
 from mirror.adapters.compare import compare_trees
 from mirror.adapters.compare.excluded import local_by
-from tests.mount.pair import Pair, open_pair
+from tests.mount.pair import AWAIT_MS, open_pair
 from tests.mount.small_disk import small_disk, standing_still
 
 pytestmark = pytest.mark.mount
@@ -21,8 +21,10 @@ RULES = (("regex", r"^spool/deep/.*\.idx$"),)
 Act = Callable[[Path, Path], None]
 
 
-def begin(pair: Pair, act: Callable[[], None]) -> tuple[threading.Thread, list[OSError]]:
-    """Begin a change in a thread. Returns when it has passed the gate, or ended."""
+def begin(
+    act: Callable[[], None], count: Callable[[], int]
+) -> tuple[threading.Thread, list[OSError]]:
+    """Begin a change in a thread. Returns when it has been counted, or ended."""
     errors: list[OSError] = []
 
     def run() -> None:
@@ -31,11 +33,11 @@ def begin(pair: Pair, act: Callable[[], None]) -> tuple[threading.Thread, list[O
         except OSError as error:
             errors.append(error)
 
-    before = pair.primary.counters().changes
+    before = count()
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
-    while thread.is_alive() and pair.primary.counters().changes == before:
+    deadline = time.monotonic() + AWAIT_MS / 1000
+    while thread.is_alive() and count() == before:
         assert time.monotonic() < deadline, "the change did not begin"
         time.sleep(0.002)
     return thread, errors
@@ -79,11 +81,17 @@ def test_a_name_made_while_a_directory_above_it_moves(
         known.write_text("known")
         os.listdir(top / before / "deep")
         with standing_still(tmp_path / "n2"):
-            # The secondary is at it: here the directory still has its old name.
-            mover, moved = begin(pair, lambda: os.rename(top / before, top / after))
-            maker, made = begin(pair, lambda: act(known, top / before / "deep" / "a.idx"))
+            # The secondary is at it, not only the gate passed, after which the other one might
+            # overtake it: here the directory still has its old name.
+            mover, moved = begin(
+                lambda: os.rename(top / before, top / after), pair.secondary.apply_operations
+            )
+            maker, made = begin(
+                lambda: act(known, top / before / "deep" / "a.idx"),
+                lambda: pair.primary.counters().changes,
+            )
         for thread in (mover, maker):
-            thread.join(20)
+            thread.join(AWAIT_MS / 1000)
             assert not thread.is_alive()
         assert moved == []
         here, there = (

@@ -21,7 +21,7 @@ from mirror.adapters import pki
 from mirror.adapters.native import Connection, Plane, Tls
 from mirror.wire import codec
 from mirror.wire.frame import Frame, FrameDecoder, FrameEncoder
-from tests.mount.pair import LIVE, SESSION, make_plane
+from tests.mount.pair import AWAIT_MS, LIVE, SESSION, make_plane
 
 pytestmark = pytest.mark.mount
 
@@ -60,17 +60,19 @@ class Receiver:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             serving = threading.Thread(target=self._serve, args=(listener,))
             serving.start()
-            plain = socket.create_connection(listener.getsockname(), timeout=20)
+            plain = socket.create_connection(listener.getsockname(), AWAIT_MS / 1000)
             with self._context.wrap_socket(plain) as connected:
                 peer = Peer(connected)
                 peer.greet()
                 yield peer
-            serving.join(20)
+            serving.join(AWAIT_MS / 1000)
             assert not serving.is_alive(), "the receiver hangs"
 
     def _serve(self, listener: socket.socket) -> None:
         fd = listener.accept()[0].detach()
-        connection = Connection.accept(self._tls, fd, "n1", timeout_ms=5000, io_timeout_ms=5000)
+        connection = Connection.accept(
+            self._tls, fd, "n1", timeout_ms=AWAIT_MS, io_timeout_ms=AWAIT_MS
+        )
         try:
             hello = connection.receive_hello()
             connection.answer_hello("n2")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import select
 import shutil
 import sqlite3
 import stat
@@ -17,7 +18,7 @@ import pytest
 
 from mirror.adapters import native
 from mirror.adapters.compare import compare_trees
-from tests.mount.pair import Pair, open_pair
+from tests.mount.pair import AWAIT_MS, Pair, open_pair
 
 pytestmark = pytest.mark.mount
 
@@ -157,15 +158,15 @@ def test_a_lost_link_parks_changes_until_alone(pair: Pair) -> None:
 
     writer = threading.Thread(target=write)
     writer.start()
-    event = None
-    while event is None:
-        event = pair.primary.event_take()
+    assert select.select([pair.primary.event_fd()], [], [], AWAIT_MS / 1000)[0]
+    event = pair.primary.event_take()
+    assert event is not None
     assert event.kind == 1
     assert (pair.mount / "before").read_text() == "before"  # reads go on
     assert not done.is_set()
     assert not (pair.left / "after").exists()  # invariant 1
     pair.go_alone()
-    writer.join(60)
+    writer.join(AWAIT_MS / 1000)
     assert done.is_set()
     noted = {entry.name for entry in pair.primary.index_entries() if entry.kind == 3}
     assert b"after" in noted  # invariant 3

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.pair import open_pair
+from tests.mount.pair import AWAIT_MS, open_pair
 
 pytestmark = pytest.mark.mount
 
@@ -25,7 +25,7 @@ for turn in range(200):
     os.listdir(top)
 open(done, "w").close()
 """
-HELD_MS = 120_000  # at most: one that waits for Python does not end meanwhile, however long
+HELD_MS = AWAIT_MS  # at most: one that waits for Python does not end meanwhile, however long
 
 
 def test_operations_go_on_while_the_interpreter_is_held(tmp_path: Path) -> None:
@@ -40,4 +40,4 @@ def test_operations_go_on_while_the_interpreter_is_held(tmp_path: Path) -> None:
                 if watch.access(bytes(done), 0) == 0:
                     break
             assert done.exists(), "the application waited for Python"
-            assert application.wait(10) == 0
+            assert application.wait(AWAIT_MS / 1000) == 0

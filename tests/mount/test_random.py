@@ -7,7 +7,7 @@ performs again on any directory.
 from __future__ import annotations
 
 import random
-import threading
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mirror.adapters.compare import compare_trees
-from tests.mount.pair import Pair, open_pair
+from tests.mount.pair import AWAIT_MS, Pair, open_pair
 from tests.mount.reintegrating import Nodes, two_nodes
 from tests.mount.workers import Crew
 from tests.workload.brawl import brawl
@@ -119,9 +119,9 @@ def test_a_parting_in_the_middle(tmp_path: Path, seed: int, barrier: str) -> Non
 
 
 def await_link_loss(pair: Pair) -> None:
-    never = threading.Event()
-    while (event := pair.primary.event_take()) is None:
-        never.wait(0.005)
+    assert select.select([pair.primary.event_fd()], [], [], AWAIT_MS / 1000)[0]
+    event = pair.primary.event_take()
+    assert event is not None
     assert event.kind == LINK_LOST, event
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.pair import Pair, open_pair
+from tests.mount.pair import AWAIT_MS, Pair, open_pair
 
 pytestmark = pytest.mark.mount
 
-AWAIT_S_MAX = 60.0
+AWAIT_S_MAX = AWAIT_MS / 1000
 CONTENT = b"x" * 9000
 # libc's write itself: Python would begin again after EINTR. The handler has no SA_RESTART.
 WRITER = f"""
@@ -47,7 +47,7 @@ def await_true(condition: Callable[[], bool], what: str) -> None:
 def frozen(tmp_path: Path) -> Iterator[Pair]:
     with open_pair(tmp_path) as pair:
         (pair.mount / "file").touch()
-        pair.primary.freeze(10_000)
+        pair.primary.freeze(AWAIT_MS)
         yield pair
 
 

@@ -1,7 +1,7 @@
 /* See apply_lane.h. */
 #include "apply_lane.h"
 
-enum { PLACES_MAX = 4096, IO_TIMEOUT_MS = 20000 };
+enum { PLACES_MAX = 4096, IO_TIMEOUT_MS = 180000 };
 
 struct mn_id apply_some_id(void)
 {

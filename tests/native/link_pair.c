@@ -11,7 +11,7 @@
 #include "certificates.h"
 #include "check.h"
 
-enum { CONNECT_TIMEOUT_MS = 10000 };
+enum { CONNECT_TIMEOUT_MS = 180000 };
 
 struct answerer {
     struct link_pair *pair;

@@ -8,7 +8,7 @@
 #include "link_pair.h"
 #include "wire/wire_messages.h"
 
-enum { IO_TIMEOUT_MS = 10000 };
+enum { IO_TIMEOUT_MS = 180000 };
 
 static struct link_keys keys;
 static const struct mn_id session = {{0x9f, 0x3a, 0x07}};

@@ -6,7 +6,7 @@
 #include "link_pair.h"
 #include "wire/wire_messages.h"
 
-enum { ROUNDS = 30, IO_TIMEOUT_MS = 20000 };
+enum { ROUNDS = 30, IO_TIMEOUT_MS = 180000 };
 
 static struct link_keys keys;
 

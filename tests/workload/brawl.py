@@ -15,7 +15,7 @@ from tests.workload.operations import pattern
 
 _NAMES = ("a", "b", "c", "d")
 _SIZE = 40_000
-_RUN_S_MAX = 100
+_RUN_S_MAX = 400  # on a machine that does other work too
 
 
 def brawl(top: Path, seed: int, *, processes: int, operations: int) -> Counter[int]:
