@@ -11,7 +11,9 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mirror.adapters import native, pki
 from mirror.adapters.native import Connection, Plane, Tls
@@ -22,15 +24,18 @@ LIVE, COPY = 1, 2
 AWAIT_MS = 180_000  # a machine that does other work too is no link that is lost
 
 
-def make_tls(directory: Path) -> tuple[Tls, Tls]:
-    """Certificates of two nodes of one new cluster."""
-    pki.create_cluster(directory / "cluster")
+@cache
+def make_tls() -> tuple[Tls, Tls]:
+    """Certificates of two nodes of one cluster, the same ones for every test."""
     made = []
-    for node in ("n1", "n2"):
-        files = pki.issue_node(directory / "cluster", node, ["127.0.0.1"], directory / node)
-        made.append(
-            Tls(str(files.ca_certificate), str(files.node_certificate), str(files.node_key))
-        )
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        pki.create_cluster(directory / "cluster")
+        for node in ("n1", "n2"):
+            files = pki.issue_node(directory / "cluster", node, ["127.0.0.1"], directory / node)
+            made.append(
+                Tls(str(files.ca_certificate), str(files.node_certificate), str(files.node_key))
+            )
     return made[0], made[1]
 
 
@@ -55,7 +60,7 @@ class Pair:
         self.left = directory / "n1" / "lower"
         self.right = directory / "n2" / "lower"
         self.mount.mkdir(parents=True)
-        self._tls = make_tls(directory / "pki")
+        self._tls = make_tls()
         self.primary = make_plane(directory / "n1")
         self.secondary = make_plane(directory / "n2")
         identity = self.primary.identity_new()

@@ -125,7 +125,7 @@ class Nodes:
         self.left = directory / "n1" / "lower"
         self.right = directory / "n2" / "lower"
         self.mount.mkdir(parents=True)
-        self.tls = make_tls(directory / "pki")
+        self.tls = make_tls()
         self.source = make_plane(directory / "n1", index_entries_max)
         self.target = make_plane(directory / "n2", index_entries_max)
         self.session: Session | None = None

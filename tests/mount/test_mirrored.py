@@ -22,6 +22,9 @@ from tests.mount.pair import AWAIT_MS, Pair, open_pair
 
 pytestmark = pytest.mark.mount
 
+ROOT = Path(__file__).parents[2]
+BUILT = shutil.ignore_patterns("static", "__pycache__", "*.so")
+
 
 @pytest.fixture(params=["write", "fsync"])
 def pair(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Pair]:
@@ -115,13 +118,13 @@ def test_an_ordinary_user_and_acls(pair: Pair) -> None:
 
 
 def test_a_large_tree_and_a_database(pair: Pair) -> None:
-    shutil.copytree("/usr/lib/python3", pair.mount / "tree", symlinks=True)
+    shutil.copytree(ROOT / "mirror", pair.mount / "tree", symlinks=True, ignore=BUILT)
     shutil.rmtree(next(each for each in (pair.mount / "tree").iterdir() if each.is_dir()))
     for mode in ("wal", "delete"):
         base = sqlite3.connect(pair.mount / f"{mode}.db")
         base.execute(f"pragma journal_mode={mode}")
         base.execute("create table t (x)")
-        for value in range(50):
+        for value in range(10):
             base.execute("insert into t values (?)", (value,))
             base.commit()
         base.close()

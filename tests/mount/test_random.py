@@ -54,7 +54,7 @@ def assert_equal(pair: Pair, crew: Crew) -> None:
 
 @pytest.mark.parametrize(
     ("seed", "barrier"),
-    [*kept_seeds(), *((seed, barrier) for seed in (101, 102) for barrier in ("write", "fsync"))],
+    [*kept_seeds(), (101, "write"), (102, "fsync")],
 )
 def test_one_worker(tmp_path: Path, seed: int, barrier: str) -> None:
     with (
@@ -79,8 +79,7 @@ def test_workers_on_subtrees_of_their_own(tmp_path: Path, barrier: str) -> None:
         assert_equal(pair, crew)
 
 
-@pytest.mark.parametrize("barrier", ["write", "fsync"])
-@pytest.mark.parametrize("seed", [301, 302])
+@pytest.mark.parametrize(("seed", "barrier"), [(301, "write"), (302, "fsync")])
 def test_workers_in_each_others_way(tmp_path: Path, seed: int, barrier: str) -> None:
     """Six processes, one small directory, no model: the conflict locks keep the disks equal."""
     with open_pair(tmp_path / "pair", writeback=barrier == "fsync") as pair:
@@ -99,8 +98,7 @@ def test_workers_in_each_others_way(tmp_path: Path, seed: int, barrier: str) -> 
         assert [str(each) for each in differences] == []
 
 
-@pytest.mark.parametrize("barrier", ["write", "fsync"])
-@pytest.mark.parametrize("seed", [401, 402])
+@pytest.mark.parametrize(("seed", "barrier"), [(401, "write"), (402, "fsync")])
 def test_a_parting_in_the_middle(tmp_path: Path, seed: int, barrier: str) -> None:
     with (
         open_pair(tmp_path / "pair", writeback=barrier == "fsync") as pair,
@@ -125,7 +123,7 @@ def await_link_loss(pair: Pair) -> None:
     assert event.kind == LINK_LOST, event
 
 
-@pytest.mark.parametrize("seed", [501, 502, 503, 800])
+@pytest.mark.parametrize("seed", [501, 502, 800])
 def test_partings_and_returns(tmp_path: Path, seed: int) -> None:
     """Cut at any moment, also of a reintegration; the workers go on all the time."""
     chance = random.Random(seed)

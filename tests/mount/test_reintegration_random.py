@@ -15,7 +15,7 @@ from tests.mount.reintegrating import Nodes, two_nodes
 
 pytestmark = pytest.mark.mount
 
-SEEDS = range(int(os.environ.get("MIRROR_SEED", "1")), int(os.environ.get("MIRROR_SEEDS", "7")))
+SEEDS = range(int(os.environ.get("MIRROR_SEED", "1")), int(os.environ.get("MIRROR_SEEDS", "5")))
 
 
 def assert_joined(nodes: Nodes) -> None:

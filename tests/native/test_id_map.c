@@ -41,7 +41,7 @@ static int finds(struct mn_id_map *map, uint32_t number)
 
 int main(void)
 {
-    enum { MANY = 300000, FEW = 6400 };
+    enum { MANY = 150000, FEW = 6400 };
     struct mn_id_map *map;
     struct mn_found found;
     struct mn_id id = id_of(7), parent = id_of(99);
