@@ -49,6 +49,12 @@ class Browsing:
         made.on("console", self._note)
         return made
 
+    def assert_no_errors(self) -> None:
+        """Since this was asked before: what one test finds fails no other."""
+        found = self.errors[:]
+        self.errors.clear()
+        assert not found, found
+
     def _note(self, said: Any) -> None:
         if "Content Security" in said.text and EDITING_STYLE not in said.text:
             self.errors.append(f"{said.page.url} {said.location}: {said.text}")
@@ -62,11 +68,13 @@ def chromium() -> Iterator[Browsing]:
         pytest.skip(f"{CHROMIUM} is not installed (make setup installs it)")
     api.expect.set_options(timeout=AWAIT_MS)
     with api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        browser = driver.chromium.launch(
+            executable_path=str(CHROMIUM), args=ARGUMENTS, timeout=AWAIT_MS
+        )
         browsing = Browsing(browser)
         yield browsing
         browser.close()
-    assert not browsing.errors, browsing.errors
+    browsing.assert_no_errors()
 
 
 def expect(locator: Any) -> Any:

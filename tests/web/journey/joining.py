@@ -103,8 +103,12 @@ def join(journey: Journey) -> None:
     assert token_command.wait(START_S) == 0, token_command.stdout.read()
     token_command.stdout.close()
     assert '"n2"' in journey.inside("n2", "mirror", "cluster", "confinfo", "--json")
+    journey.until(lambda: have_one_configuration(journey), "one configuration on both")
+
+
+def have_one_configuration(journey: Journey) -> bool:
     told = [journey.inside(host, "mirror", "cluster", "confinfo") for host in ("n1", "n2")]
-    assert len({one.split(",")[0] for one in told}) == 1, told
+    return len({one.split(",")[0] for one in told}) == 1
 
 
 def remove_and_take_back(journey: Journey) -> None:

@@ -1,5 +1,6 @@
 """The module wizard in SafeKit's steps, applied on both nodes, and the first start."""
 
+import itertools
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ STOP = """#!/bin/sh
 rm -f /run/shop.pid
 """
 BANDWIDTH = "8M"
+PATIENCE = ' timeout="3s"'  # a machine at work must not look like a dead one
+PAGES_MAX = 12  # of the editor
 APPLIED = f"/opt/mirror/private/modules/{MODULE}"
 
 
@@ -156,15 +159,10 @@ def limit_the_copies(journey: Journey) -> None:
     reintegration also makes it slow enough to be watched.
     """
     page = journey.go("n1", f"m/{MODULE}/config")
-    line = page.locator(".cm-line", has_text='<rfs barrier="write"')
     page.get_by_role("textbox", name="userconfig.xml").click()
-    page.keyboard.press("Control+Home")
-    while not line.count():  # an editor draws only what is near
-        page.keyboard.press("PageDown")
-    line.click()
-    page.keyboard.press("End")
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.type(' nbri="6"')
+    heart = type_into_line(journey, page, '<heart profile="fast"', PATIENCE)
+    journey.expect(heart).to_contain_text(PATIENCE)
+    line = type_into_line(journey, page, '<rfs barrier="write"', ' nbri="6"')
     note = page.locator(".notes .error").first
     journey.expect(note).to_contain_text("Line")
     journey.expect(note).to_contain_text("nbrei")
@@ -189,6 +187,25 @@ def limit_the_copies(journey: Journey) -> None:
     for host in ("n1", "n2"):
         xml = journey.inside(host, "cat", f"{APPLIED}/conf/userconfig.xml")
         assert all(one in xml for one in ('policy="ask"', 'boot="on"', f'"{BANDWIDTH}"'))
+
+
+def type_into_line(journey: Journey, page: Any, tag: str, text: str) -> Any:
+    """Add to an element of the text, before the sign that closes it. Returns: its line."""
+    line = page.locator(".cm-line", has_text=tag)
+    keys = itertools.cycle(("Control+Home", *("PageDown",) * PAGES_MAX))
+
+    def is_drawn() -> bool:
+        if not line.count():  # an editor draws only what is near, and that a frame later
+            page.keyboard.press(next(keys))
+            page.evaluate("new Promise(requestAnimationFrame)")
+        return bool(line.count())
+
+    journey.until(is_drawn, tag)
+    line.click()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.type(text)
+    return line
 
 
 def keep_and_go_back(journey: Journey) -> None:

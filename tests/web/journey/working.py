@@ -3,7 +3,7 @@
 from mirror.adapters.lab import status
 from mirror.adapters.local_client import LocalClient
 from tests.web.journey.protecting import START
-from tests.web.journey.world import MODULE, PASSWORD, Journey
+from tests.web.journey.world import MODULE, PASSWORD, START_S, Journey
 
 # As the menu calls it: its name on the node.
 SWITCHES = {"checkers": "checker", "the process checker": "errd", "failover rules": "failover"}
@@ -37,8 +37,7 @@ def edit_a_script(journey: Journey) -> None:
     page.get_by_role("button", name="Start both").click()
     journey.confirm(page, "Start")
     journey.expect_safety(page, "Both nodes hold everything")
-    journey.until(lambda: sorted(journey.states().values()) == ["PRIM", "SECOND"], "both Ready")
-    serving = next(host for host, state in journey.states().items() if state == "PRIM")
+    serving = journey.await_pair()
     journey.until(lambda: MESSAGE in journey.log_of(serving), f"{MESSAGE!r} in the log")
     journey.turn_to(page, f"m/{MODULE}/log")
     journey.expect(page.locator(".log")).to_contain_text(MESSAGE)
@@ -54,13 +53,13 @@ def switch_checkers(journey: Journey) -> None:
             journey.until(lambda: switched(journey, "n1", switch) == word, f"{switch} {word}")  # noqa: B023 - called at once
             assert switched(journey, "n2", switch) != "off"
     journey.expect_safety(page, "Both nodes hold everything")
-    assert sorted(journey.states().values()) == ["PRIM", "SECOND"]
+    journey.await_pair()
 
 
 def switched(journey: Journey, host: str, switch: str) -> str:
     """How a switch stands, by the node's own resources."""
     layout = status.layout_of(journey.lab.pid(host))
-    with LocalClient(layout.control_socket, timeout_s=5) as client:
+    with LocalClient(layout.control_socket, timeout_s=START_S) as client:
         resources = client.call("resources", module=MODULE)["resources"]
     return str(resources.get(f"usersetting.{switch}", {}).get("value", ""))
 

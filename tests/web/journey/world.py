@@ -101,6 +101,15 @@ class Journey:
             assert time.monotonic() < deadline, seen
             time.sleep(POLL_S)
 
+    def await_pair(self) -> str:
+        """Wait until one is PRIM and the other SECOND, both Ready. Returns: the PRIM."""
+
+        def serving() -> str:
+            by_state = {state: host for host, state in self.states().items()}
+            return by_state.get("PRIM", "") if set(by_state) == {"PRIM", "SECOND"} else ""
+
+        return str(self.until(serving, "PRIM and SECOND"))
+
     def inside(self, host: str, *command: str, check: bool = True) -> str:
         return str(self.lab.exec(host, list(command), check=check).stdout)
 
