@@ -58,14 +58,15 @@ class Soak:
             member.begin()
         time.sleep(self._chance.uniform(0.0, WORK_S_MAX))  # the moment is part of the fault
         self.say(f"{self.turns:3} {fault.name} of {role} {host}")
-        fault.act(self._lab, host, self._chance)
+        with suppress(LabVerbRefused):  # what it is to kill has gone by itself meanwhile
+            fault.act(self._lab, host, self._chance)
         time.sleep(self._chance.uniform(0.0, FAULT_S_MAX))
         heal(self._lab)
         if self._chance.random() < 0.3:
             self._interrupt()
-        survivor = audit.await_pair(self._lab)
+        audit.await_pair(self._lab)
         self._stop()
-        settled = audit.check(self._lab, survivor, self.crew)
+        survivor, settled = audit.check(self._lab, self.crew)
         done = sum(member.worker.done for member in self.crew) - done
         self.say(f"    {survivor} serves, {done} operations, under way: {', '.join(settled)}")
         self.turns += 1

@@ -21,6 +21,7 @@ from mirror.adapters.lab import module_setup, plan
 from mirror.adapters.lab.client import Lab
 from mirror.adapters.lab.comparison import compare_hosts
 from mirror.errors import MirrorError
+from tests.soak import audit
 from tests.soak.audit import Violation
 
 MODULE = "ledger"
@@ -195,13 +196,12 @@ class Partitions:
         self.say(f"{self.turns:3} {', then '.join(names)}: {primary} serves, acknowledged {count}")
 
     def _primary(self) -> str:
-        found = [
-            host
-            for host in plan.NODES
-            if plan.VIRTUAL_IP in self._lab.exec(host, ["ip", "-o", "address"]).stdout
-        ]
-        if len(found) != 1:
-            raise Violation(f"the address is held by {found}")
+        """The one that holds the address; while a machine at work parts them it may be nobody."""
+        deadline = time.monotonic() + FILE_S_MAX
+        while len(found := audit.holders(self._lab)) != 1:
+            if found or time.monotonic() > deadline:
+                raise Violation(f"the address is held by {found}")
+            time.sleep(0.1)
         return found[0]
 
     def _check_equal(self) -> None:
