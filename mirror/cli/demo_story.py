@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from mirror.adapters.lab import plan, status
+from mirror.adapters.lab import module_setup, plan, status
 from mirror.adapters.lab.client import Lab
 from mirror.adapters.lab.comparison import compare_hosts, plant_difference
 from mirror.adapters.lab.load import LedgerClient, Pgbench
@@ -90,6 +90,8 @@ class Story:
 
     def _break(self, ledger: LedgerClient, primary: str, second: str) -> int:
         """The fault, at a random moment; 500 transactions later, its timeline. Returns when."""
+        if self.fault == "kill-control":
+            module_setup.await_spare(self.lab, primary)
         time.sleep(self.dice.uniform(0, _AT_RANDOM_S))
         self.screen.step(
             f"Fault: {_FAULT_TEXTS[self.fault].format(primary=primary, second=second)}"

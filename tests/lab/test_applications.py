@@ -109,8 +109,9 @@ def test_what_was_synced_survives_the_loss_of_both(pair: Lab) -> None:
     """Two failures: a transaction that was committed was synced to the primary's disk."""
     serve_at(pair, "n1")
     with running(pair, "n1", SQLITE_MODES) as applications:
-        pair.power_off("n1")
+        # In this order: n2, did it live on for long enough, would rightly serve.
         pair.power_off("n2")
+        pair.power_off("n1")
     for host in plan.NODES:
         pair.boot(host)
     await_states(pair, RETURN_S, n1="PRIM", n2="SECOND")

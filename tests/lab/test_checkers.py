@@ -13,10 +13,10 @@ from tests.lab.looking import (
     RETURN_S,
     SHIPPED,
     await_in_log,
+    await_state,
     await_states,
     opened,
     serve_at,
-    told_state,
 )
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -24,20 +24,28 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 GATEWAY = "10.77.1.10"  # the client's address: whoever cannot reach it waits
 CHECKS = f"""<failover period="500ms" handle_time="1s"/>
 <check>
-<tcp ident="app" when="prim"><to addr="127.0.0.1" port="7777" interval="1s" timeout="1s"/></tcp>
-<ping ident="way" when="pre"><to addr="{GATEWAY}" interval="1s" timeout="1s"/></ping>
+<tcp ident="app" when="prim"><to addr="127.0.0.1" port="7777" interval="1s" timeout="10s"/></tcp>
+<ping ident="way" when="pre"><to addr="{GATEWAY}" interval="1s" timeout="10s"/></ping>
 <custom ident="health" when="prim" exec="look" action="stopstart"/>
 </check></service>"""
+# Returns when the application listens, and the other when it does no more: what is looked at in
+# between is neither.
 START = """#!/bin/sh
-setsid python3 -c '
+exec python3 -c '
 import os, socket
 listener = socket.create_server(("", 7777))
-open("/run/app.pid", "w").write(str(os.getpid()))
+if child := os.fork():
+    open("/run/app.pid", "w").write(str(child))
+    os._exit(0)
+os.setsid()
 while True:
     listener.accept()[0].close()
-' </dev/null >/dev/null 2>&1 &
+' </dev/null >/dev/null 2>&1
 """
-STOP = "#!/bin/sh\nkill -9 $(cat /run/app.pid); rm -f /run/app.pid /run/sick\n"
+STOP = """#!/bin/sh
+while kill -9 $(cat /run/app.pid); do sleep 0.1; done
+rm -f /run/app.pid /run/sick
+"""
 LOOK = """#!/bin/sh
 # Arguments: module, resource.
 while :; do
@@ -90,7 +98,7 @@ def test_who_cannot_reach_the_gateway_waits_and_is_woken(pair: Lab) -> None:
     pair.exec("n1", ["ip", "route", "add", "blackhole", f"{GATEWAY}/32"])
     pair.exec("n1", ["mirror", "start", "-m", MODULE])
     await_in_log(pair, "n1", "Resource ping.way set to down")
-    assert told_state(pair, "n1") == "WAIT (NotReady)"
+    await_state(pair, "n1", "WAIT (NotReady)")
     pair.exec("n1", ["ip", "route", "del", "blackhole", f"{GATEWAY}/32"])
     await_states(pair, RETURN_S, n1="SECOND", n2="PRIM")
     await_in_log(pair, "n1", "Action wakeup from failover rule Implicit_wakeup")

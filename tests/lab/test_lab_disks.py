@@ -1,7 +1,9 @@
 """Disks that are told to fail, and what a host sees of it."""
 
+import itertools
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,15 +14,15 @@ from mirror.errors import LabVerbRefused
 
 pytestmark = pytest.mark.lab
 
-SLOW_MS = 1000  # of each read and write; a good disk of a machine at work is faster than that
+SLOW_MS = 1000  # of each read and write
 HANGS_S = 0.5
 END_S = 60.0
 
 # Says that it begins, writes a new file, syncs it; the error's name or the milliseconds it took.
 SYNC = """
 import errno, os, sys, time
-print("begins", flush=True)
 begun = time.monotonic()
+print("begins", flush=True)
 try:
     file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
     os.write(file, b"x" * 10_000)
@@ -45,6 +47,15 @@ def sync_new_file(lab: Lab, name: str) -> str:
     return lab.exec("n1", [sys.executable, "-c", SYNC, f"/srv/{name}"]).stdout.split()[-1]
 
 
+def await_a_fast_sync(lab: Lab, name: str) -> None:
+    """Wait for one that a slow disk could not make; a machine at work makes slow ones too."""
+    deadline = time.monotonic() + END_S
+    for number in itertools.count():
+        if int(sync_new_file(lab, f"{name}{number}")) < 2 * SLOW_MS:
+            return
+        assert time.monotonic() < deadline, "every sync is slow"
+
+
 @contextmanager
 def hanging_writer(lab: Lab, name: str) -> Iterator["subprocess.Popen[str]"]:
     """SYNC on n1, whose disk hangs, once it has begun."""
@@ -58,11 +69,11 @@ def hanging_writer(lab: Lab, name: str) -> Iterator["subprocess.Popen[str]"]:
 
 
 def test_a_slow_disk_delays_every_sync(lab: Lab) -> None:
-    assert int(sync_new_file(lab, "before")) < 2 * SLOW_MS
+    await_a_fast_sync(lab, "before")
     lab.disk("n1", "slow", SLOW_MS)
     assert int(sync_new_file(lab, "slowly")) >= 2 * SLOW_MS  # data, then the journal
     lab.disk("n1", "heal")
-    assert int(sync_new_file(lab, "after")) < 2 * SLOW_MS
+    await_a_fast_sync(lab, "after")
 
 
 def test_a_broken_disk_gives_io_errors_and_is_good_after_a_repair(lab: Lab) -> None:

@@ -13,11 +13,20 @@ import pytest
 
 from mirror.adapters.lab import comparison, plan
 from mirror.adapters.lab.client import Lab
-from tests.lab.looking import MODULE, RETURN_S, SHIPPED, assert_equal, await_states, opened
+from tests.lab.looking import (
+    MODULE,
+    RETURN_S,
+    SHIPPED,
+    assert_equal,
+    await_in_log,
+    await_states,
+    opened,
+)
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 TOP = plan.REPLICATED_DIRECTORY
+COPIED = "Copied <"
 RULES = '<notreplicated path="cache"/><notreplicated regexpath="\\.tmp$"/>'
 
 
@@ -65,7 +74,7 @@ def test_both_copies_are_equal_and_the_state_says_so(pair: Lab) -> None:
     while ask(pair, "n1", "state")["modules"][MODULE]["verification"]["outcome"] != "equal":
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert said(pair, "n1", "Verification: both nodes are equal")
+    await_in_log(pair, "n1", "Verification: both nodes are equal")
     refused = ask(pair, "n2", "rfsverify", check=False)
     assert refused["error"]["code"] == "MIR-513"
     assert "ask n1" in refused["error"]["sentence"]
@@ -78,7 +87,7 @@ def test_a_flipped_byte_beneath_the_cover_is_found_and_mended(pair: Lab) -> None
     (each,) = found["listed"]
     assert (each["path"], each["kind"], each["offset_bytes"]) == ("d/big", "data", 0)
     assert (found["outcome"], found["differences"]) == ("different", 1)
-    assert said(pair, "n1", "Verification: 1 differences")
+    await_in_log(pair, "n1", "Verification: 1 differences")
     (lower,) = comparison.lower_directories(pair, "n2", MODULE)
     shell(pair, "n2", f"echo extra > {lower}/extra && rm {lower}/d/y")
     mended = ask(pair, "n1", "rfsverify", "--repair")
@@ -94,6 +103,7 @@ def test_a_flipped_byte_beneath_the_cover_is_found_and_mended(pair: Lab) -> None
 
 
 def test_alone_it_says_what_joining_will_cost(pair: Lab) -> None:
+    copied = {host: len(said(pair, host, COPIED)) for host in plan.NODES}
     pair.exec("n2", ["mirror", "waitstop", "-m", MODULE])
     pair.exec("n1", ["mirror", "waitstate", "ALONE", "-m", MODULE])
     before = ask(pair, "n1", "rfsdiff")
@@ -107,7 +117,7 @@ def test_alone_it_says_what_joining_will_cost(pair: Lab) -> None:
     await_states(pair, RETURN_S, n1="PRIM", n2="SECOND")
     assert ask(pair, "n1", "rfsdiff", check=False)["error"]["code"] == "MIR-513"
     for host in plan.NODES:
-        assert said(pair, host, "Copied <"), host
+        await_in_log(pair, host, COPIED, copied[host] + 1)
 
 
 def sent_bytes(lab: Lab, host: str) -> int:
@@ -137,11 +147,14 @@ def test_a_copy_carried_by_hand_joins_by_its_differences(pair: Lab) -> None:
     )
     ask(pair, "n2", "rfssync", "external", "second", "disk-7")
     assert [each["uid"] for each in ask(pair, "n2", "rfssync")["copies"]] == ["disk-7"]
+    copied = len(said(pair, "n2", COPIED))
     before = {host: sent_bytes(pair, host) for host in plan.NODES}
     pair.exec("n2", ["mirror", "start", "-m", MODULE])
     await_states(pair, RETURN_S, n1="PRIM", n2="SECOND")
+    await_in_log(pair, "n2", COPIED, copied + 1)
     sent = {host: sent_bytes(pair, host) - before[host] for host in plan.NODES}
     assert_equal(pair)
-    assert sum(sent.values()) < size / 20, sent
-    (line, *_) = said(pair, "n2", "Copied <")[-1:]
+    # Beside the differences, what both say to each other meanwhile: the longer, the more.
+    assert sum(sent.values()) < size / 4, sent
+    line = said(pair, "n2", COPIED)[-1]
     assert f"{size}" not in line.split(" bytes copied")[0], line

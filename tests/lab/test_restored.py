@@ -1,6 +1,5 @@
 """A disk that is put back to a snapshot of an earlier day, its record with it (design 14)."""
 
-import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from tests.lab.looking import (
     await_in_log,
     await_states,
     opened,
+    stable_epoch,
     told_state,
 )
 
@@ -38,18 +38,12 @@ def write(lab: Lab, host: str, name: str, text: str) -> None:
     before = stable_epoch(lab, "n2")
     file = f"{plan.REPLICATED_DIRECTORY}/{name}"
     lab.exec(host, ["sh", "-c", f"echo {text} > {file}"])
-    deadline = time.monotonic() + TAKEOVER_S
+    deadline = time.monotonic() + RETURN_S
     number = 0
     while stable_epoch(lab, "n2") < before + 3:  # checkpoints come with changes
         assert time.monotonic() < deadline
         number += 1
         lab.exec(host, ["sh", "-c", f"echo {number} > {plan.REPLICATED_DIRECTORY}/noise"])
-
-
-def stable_epoch(lab: Lab, host: str) -> int:
-    (lower,) = lower_directories(lab, host, MODULE)
-    mark = Path(f"/proc/{lab.pid(host)}/root{lower}/.mirror/checkpoint")
-    return int(struct.unpack("<QQ", mark.read_bytes())[1]) if mark.exists() else 0
 
 
 def image(lab: Lab, host: str) -> Path:

@@ -54,7 +54,7 @@ def seen(lab: Lab, host: str) -> dict[str, Any]:
 
 def await_copy(lab: Lab, host: str) -> None:
     """Wait until the serving node says that the other one lacks nothing."""
-    deadline = time.monotonic() + TAKEOVER_S
+    deadline = time.monotonic() + RETURN_S
     while (found := seen(lab, host)["replication"])["watch"]["lag_ms"] or found["index"]:
         assert time.monotonic() < deadline, found
         time.sleep(0.2)
@@ -69,7 +69,7 @@ def test_the_application_writes_to_a_plain_directory(pair: Lab) -> None:
     assert shell(pair, "n2", f"cat {TOP}/moved/link") == "one\n"
     for host in plan.NODES:
         assert "asynchronous" in seen(pair, host)["safety"]
-    shown, deadline = "", time.monotonic() + TAKEOVER_S
+    shown, deadline = "", time.monotonic() + RETURN_S
     while "copies: asynchronous, 0.0 s behind" not in shown:
         assert time.monotonic() < deadline, shown
         shown = pair.exec("n1", ["mirror", "state", "-m", MODULE]).stdout

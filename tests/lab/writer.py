@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from mirror.adapters.lab.client import Lab
 
-END_S = 20.0
+END_S = 60.0
 
 _PROGRAM = """
 import os, sys, time
@@ -65,7 +65,7 @@ class Writer:
                 f"{len(self.said)} of {goal} writes, error {self.error}"
             )
 
-    def await_error(self, timeout_s: float = 20.0) -> None:
+    def await_error(self, timeout_s: float = 60.0) -> None:
         with self.changed:
             assert self.changed.wait_for(lambda: self.error, timeout_s), "every write succeeds"
 

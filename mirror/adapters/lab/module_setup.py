@@ -132,6 +132,19 @@ def await_node(lab: Lab, host: str, timeout_s: float = NODE_S) -> None:
         time.sleep(_POLL_S)
 
 
+def await_spare(lab: Lab, host: str, timeout_s: float = NODE_S) -> None:
+    """Wait until a control plane that has loaded stands by: only then the death of one is nothing.
+
+    Raises: LabHostNotBooted (MIR-706).
+    """
+    deadline = time.monotonic() + timeout_s
+    while not lab.exec(host, ["pgrep", "-x", "mirror-spare"], check=False).stdout:
+        if time.monotonic() > deadline:
+            log = lab.facts()["hosts"][host]["log"]
+            raise errors.LabHostNotBooted(host=host, observed="no spare control plane", log=log)
+        time.sleep(_POLL_S)
+
+
 def await_ready(lab: Lab, module: str, timeout_s: float = READY_S) -> None:
     """Wait until one node is PRIM and the other SECOND, both ready.
 
