@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mirror.adapters.console.roles import Role
+from tests.free_port import free_port
 
 from .world import PRIM, Browser, ControlPlane, Node, join
 
@@ -78,8 +79,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
             "local": {"node": own},
             "remote": {"node": other, "state": "SECOND" if is_first else "PRIM", "ready": "Ready"},
         }
-    https = [socket.create_server(("127.0.0.1", 0))]
-    https.append(socket.create_server(("127.0.0.2", https[0].getsockname()[1])))
+    port = free_port()
+    https = [socket.create_server((address, port)) for address in ("127.0.0.1", "127.0.0.2")]
     n1.start(https[0])
     n2.start(https[1])
     yield Pair(n1, n2, *planes)

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from tests.free_port import free_port
+
 CLIENT, SECRET = "mirror", "planted-client-secret"
 SCHEMAS = Path("/etc/ldap/schema")
 SEARCHER = "cn=searcher,dc=example,dc=org"
@@ -204,10 +206,7 @@ def slapd(root: Path, certificate: Path, key: Path, authority: Path) -> Iterator
         check=False,
     )
     assert added.returncode == 0, added.stderr
-    ports = []
-    for _ in range(2):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            ports.append(free.getsockname()[1])
+    ports = free_port(), free_port()
     urls = f"ldap://127.0.0.1:{ports[0]}", f"ldaps://127.0.0.1:{ports[1]}"
     program = shutil.which("slapd", path="/usr/sbin:/usr/bin")
     assert program, "make setup installs it"
@@ -215,12 +214,13 @@ def slapd(root: Path, certificate: Path, key: Path, authority: Path) -> Iterator
         [program, "-d", "0", "-h", " ".join(urls), "-f", str(root / "slapd.conf")]
     )
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", ports[1])):
                 break
             assert process.poll() is None, "slapd does not start"
             assert time.monotonic() < end, "slapd does not answer"
+            time.sleep(0.02)
         yield urls
     finally:
         process.terminate()

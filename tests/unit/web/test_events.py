@@ -1,6 +1,8 @@
 """Events: what a page is told, and that it misses nothing."""
 
 import time
+from collections.abc import Iterator
+from typing import Any
 
 from mirror.adapters.console.roles import Role
 
@@ -33,13 +35,20 @@ def test_a_state_that_rests_is_read_once_a_second_for_its_figures(
     with events(monitor) as found:
         until(found, "beat")
         until(found, "beat")
-        begun, given = time.monotonic(), control_plane.states_given.copy()
-        for _ in range(3):
-            until(found, "beat")
-        elapsed_s = time.monotonic() - begun
-        now = control_plane.states_given
-        assert 1 <= now[True] - given[True] <= elapsed_s + 1
-        assert now[False] - given[False] > now[True] - given[True]
+        end = time.monotonic() + START_S
+        # A busy machine may stop either of them: what is looked for is one time when it did not.
+        while not _rests(found, control_plane):
+            assert time.monotonic() < end
+
+
+def _rests(found: Iterator[tuple[str, str, Any]], plane: ControlPlane) -> bool:
+    """Whether the whole state was read once a second during three signs of life, not oftener."""
+    begun, given = time.monotonic(), plane.states_given.copy()
+    for _ in range(3):
+        until(found, "beat")
+    elapsed_s, now = time.monotonic() - begun, plane.states_given.copy()
+    whole, unchanged = now[True] - given[True], now[False] - given[False]
+    return 1 <= whole <= elapsed_s + 1 and unchanged > whole
 
 
 def test_a_page_that_was_away_gets_what_it_missed(
@@ -83,12 +92,16 @@ def test_a_control_plane_that_dies_and_comes_back(node: Node, monitor: Browser) 
     with events(monitor) as found:
         until(found, "snapshot", node="this")
         plane.close()
-        _, lost = until(found, "node")
-        assert lost["control_plane"]["reachable"] is False
+        _until_reachable(found, wanted=False)
         plane = ControlPlane(node.layout.control_socket)
-        _, back = until(found, "node")
-        assert back["control_plane"]["reachable"] is True
+        _until_reachable(found, wanted=True)
     plane.close()
+
+
+def _until_reachable(found: Iterator[tuple[str, str, Any]], *, wanted: bool) -> None:
+    """Why nobody answers may change meanwhile, which is told too."""
+    while until(found, "node")[1]["control_plane"]["reachable"] is not wanted:
+        pass
 
 
 def test_lines_of_the_log(node: Node, control_plane: ControlPlane, monitor: Browser) -> None:

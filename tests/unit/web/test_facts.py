@@ -23,7 +23,7 @@ from mirror.web.models.availability import NodePeriods
 from mirror.web.models.control import Period
 
 from .conftest import Pair
-from .world import PRIM, Node
+from .world import PRIM, START_S, Node
 
 S = 1_000_000
 FACTS = "/api/v1/modules/web/start-facts"
@@ -168,7 +168,7 @@ def installed(pair: Pair, tmp_path: Path) -> Iterator[dict[str, Path]]:
 
 def until_seen(node: Node, directory: str) -> None:
     admin = node.browser(Role.ADMIN)
-    end = time.monotonic() + 20
+    end = time.monotonic() + START_S
     while directory not in (seen := admin.json("/api/v1/modules/web/state"))["directories"]:
         assert time.monotonic() < end, seen
     assert seen["state"] == "WAIT"

@@ -14,7 +14,7 @@ from mirror.adapters.console.database import Database
 from mirror.adapters.console.roles import Role
 from mirror.errors import ConsoleDatabaseFailed
 
-from .world import Node
+from .world import START_S, Node
 
 BLOCK = b"x" * 4096
 
@@ -63,7 +63,7 @@ def test_a_console_that_cannot_start_says_so_in_one_sentence(small: Node) -> Non
     with suppress(httpx.HTTPError):  # it answers nothing
         small.start()
     assert small.process is not None
-    assert small.process.wait(20) == ConsoleDatabaseFailed.exit_code
+    assert small.process.wait(START_S) == ConsoleDatabaseFailed.exit_code
     said = small.log.removeprefix(before).splitlines()
     assert len(said) == 1, said
     assert "the disk is full" in said[0]

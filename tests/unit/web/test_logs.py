@@ -16,7 +16,7 @@ from mirror.adapters.module_log import ModuleLog
 from mirror.config.module_store import ModuleStore
 from mirror.web.endpoints.logs import _periods
 
-from .world import PRIM, Browser, ControlPlane, Node, events, until
+from .world import PRIM, START_S, Browser, ControlPlane, Node, events, until
 
 LOG = "/api/v1/modules/web/log"
 
@@ -111,7 +111,7 @@ def test_since_when_and_how_full(web: Node, monitor: Browser) -> None:
     plane = ControlPlane(web.layout.control_socket)
     plane.states["web"] = PRIM
     wanted = monitor.json("/api/v1/modules/web/timeline")["periods"][-1]["from_us"]
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + START_S
     local: dict[str, Any] = {}
     with events(monitor) as found:
         # The files are looked at each second, the disks each quarter of a minute.

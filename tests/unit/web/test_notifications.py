@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import http.server
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -39,6 +38,7 @@ from mirror.web.notices import (
 )
 from mirror.web.notifier import Notifier, mail_of
 from mirror.web.state_view import node_state
+from tests.free_port import free_port
 
 from .world import PRIM, START_S, Browser, ControlPlane, Node, events, until
 
@@ -172,11 +172,6 @@ def test_a_command_that_fails_says_so(tmp_path: Path) -> None:
 # --- the console, with real servers ---
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
 class Post:
     """A mail server on loopback that takes one name and password, and keeps what comes."""
 
@@ -189,6 +184,7 @@ class Post:
             auth_required=True,
             auth_require_tls=False,
             authenticator=self._known,
+            ready_timeout=START_S,
         )
         self.controller.start()
 

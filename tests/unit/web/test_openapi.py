@@ -22,7 +22,7 @@ from mirror.web.app import build_routes
 from mirror.web.routes import ROUTES
 from tests.golden_file import check_golden
 
-from .world import PRIM, ControlPlane, Node
+from .world import PRIM, START_S, ControlPlane, Node
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "openapi.json"
 DOCUMENT: dict[str, Any] = build_routes(None).openapi()
@@ -195,7 +195,7 @@ def test_every_route_is_tried_or_has_a_reason() -> None:
 
 def check_answer(case: schemathesis.Case[Any], tried: Any) -> None:
     node, headers = tried
-    answer = case.call(base_url=node.url, headers=headers, allow_redirects=False)
+    answer = case.call(base_url=node.url, headers=headers, allow_redirects=False, timeout=START_S)
     # A sentence and a code of ours, which says who did not answer, is no failure of this server.
     away = answer.status_code == 503 and answer.json().get("code") == NO_CONTROL_PLANE
     case.validate_response(

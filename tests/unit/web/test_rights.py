@@ -12,7 +12,7 @@ from mirror.web.identity import Access
 from mirror.web.routes import ROUTES
 from mirror.web.table import Row
 
-from .world import Browser, Node
+from .world import START_S, Browser, Node, audited
 
 PARAMETERS = {
     "module": "web",
@@ -60,7 +60,11 @@ def test_nobody_and_a_wrong_token(node: Node, row: Row) -> None:
         {"x-mirror-caller": "Admin admin", "x-forwarded-for": "127.0.0.1"},
     ):
         answer = httpx.request(
-            row.method, node.url + path_of(row), headers=headers, content=b"{ no json"
+            row.method,
+            node.url + path_of(row),
+            headers=headers,
+            content=b"{ no json",
+            timeout=START_S,
         )
         assert_refused(answer, 401, "MIR-801")
         assert answer.headers["www-authenticate"] == "Bearer"
@@ -81,7 +85,9 @@ def test_a_lesser_role(machines: dict[Role, Browser], row: Row, role: Role) -> N
 @pytest.mark.parametrize("row", [row for row in PROTECTED if row.changes], ids=name_of)
 def test_a_cookie_alone_changes_nothing(node: Node, admin_cookie: str, row: Row) -> None:
     headers = {"cookie": admin_cookie}
-    answer = httpx.request(row.method, node.url + path_of(row), headers=headers, json={})
+    answer = httpx.request(
+        row.method, node.url + path_of(row), headers=headers, json={}, timeout=START_S
+    )
     assert_refused(answer, 403, "MIR-805")
 
 
@@ -130,7 +136,7 @@ def test_the_audit_has_who_what_and_how_it_ended_and_no_secret(
     monitor.post("/api/v1/modules/web/commands", verb="stop")
     admin.put("/api/v1/users/nora", role="Monitor", password="nora")
     admin.delete("/api/v1/users/nora")
-    entries = admin.json("/api/v1/audit", count=3)["entries"]
+    entries = audited(admin, 3)
     assert [(one["what"], one["status"]) for one in entries] == [
         ("remove a user", 200),
         ("add or change a user", 422),
@@ -155,7 +161,7 @@ def test_the_audit_keeps_no_secret_that_is_sent_within_something(
     admin.put("/api/v1/notifications", mail={"server": "h", "password": "plover"})
     admin.put("/api/v1/notifications", webhook={"url": "http://h", "secret": "plover"})
     admin.put("/api/v1/sign-in", ldap={"url": "ldaps://h", "bind_password": "plover"})
-    entries = admin.json("/api/v1/audit", count=3)["entries"]
+    entries = audited(admin, 3)
     assert {one["what"] for one in entries} == {
         "change where notifications go",
         "change who else's word is taken",
@@ -175,7 +181,7 @@ def test_what_was_broken_off_is_in_the_audit(node: Node, admin: Browser) -> None
 
     with pytest.raises(ConnectionAbortedError):
         admin.http.put("/api/v1/modules/torn/package", content=half(), headers=headers)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + START_S
     while "broke off after" not in entry.get("result", ""):
         entry = admin.json("/api/v1/audit", count=1)["entries"][0]
         assert time.monotonic() < deadline, entry.get("result")

@@ -25,7 +25,7 @@ from .provider import (
     provider,
     slapd,
 )
-from .world import PASSWORDS, START_S, Browser, Node
+from .world import PASSWORDS, START_S, Browser, Node, audited
 
 SETTINGS = "/api/v1/sign-in"
 PEOPLE = "ou=people,dc=example,dc=org"
@@ -75,7 +75,7 @@ def test_who_is_in_a_group_of_the_directory_has_its_role(
     ticket = nora.post("/api/v1/tickets").json()["ticket"]
     again = node.browser()
     assert again.post("/api/v1/session/ticket", ticket=ticket).json()["role"] == "Control"
-    entry = admin.json("/api/v1/audit", count=1)["entries"][0]
+    (entry,) = audited(admin, 1)
     assert NORA not in json.dumps(entry)
 
 
@@ -179,7 +179,7 @@ def test_a_browser_is_signed_in_by_the_provider(
         "session",
     )
     assert nora.get("/api/v1/users").status_code == 200
-    entry = admin.json("/api/v1/audit", count=1)["entries"][0]
+    (entry,) = audited(admin, 1)
     assert (entry["what"], entry["name"], entry["result"]) == (
         "sign in at the provider",
         "oidc:nora",

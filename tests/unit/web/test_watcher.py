@@ -13,7 +13,7 @@ from mirror.web.disks import Disks
 from mirror.web.peers import Peers
 from mirror.web.ring import Ring
 
-from .world import PRIM, ControlPlane, Node
+from .world import PRIM, START_S, ControlPlane, Node
 
 LINE = {"time_us": 5, "level": "E", "source": "heart", "text": "Local state SECOND Ready"}
 NEVER_S = 86_400.0
@@ -23,11 +23,13 @@ def test_no_look_by_the_clock_lies_between_a_change_and_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watcher, "LOOK_EVERY_S", NEVER_S)
-    asyncio.run(change_and_look(Node(tmp_path).make()))
+    asyncio.run(asyncio.wait_for(change_and_look(Node(tmp_path).make()), 2 * START_S))
 
 
 def await_follower(plane: ControlPlane) -> None:
+    end = time.monotonic() + START_S
     while not plane.followed("web"):
+        assert time.monotonic() < end
         time.sleep(0.01)
 
 
