@@ -19,7 +19,7 @@ from mirror.errors import MirrorError
 T = TypeVar("T")
 
 # A start imports everything, on a machine that may be busy.
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 
 @pytest.fixture

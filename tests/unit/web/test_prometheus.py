@@ -41,7 +41,7 @@ BEATS = {
     "default": {"silent": False, "last_heard_ms": 40, "lost": 1, "jitter_p50_us": 80}
     | {"jitter_p99_us": 300, "jitter_max_us": 900}
 }
-START_S = 90.0
+START_S = 180.0
 # Every name that users may build on; a change here breaks their dashboards.
 NAMES = {
     "mirror_certificate_expiry_timestamp_seconds",

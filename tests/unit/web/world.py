@@ -41,7 +41,7 @@ CLUSTER = """<cluster><lans><lan name="default">
 <node name="n1" addr="127.0.0.1"/><node name="n2" addr="127.0.0.2"/>
 </lan></lans></cluster>"""
 # Bounds for a machine that is slow and at work: of waiting, and of what comes "at once".
-START_S = 90.0
+START_S = 180.0
 SOON_S_MAX = 30.0
 USERCONFIG = """<!DOCTYPE safe>
 <safe><service mode="mirror" boot="on"><heart profile="fast"><heartbeat name="default"/></heart>
