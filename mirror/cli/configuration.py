@@ -8,8 +8,8 @@ from mirror.cli.options import common, pass_session
 from mirror.cli.session import Session
 from mirror.config.collector import listed
 from mirror.config.dynamic import needs_stop
-from mirror.config.layout import ports_of
 from mirror.config.models import ModuleConfig
+from mirror.config.ports import ports_shown
 from mirror.errors import ModuleInUse, NodeNotReachable
 from mirror.wire.local import Message
 
@@ -110,8 +110,18 @@ def confinfo(session: Session) -> None:
     relation = "not configured" if applied is None else f"in force {applied}"
     if applied is not None and edited != applied:
         relation += ", the edited one differs: `config` puts it in force"
-    ports = f", ports {ports_of(number)}" if number else ""
-    session.report(value, f"{module} (id {number}{ports}): edited {edited}, {relation}")
+    session.report(
+        value, f"{module} ({_numbers(session, module, number)}): edited {edited}, {relation}"
+    )
+
+
+def _numbers(session: Session, module: str, number: int | None) -> str:
+    """Write `id 3, ports UDP 8888 and TCP 5608`; a light module has no ports."""
+    if number is None:
+        return "no id"
+    ports = ports_shown(session.store, module, number, session.environment)
+    used = f", ports UDP {ports.heartbeat_udp} and TCP {ports.data_tcp}" if ports.data_tcp else ""
+    return f"id {number}{used}"
 
 
 def running_state(session: Session, module: str) -> str:

@@ -8,10 +8,11 @@ import mirror
 from mirror.cli.options import SectionedGroup, common, json_option, module_option, pass_session
 from mirror.cli.session import Session
 from mirror.cli.straighten import straighten
-from mirror.config.layout import MODULE_ID_MAX, MODULE_ID_MIN, ports_of
+from mirror.config.layout import MODULE_ID_MAX, MODULE_ID_MIN, ModulePorts, ports_of
 from mirror.config.module_store import find_package
 from mirror.config.names import check_module_name
-from mirror.errors import ModuleUnknown
+from mirror.config.ports import ports_in_use
+from mirror.errors import ConfigRefused, ModuleUnknown
 
 FILE = click.Path(path_type=Path)
 
@@ -108,16 +109,31 @@ def listid(session: Session) -> None:
 @pass_session
 def getports(session: Session, module_id: int | None) -> None:
     """Show the ports of a module, for a firewall."""
+    ids = session.store.ids
     if module_id is None:
         name = session.module_for("module getports")
-        module_id = session.store.ids.of(name)
+        module_id = ids.of(name)
         if module_id is None:
             raise ModuleUnknown(module=name, observed="not installed")
-    ports = ports_of(module_id)
+    else:
+        by_id = {number: name for name, number in ids.all().items()}
+        name = by_id.get(module_id, "")
+    ports = _ports(session, name, module_id) if name else ports_of(module_id)
     value = {"id": module_id, "heartbeat_udp": ports.heartbeat_udp, "data_tcp": ports.data_tcp}
-    session.report(
-        value, f"heartbeats: UDP {ports.heartbeat_udp}\nreplication: TCP {ports.data_tcp}"
-    )
+    used = f"heartbeats: UDP {ports.heartbeat_udp}\nreplication: TCP {ports.data_tcp}"
+    session.report(value, used if ports.data_tcp else "none: a light module runs on one node")
+
+
+def _ports(session: Session, name: str, module_id: int) -> ModulePorts:
+    """Give the ports of a module; before its configuration is whole, with a word about it."""
+    try:
+        return ports_in_use(session.store, name, module_id, session.environment)
+    except ConfigRefused:
+        click.echo(
+            "note: the configuration is refused as it stands: what <heart port> says is not known",
+            err=True,
+        )
+        return ports_of(module_id)
 
 
 def _key_command(name: str) -> None:

@@ -14,7 +14,7 @@ import click
 from mirror.adapters.module_log import LEVELS, SHOWN_LEVELS, LogEntry, read_last
 from mirror.cli.options import common, pass_session
 from mirror.cli.session import Session
-from mirror.config.layout import ports_of
+from mirror.config.ports import ports_shown
 from mirror.errors import FileNotReadable, NodeNotReachable
 
 LOG_LINES_DEFAULT = 50
@@ -30,8 +30,7 @@ def level(session: Session) -> None:
     modules = {
         name: {
             "id": number,
-            "heartbeat_udp": ports_of(number).heartbeat_udp,
-            "data_tcp": ports_of(number).data_tcp,
+            **asdict(ports_shown(session.store, name, number, session.environment)),
             "configured": name in session.store.configured(),
         }
         for name, number in ids.items()

@@ -25,17 +25,20 @@ DATA_TCP_PORT_STEP = 4
 
 @dataclass(frozen=True, slots=True)
 class ModulePorts:
-    """Ports of one module, the same on both nodes because the module id is the same."""
+    """Ports of one module, the same on both nodes; 0: it uses none."""
 
     heartbeat_udp: int
     data_tcp: int
 
 
-def ports_of(module_id: int) -> ModulePorts:
-    """Ports for a module id of MODULE_ID_MIN to MODULE_ID_MAX: SafeKit's, but for heartbeats."""
+def ports_of(module_id: int, heart_port: int | None = None) -> ModulePorts:
+    """Ports for a module id of MODULE_ID_MIN to MODULE_ID_MAX: SafeKit's, but for heartbeats.
+
+    heart_port: what `<heart port>` says; config/ports.py reads it.
+    """
     assert MODULE_ID_MIN <= module_id <= MODULE_ID_MAX, module_id
     return ModulePorts(
-        heartbeat_udp=HEARTBEAT_UDP_PORT,
+        heartbeat_udp=heart_port or HEARTBEAT_UDP_PORT,
         data_tcp=DATA_TCP_PORT_FIRST + (module_id - 1) * DATA_TCP_PORT_STEP,
     )
 

@@ -18,7 +18,7 @@ from mirror.config.check_models import Check, ModuleCheck
 from mirror.config.cluster import Cluster, check_against_cluster
 from mirror.config.cluster import Lan as ClusterLan
 from mirror.config.files import read_bytes
-from mirror.config.layout import HEARTBEAT_UDP_PORT, Layout, ports_of
+from mirror.config.layout import Layout, ports_of
 from mirror.config.models import Heartbeat, ModuleConfig, Rfs
 from mirror.config.module_ids import ModuleIds
 from mirror.config.userconfig import load_userconfig
@@ -65,11 +65,12 @@ def build_settings(
     if peer is None or module_id is None:
         what = f"{node} is not one of two nodes of cluster.xml" if peer is None else "it has no id"
         raise ModuleNotLoaded(module=name, observed=what)
-    ports = ports_of(module_id)
-    heart = None if light else _heart(layout, config, cluster, (name, node, peer))
+    ports = ports_of(module_id, config.heart.port)
+    names = (name, node, peer)
+    heart = None if light else _heart(layout, config, cluster, names, ports.heartbeat_udp)
     checks = (*config.checks, *generated_checks(config, read_network()))
     core = _core(config, (node, peer), heart, ports.data_tcp)
-    plane = _plane(layout, config, (name, node, peer), ports.data_tcp)
+    plane = _plane(layout, config, names, ports.data_tcp)
     core = replace(core, peer_addresses=_data_addresses(name, config, cluster, peer))
     return ModuleSettings(
         name=name,
@@ -135,7 +136,7 @@ def _data_addresses(
 
 
 def _heart(
-    layout: Layout, config: ModuleConfig, cluster: Cluster, names: tuple[str, str, str]
+    layout: Layout, config: ModuleConfig, cluster: Cluster, names: tuple[str, str, str], port: int
 ) -> HeartbeatSettings:
     name, node, peer = names
     return HeartbeatSettings(
@@ -143,7 +144,7 @@ def _heart(
         node=node,
         peer=peer,
         lans=_lans(name, config, cluster, (node, peer)),
-        port=config.heart.port or HEARTBEAT_UDP_PORT,
+        port=port,
         cluster_key=read_cluster_key(layout.pki),
     )
 

@@ -13,9 +13,10 @@ from starlette.responses import FileResponse
 
 import mirror
 from mirror.config.installation import PACKAGE_KINDS, ensure_directories
-from mirror.config.layout import MODULE_ID_MAX, MODULE_ID_MIN, ports_of
+from mirror.config.layout import MODULE_ID_MAX, MODULE_ID_MIN
 from mirror.config.module_store import PACKAGE_SUFFIX, find_package
 from mirror.config.names import check_module_name
+from mirror.config.ports import ports_shown
 from mirror.errors import InputRefused, RequestTooLarge
 from mirror.web.console import Console, Here
 from mirror.web.endpoints.state import ModuleName
@@ -155,11 +156,12 @@ def _list(console: Console) -> ModuleList:
     for name in sorted(installed | configured, key=lambda one: (ids.get(one, 99), one)):
         paths = console.layout.module(name)
         edited, applied = store.signature(paths.edited), store.signature(paths.applied)
-        ports = ports_of(ids[name]) if name in ids else None
+        number = ids.get(name, 0)
+        ports = ports_shown(store, name, number, console.environment) if number else None
         views.append(
             ModuleView(
                 module=name,
-                id=ids.get(name, 0),
+                id=number,
                 installed=name in installed,
                 configured=name in configured,
                 differs=edited != applied,

@@ -21,8 +21,10 @@ class ModuleView(BaseModel):
     differs: bool = Field(description="What is edited is not what is in force")
     edited: str | None = Field(description="Signature of what is edited; null: nothing is")
     applied: str | None = Field(description="Signature of what is in force; null: nothing is")
-    heartbeat_udp: int = Field(description="0 without an id")
-    data_tcp: int = Field(description="0 without an id")
+    heartbeat_udp: int = Field(
+        description="What `<heart port>` says, else 8888; 0 without an id, and for a light module"
+    )
+    data_tcp: int = Field(description="0 without an id, and for a light module")
     ready_probe: bool = Field(description="Other hosts may ask for ready.txt")
 
 

@@ -162,6 +162,34 @@ def test_a_shipped_package_is_found_by_its_name(mirror: Run, layout: Layout) -> 
     assert "unheard_of.safe" in refused.err
 
 
+def test_every_command_tells_the_ports_that_the_configuration_says(
+    mirror: Run, web: Layout
+) -> None:
+    """What is in force counts; what is only edited counts once it is configured."""
+    file = web.module("web").edited_userconfig
+    default = file.read_text()
+    ports = {"heartbeat_udp": 9999, "data_tcp": 5600}
+
+    file.write_text(default.replace("<heart ", '<heart port="9999" '))
+    value = mirror("module", "getports", "-m", "web", "--json").json
+    assert value.items() >= ports.items()
+    assert mirror("config", "-m", "web").code == 0
+    file.write_text(default)
+    said = "heartbeats: UDP 9999\nreplication: TCP 5600\n"
+    assert mirror("module", "getports", "-m", "web").out == said
+    assert mirror("module", "getports", "-i", "1").out == said
+    assert mirror("level", "--json").json["modules"]["web"].items() >= ports.items()
+    assert "ports UDP 9999 and TCP 5600" in mirror("confinfo", "-m", "web").out
+    assert mirror("deconfig", "-m", "web").code == 0
+
+    file.write_text(default.replace("<heart ", '<heart port="many" '))
+    refused = mirror("module", "getports", "-m", "web")
+    assert "UDP 8888" in refused.out
+    assert "<heart port>" in refused.err
+    file.write_text('<safe><service mode="light"><user/></service></safe>')
+    assert mirror("module", "getports", "-m", "web").out.startswith("none: ")
+
+
 def test_modules_are_installed_listed_and_removed(
     mirror: Run, web: Layout, tmp_path: Path
 ) -> None:

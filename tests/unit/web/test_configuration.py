@@ -46,6 +46,13 @@ def test_a_module_is_installed_from_what_comes_with_the_program(
     assert "shop" not in ModuleStore(node.layout).installed()
 
 
+def test_a_module_is_listed_with_the_port_of_its_configuration(web: Node, admin: Browser) -> None:
+    file = web.layout.module("web").edited_userconfig
+    file.write_text(file.read_text().replace("<heart ", '<heart port="9999" '))
+    listed = admin.json("/api/v1/modules")["modules"]
+    assert [(one["module"], one["heartbeat_udp"]) for one in listed] == [("web", 9999)]
+
+
 def test_a_package_goes_down_and_up_again(web: Node, admin: Browser) -> None:
     package = admin.get("/api/v1/modules/web/package")
     assert package.headers["content-type"] == "application/zip"
