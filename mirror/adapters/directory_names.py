@@ -12,6 +12,8 @@ import sys
 from dataclasses import asdict, dataclass
 
 NAMES_MAX = 1000
+# A code of vocabulary/said_web.py, and its facts: whoever asks has the sentences.
+Warned = tuple[str, dict[str, str]]
 MOUNT_TABLE = "/proc/self/mountinfo"
 # What a replicated directory can lie on (README): others lack file handles or extended attributes.
 FILESYSTEMS = ("ext4", "xfs", "btrfs")
@@ -32,7 +34,7 @@ class DirectoryNames:
     bytes_total: int = 0
     bytes_free: int = 0
     empty: bool = True
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Warned, ...] = ()
     error: str = ""
 
 
@@ -69,19 +71,20 @@ def look(path: str, own: tuple[str, ...] = ()) -> DirectoryNames:
 
 def _warnings(
     path: str, facts: os.stat_result, filesystem: str, beneath: list[str], own: tuple[str, ...]
-) -> list[str]:
-    found = []
+) -> list[Warned]:
+    found: list[Warned] = []
     inside = any(path == one or path.startswith(one + "/") for one in OF_THE_SYSTEM if one != "/")
     if path == "/" or path in OF_THE_SYSTEM_EXACTLY or inside:
-        found.append("it belongs to the operating system; make a directory for the application")
+        found.append(("directory.system", {}))
     if stat.S_ISLNK(facts.st_mode):
-        found.append("it is a symbolic link; name the directory it leads to")
+        found.append(("directory.link", {}))
     if filesystem not in FILESYSTEMS:
-        found.append(f"it lies on {filesystem or 'an unknown filesystem'}; ext4 or xfs is needed")
-    found += [f"{point} is mounted beneath it and would not be replicated" for point in beneath]
+        kind = ("directory.filesystem", {"filesystem": filesystem})
+        found.append(kind if filesystem else ("directory.unknown", {}))
+    found += [("directory.mounted", {"point": point}) for point in beneath]
     for one in own:
         if path == one or path.startswith(one + "/") or one.startswith(path.rstrip("/") + "/"):
-            found.append(f"it overlaps {one}, which mirror itself needs")
+            found.append(("directory.own", {"own": one}))
     return found
 
 

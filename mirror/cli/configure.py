@@ -24,6 +24,7 @@ from mirror.config.userconfig import load_userconfig
 from mirror.core.rules.check import refuse_wrong_rules
 from mirror.errors import ClusterNotConfigured, ConfigRefused, Refusal, ScriptRefusedConfig
 from mirror.vocabulary.crontab import Crontab
+from mirror.vocabulary.said import Misread, say
 
 
 def read_cluster(layout: Layout) -> Cluster:
@@ -80,10 +81,7 @@ def refuse_curly_scripts(directory: Path) -> None:
     for file in sorted(directory.glob("*")):
         text = read_bytes(file).decode("utf-8", "replace") if file.is_file() else ""
         for line in curly_lines(text) if is_shell(text) else ():
-            sentence = (
-                'a typographic quote stands where the shell needs a straight one; replace it by "'
-                f" on this line, or all of them by `mirror module straighten {file}`"
-            )
+            sentence = say("config.script_curly", file=str(file))
             refusals.append(Refusal(str(file), line, sentence))
     if refusals:
         raise ConfigRefused(refusals)
@@ -95,8 +93,8 @@ def refuse_wrong_schedules(config: ModuleConfig) -> None:
         return
     try:
         Crontab.parse(config.rfs.verifyat)
-    except ValueError as error:
-        sentence = f'<rfs>: attribute "verifyat": {error}'
+    except Misread as error:
+        sentence = say("config.verifyat", observed=error.observed)
         line = config.lines.get("verifyat", 0)
         raise ConfigRefused([Refusal(config.file, line, sentence)]) from error
 

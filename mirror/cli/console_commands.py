@@ -20,6 +20,7 @@ from mirror.cli.session import Session
 from mirror.config.cluster import addresses_of
 from mirror.config.layout import CONSOLE_HTTP_PORT, CONSOLE_HTTPS_PORT
 from mirror.errors import MirrorError, NotFoundHere
+from mirror.vocabulary.said import Said
 
 FIRST_USER = "admin"
 LINK_HOURS = 24
@@ -127,7 +128,7 @@ def _note(database: Database, what: str, detail: str) -> None:
         what=what,
         detail=detail,
     )
-    audit.end(number, result="done", status=200, duration_ms=0)
+    audit.end(number, result=Said("done"), status=200, duration_ms=0)
 
 
 def _places(session: Session) -> list[str]:

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mirror.adapters import clock
 from mirror.cli.replication import verification_lines
 from mirror.cli.words import Values, state_word
 from mirror.vocabulary.units import format_duration, format_size
@@ -40,7 +41,10 @@ def module_view(name: str, values: Values) -> RenderableType:
         Text(name, style="bold"), str(local.get("node") or "this node"), state_text(values)
     )
     if remote:
-        table.add_row("", str(remote.get("node") or "other node"), state_text(remote))
+        shown = state_text(remote)
+        if since_us := int(remote.get("mute_since_us") or 0):
+            shown.append(f", as of {clock.wall_text(since_us).split('.')[0]}", style="yellow")
+        table.add_row("", str(remote.get("node") or "other node"), shown)
     lines: list[RenderableType] = [table]
     lines += [Padding(line, (0, 0, 0, 2)) for line in detail_lines(values)]
     return Group(*lines)

@@ -4,6 +4,7 @@ from mirror.config.check_models import VirtualHostName
 from mirror.config.models import Errd, User, WatchedProcess
 from mirror.config.notes import Notes
 from mirror.config.reader import Checked
+from mirror.vocabulary.said import say
 
 PROCESS_NAME_BYTES_MAX = 15  # TASK_COMM_LEN - 1
 
@@ -31,19 +32,15 @@ def build_errd(notes: Notes, element: Checked) -> Errd:
         if "/" in value["action"]:
             notes.collector.refuse(
                 child.line_of("action"),
-                f'<proc>: attribute "action": "{value["action"]}"; allowed: restart, stopstart,'
-                " stop, noaction, or the name of a program of bin",
+                say("config.handler", value=value["action"]),
             )
         if value["restart_services"] and value["action"] != "restart":
-            notes.collector.refuse(
-                child.line_of("restart_services"),
-                '<proc>: attribute "restart_services" needs action="restart"; add it',
-            )
+            line = child.line_of("restart_services")
+            notes.collector.refuse(line, say("config.restart_services"))
         if 0 <= value["atmax"] < value["atleast"]:
             notes.collector.refuse(
                 child.line,
-                f'<proc>: "atmax" {value["atmax"]} is below "atleast" {value["atleast"]};'
-                " raise one or lower the other",
+                say("config.atmax", atmax=value["atmax"], atleast=value["atleast"]),
             )
         processes.append(
             WatchedProcess(
@@ -69,9 +66,12 @@ def _check_process_name(notes: Notes, element: Checked) -> None:
     if by_name and len(name.encode()) > PROCESS_NAME_BYTES_MAX:
         notes.collector.refuse(
             element.line_of("name"),
-            f'<proc>: attribute "name": "{name}" is longer than the'
-            f" {PROCESS_NAME_BYTES_MAX} bytes that Linux keeps of a process name; write"
-            f' "{name[:PROCESS_NAME_BYTES_MAX]}", or use "argregex" too',
+            say(
+                "config.process_name",
+                name=name,
+                bytes_max=PROCESS_NAME_BYTES_MAX,
+                short=name[:PROCESS_NAME_BYTES_MAX],
+            ),
         )
 
 

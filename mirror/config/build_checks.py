@@ -20,6 +20,7 @@ from mirror.config.models import SplitBrain
 from mirror.config.names import MODULE_NAME
 from mirror.config.notes import Notes
 from mirror.config.reader import Checked
+from mirror.vocabulary.said import say
 
 PRE_ACTIONS = ("wait", "noaction")
 RUN_ACTIONS = ("stop", "stopstart", "restart", "swap", "noaction")
@@ -107,9 +108,7 @@ def _looking(element: Checked, to: Checked) -> Check:
 def _module(notes: Notes, element: Checked, to: Checked | None) -> ModuleCheck | None:
     name = element.values["name"]
     if not MODULE_NAME.fullmatch(name):
-        notes.collector.refuse(
-            element.line_of("name"), f'<module>: attribute "name": "{name}" is no module name'
-        )
+        notes.collector.refuse(element.line_of("name"), say("config.module_name", name=name))
         return None
     given = to.values if to is not None else {}
     addr = given.get("addr") or LOCAL
@@ -139,8 +138,13 @@ def _fits(notes: Notes, element: Checked) -> bool:
         return True
     notes.collector.refuse(
         element.line_of("action"),
-        f'<{element.name}>: action "{written}" does not go with when="{when}";'
-        f" allowed: {', '.join(allowed)}",
+        say(
+            "config.check_action",
+            element=element.name,
+            action=written,
+            when=when,
+            allowed=list(allowed),
+        ),
     )
     return False
 
@@ -152,14 +156,18 @@ def _check_to(notes: Notes, element: Checked) -> None:
     for name in rule.needed:
         if to.values[name] is None:
             notes.collector.refuse(
-                to.line, f'<to> in <{element.name}>: attribute "{name}" is missing'
+                to.line, say("config.to_missing", element=element.name, name=name)
             )
     for name in to.lines:
         if name not in rule.allowed:
             notes.collector.refuse(
                 to.line_of(name),
-                f'<to> in <{element.name}>: attribute "{name}" means nothing here;'
-                f" allowed: {', '.join(rule.allowed)}",
+                say(
+                    "config.to_unused",
+                    element=element.name,
+                    name=name,
+                    allowed=list(rule.allowed),
+                ),
             )
 
 
@@ -167,24 +175,16 @@ def build_fence(notes: Notes, element: Checked) -> Fence:
     """Build <fence>."""
     value = element.values
     if (value["agent"] is None) == (value["exec"] is None):
-        notes.collector.refuse(
-            element.line, '<fence> needs "agent" (of fence-agents) or "exec" (of bin), one of them'
-        )
+        notes.collector.refuse(element.line, say("config.fence"))
     options = []
     for one in element.all("option"):
         name, text, file = (one.values[key] for key in ("name", "value", "file"))
         if (text is None) == (file is None):
-            notes.collector.refuse(
-                one.line, f'<option> "{name}" needs "value" or "file", one of them'
-            )
+            notes.collector.refuse(one.line, say("config.option", name=name))
         elif text is not None and any(part in name.lower() for part in SECRET_NAMES):
-            notes.collector.refuse(
-                one.line,
-                f'<option> "{name}": a secret does not belong in this file, which is copied and'
-                ' packaged; write it into a file that root alone reads, and name that: file="..."',
-            )
+            notes.collector.refuse(one.line, say("config.secret", name=name))
         elif "\n" in (text or ""):
-            notes.collector.refuse(one.line, f'<option> "{name}": a value is one line')
+            notes.collector.refuse(one.line, say("config.option_line", name=name))
         if one.values["node"] is not None:
             notes.lines[f"fenced {one.values['node']}"] = one.line_of("node")
         options.append(FenceOption(name, text or "", file or "", one.values["node"] or ""))
@@ -206,9 +206,7 @@ def build_splitbrain(notes: Notes, service: Checked) -> SplitBrain | None:
         if one.name == "splitbrain"
     ]
     for extra in found[1:]:
-        notes.collector.refuse(
-            extra.line, f"<splitbrain> stands twice; the one of line {found[0].line} is enough"
-        )
+        notes.collector.refuse(extra.line, say("config.splitbrain", line=found[0].line))
     if not found:
         return None
     element = found[0]
@@ -222,9 +220,9 @@ def build_splitbrain(notes: Notes, service: Checked) -> SplitBrain | None:
 def _check_witness(notes: Notes, element: Checked, exec_: str, witness: str) -> None:
     if exec_ == "etcd":
         fine = witness.startswith(("https://", "http://"))
-        allowed = "endpoints such as https://10.0.0.9:2379, separated by commas"
+        allowed = say("kind.endpoints")
     else:
-        allowed = f"witnesses, each {Address().allowed}, separated by spaces"
+        allowed = say("kind.witnesses", kind=Address().allowed)
         try:
             Address().parse(witness)
             fine = True
@@ -233,7 +231,7 @@ def _check_witness(notes: Notes, element: Checked, exec_: str, witness: str) -> 
     if not fine:
         notes.collector.refuse(
             element.line_of("arg"),
-            f'<splitbrain>: attribute "arg": "{witness}"; allowed: {allowed}',
+            say("config.witness", value=witness, allowed=allowed),
         )
 
 

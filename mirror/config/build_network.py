@@ -3,7 +3,8 @@
 from mirror.config.models import Heart, Heartbeat, Vip, VipInterface, VirtualAddress
 from mirror.config.notes import Notes
 from mirror.config.reader import Checked
-from mirror.config.timing import HeartTiming, resolve_heart_timing
+from mirror.config.timing import PULSES_PER_TIMEOUT_MIN, HeartTiming, resolve_heart_timing
+from mirror.vocabulary.said import say
 
 # Of it the watchdog gets the part that daemon/watchdog_keeper.py says, a second or more.
 WATCHDOG_TIMEOUT_MS_MIN = 3_000
@@ -37,9 +38,7 @@ def _watchdog(notes: Notes, element: Checked, beats: list[Heartbeat]) -> str:
     if device and timeout_ms < WATCHDOG_TIMEOUT_MS_MIN:
         notes.collector.refuse(
             element.line_of("watchdog"),
-            f'<heart>: attribute "watchdog": it counts whole seconds, and must fire within a'
-            f' timeout of {timeout_ms} ms; give "timeout" at least {WATCHDOG_TIMEOUT_MS_MIN} ms,'
-            ' or profile="standard"',
+            say("config.watchdog", timeout_ms=timeout_ms, minimum_ms=WATCHDOG_TIMEOUT_MS_MIN),
         )
     return device
 
@@ -48,16 +47,9 @@ def _heartbeat(notes: Notes, element: Checked, timing: HeartTiming) -> Heartbeat
     name, ident = element.values["name"], element.values["ident"]
     servers = tuple(server.values["addr"] for server in element.all("server"))
     if name is None and not servers:
-        notes.collector.refuse(
-            element.line,
-            '<heartbeat>: attribute "name" is missing; give a <lan> name of cluster.xml',
-        )
+        notes.collector.refuse(element.line, say("config.heartbeat_name"))
     if name is not None and servers:
-        notes.collector.refuse(
-            element.line,
-            "<heartbeat> has a name and holds <server>; the old and the new syntax do not mix:"
-            " keep the name",
-        )
+        notes.collector.refuse(element.line, say("config.heartbeat_both"))
     if name is not None:
         notes.lines[f"network {name}"] = element.line_of("name")
     return Heartbeat(
@@ -76,13 +68,20 @@ def _timing(
     pulse_ms: int | None,
     timeout_ms: int | None,
 ) -> HeartTiming:
-    try:
-        return resolve_heart_timing(profile, pulse_ms, timeout_ms)  # type: ignore[arg-type]
-    except ValueError as error:
+    timing = resolve_heart_timing(profile, pulse_ms, timeout_ms)  # type: ignore[arg-type]
+    if timing.timeout_ms < PULSES_PER_TIMEOUT_MIN * timing.pulse_ms:
         notes.collector.refuse(
-            element.line, f'<{element.name}>: {error}; raise "timeout" or lower "pulse"'
+            element.line,
+            say(
+                "config.timing",
+                element=element.name,
+                timeout_ms=timing.timeout_ms,
+                pulses=PULSES_PER_TIMEOUT_MIN,
+                pulse_ms=timing.pulse_ms,
+            ),
         )
         return HeartTiming(pulse_ms=0, timeout_ms=0)
+    return timing
 
 
 def build_vip(notes: Notes, element: Checked) -> Vip:

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from mirror.config.models import Replicated, Rfs
 from mirror.config.notes import Notes
 from mirror.config.reader import Checked
+from mirror.vocabulary.said import say
 
 
 def build_rfs(notes: Notes, element: Checked) -> Rfs:
@@ -17,10 +18,7 @@ def build_rfs(notes: Notes, element: Checked) -> Rfs:
         notes.lines["verifyat"] = element.line_of("verifyat")
     flow = element.one("flow")
     if value["capture"] == "watch":
-        notes.collector.notice(
-            element.line_of("capture"),
-            '<rfs capture="watch"> is asynchronous: what was written last may be lost',
-        )
+        notes.collector.notice(element.line_of("capture"), say("config.watch"))
     return Rfs(
         barrier=value["barrier"],
         acknowledge=value["async"],
@@ -45,9 +43,7 @@ def _replicated(notes: Notes, element: Checked) -> Replicated:
     excluded = element.all("notreplicated")
     for child in excluded:
         if (child.values["path"] is None) == (child.values["regexpath"] is None):
-            notes.collector.refuse(
-                child.line, '<notreplicated> needs one of "path" and "regexpath", not both'
-            )
+            notes.collector.refuse(child.line, say("config.notreplicated"))
     paths = (child.values["path"] for child in excluded)
     expressions = (child.values["regexpath"] for child in excluded)
     return Replicated(
@@ -63,11 +59,10 @@ def _refuse_nested(notes: Notes, replicated: tuple[Checked, ...]) -> None:
     for first, second in combinations(replicated, 2):
         outer, inner = first.values["dir"], second.values["dir"]
         if overlaps(outer, inner):
-            relation = "is the same as" if outer == inner else "overlaps"
+            code = "config.same" if outer == inner else "config.overlaps"
+            line = first.line_of("dir")
             notes.collector.refuse(
-                second.line_of("dir"),
-                f'<replicated>: attribute "dir": {inner} {relation} {outer} of line'
-                f" {first.line_of('dir')}; replicate the outer one only",
+                second.line_of("dir"), say(code, inner=inner, outer=outer, line=line)
             )
 
 

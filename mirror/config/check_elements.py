@@ -21,6 +21,7 @@ from mirror.config.kinds import (
     Switch,
     Text,
 )
+from mirror.vocabulary.said import say
 
 A = Attribute
 WHEN = Choice(("pre", "prim", "second", "both"))
@@ -70,7 +71,7 @@ IP = Element("ip", (
 CUSTOM = Element("custom", (
     A("ident",  Ident(), required=True),
     A("when",   WHEN,    required=True),
-    A("exec",   RelativePath("a program of the module's bin, without '..'"), required=True),
+    A("exec",   RelativePath(say("kind.program")), required=True),
     A("arg",    Text(empty=True), ""),
     A("action", ACTION),
 ))
@@ -82,7 +83,7 @@ MODULE = Element("module", (
 
 FENCE = Element("fence", (
     A("agent",   ProcessLabel()),
-    A("exec",    RelativePath("a program of the module's bin, without '..'")),
+    A("exec",    RelativePath(say("kind.program"))),
     A("delay",   Duration("s"),      "5"),
     A("timeout", Duration("s", 100), "60"),
 ), repeated=("option",))
@@ -98,7 +99,7 @@ VHOST = Element("vhost", repeated=("virtualhostname",), one_of=("virtualhostname
 
 VIRTUALHOSTNAME = Element("virtualhostname", (
     A("name",    HostLabel(), required=True),
-    A("envfile", RelativePath("a file of the module's bin, without '..'"), required=True),
+    A("envfile", RelativePath(say("kind.bin_file")), required=True),
     A("when",    Choice(("prim", "second", "both")), "prim"),
 ))
 # fmt: on

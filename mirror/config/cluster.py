@@ -14,10 +14,11 @@ from mirror.config.macros import Macros
 from mirror.config.models import ModuleConfig
 from mirror.config.reader import Checked, Reader
 from mirror.config.xml_text import parse_xml
+from mirror.vocabulary.said import say
 
 A = Attribute
 MIRROR_NODES = 2
-LEGACY = "it belongs to older consoles"
+LEGACY = say("idle.consoles")
 
 # fmt: off
 CLUSTER = grammar("cluster", (
@@ -139,8 +140,7 @@ def check_against_cluster(config: ModuleConfig, cluster: Cluster) -> None:
     if len(names) != MIRROR_NODES:
         collector.refuse(
             0,
-            f"a mirror module needs a cluster of 2 nodes; cluster.xml has {len(names)}:"
-            f" {listed(names)}",
+            say("cluster.nodes", count=len(names), nodes=listed(names)),
         )
     networks = [lan.name for lan in cluster.lans]
     wanted = [beat.name for beat in config.heart.heartbeats if beat.name]
@@ -152,22 +152,33 @@ def check_against_cluster(config: ModuleConfig, cluster: Cluster) -> None:
         if lan is None:
             collector.refuse(
                 line,
-                f'no network "{name}" in cluster.xml{nearest(name, networks)};'
-                f" allowed: {listed(networks)}",
+                say(
+                    "cluster.network",
+                    name=name,
+                    nearest=nearest(name, networks),
+                    allowed=listed(networks),
+                ),
             )
         elif len(names) == MIRROR_NODES and len(lan.nodes) != MIRROR_NODES:
             collector.refuse(
                 line,
-                f'network "{name}" does not join both nodes; it has only'
-                f" {listed(node.name for node in lan.nodes)}",
+                say(
+                    "cluster.network_of_one",
+                    name=name,
+                    nodes=listed(node.name for node in lan.nodes),
+                ),
             )
     prim = config.service.defaultprim
     if prim not in ("alone", "lastprim", *names):
         known = ("alone", "lastprim", *names)
         collector.refuse(
             0,
-            f'<service>: attribute "defaultprim": "{prim}" is no node{nearest(prim, known)};'
-            f" allowed: {listed(known)}",
+            say(
+                "cluster.defaultprim",
+                name=prim,
+                nearest=nearest(prim, known),
+                allowed=listed(known),
+            ),
         )
     collector.raise_if_refused()
 
@@ -197,15 +208,14 @@ def _check(lans: Checked, collector: Collector) -> None:
     for extra in commands[1:]:
         collector.refuse(
             extra.line_of("command"),
-            '<lan>: attribute "command" is on twice; one network is enough',
+            say("cluster.commands"),
         )
     carrier = (commands or list(lans.all("lan")))[0]
     missing = every_node - {node.values["name"] for node in carrier.all("node")}
     if missing:
         collector.refuse(
             carrier.line,
-            f'network "{carrier.values["name"]}" carries the commands and lacks {listed(missing)};'
-            ' add it, or set command="on" on a network that has every node',
+            say("cluster.carrier", name=carrier.values["name"], nodes=listed(missing)),
         )
 
 
@@ -216,7 +226,12 @@ def _refuse_twice(elements: tuple[Checked, ...], attribute: str, collector: Coll
         if value in first_line:
             collector.refuse(
                 element.line_of(attribute),
-                f'<{element.name}>: attribute "{attribute}": "{value}" stands already in line'
-                f" {first_line[value]}; once is allowed",
+                say(
+                    "config.again",
+                    element=element.name,
+                    name=attribute,
+                    value=value,
+                    line=first_line[value],
+                ),
             )
         first_line.setdefault(value, element.line_of(attribute))

@@ -1,11 +1,12 @@
 """Gathers all that is wrong in one file, so that an administrator corrects everything at once."""
 
 import difflib
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mirror.errors import ConfigRefused, Refusal
-from mirror.vocabulary.said import say
+from mirror.vocabulary.said import Said, say
 
 LISTED_MAX = 12
 
@@ -16,7 +17,7 @@ class Notice:
 
     file: str
     line: int
-    sentence: str
+    sentence: Said
 
     def __str__(self) -> str:
         """Render as a refusal is rendered."""
@@ -31,13 +32,13 @@ class Collector:
         self.refusals: list[Refusal] = []
         self.notices: list[Notice] = []
 
-    def refuse(self, line: int, sentence: str) -> None:
+    def refuse(self, line: int, sentence: Said) -> None:
         """Note what is wrong; the same sentence at the same line is noted once."""
         refusal = Refusal(self.file, line, sentence)
         if refusal not in self.refusals:
             self.refusals.append(refusal)
 
-    def notice(self, line: int, sentence: str) -> None:
+    def notice(self, line: int, sentence: Said) -> None:
         """Note what is accepted without effect; the same sentence is said once in a file."""
         if all(notice.sentence != sentence for notice in self.notices):
             self.notices.append(Notice(self.file, line, sentence))
@@ -48,7 +49,7 @@ class Collector:
             raise ConfigRefused(self.refusals)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> Said:
     """Say `; did you mean "nbrei"?`, or nothing when no known name resembles this one."""
     by_lower = {candidate.lower(): candidate for candidate in known}
     # Two letters exchanged are the commonest slip, and difflib weighs it no higher than others.
@@ -56,11 +57,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
         if sorted(candidate) == sorted(name.lower()):
             return say("config.nearest", name=original)
     found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return say("config.nearest", name=by_lower[found[0]]) if found else ""
+    return say("config.nearest", name=by_lower[found[0]]) if found else Said()
 
 
-def listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> Said:
     """List names for a sentence, cut short when they are many: `allowed: a, b, c`."""
     ordered = sorted(names)
     shown = ", ".join(ordered[:LISTED_MAX])
-    return shown + (f" and {len(ordered) - LISTED_MAX} more" if len(ordered) > LISTED_MAX else "")
+    more = len(ordered) - LISTED_MAX
+    return say("config.more", shown=shown, count=more) if more > 0 else Said(shown)
+
+
+def either(names: Iterable[str]) -> Said:
+    """List elements of which one is meant: `<a> or <b>`."""
+    tags = (Said(f"<{name}>") for name in names)
+    return functools.reduce(lambda one, other: say("config.or", one=one, other=other), tags)

@@ -28,14 +28,15 @@ from mirror.config.kinds import (
     Text,
     VariableName,
 )
+from mirror.vocabulary.said import say
 
 A = Attribute
 PORT = Number(1, 65_535)
 ANY_NUMBER = Number(0, 2**62)
-FARM = "farm mode comes later"
+FARM = say("later.farm")
 
-NO_NFS = "there is no local NFS mount here"
-NO_WINDOWS = "it concerns Windows only"
+NO_NFS = say("idle.nfs")
+NO_WINDOWS = say("idle.windows")
 
 # fmt: off
 SERVICE = Element("service", (
@@ -56,7 +57,7 @@ HEART = Element("heart", (
     A("pulse",         Duration("ms", 10)),
     A("timeout",       Duration("ms", 100)),
     A("watchdog",      Device(),  "off"),
-    A("permanent_arp", Switch(), "on", no_effect="the kernel's own neighbour table is enough"),
+    A("permanent_arp", Switch(), "on", no_effect=say("idle.neighbours")),
 ), repeated=("heartbeat",), one_of=("heartbeat",))
 
 HEARTBEAT = Element("heartbeat", (
@@ -112,24 +113,24 @@ RFS = Element("rfs", (
     A("syncat",          Schedule(),                     "none"),
     # what is not built yet
     A("scripts",         Switch(),                       "off",
-      later=(("on", "the _rfs_ callbacks come later"),)),
+      later=(("on", say("later.rfs_scripts")),)),
     # what has nothing to act on
-    A("mountover",       Switch(),       "off", no_effect="the directory is always mounted over, never renamed"),
-    A("mountoversuffix", Text(),         "_For_SafeKit_Replication", no_effect="the directory is never renamed"),
-    A("acl",             Switch(),       "off", no_effect="ACLs are always replicated"),
+    A("mountover",       Switch(),       "off", no_effect=say("idle.mounted")),
+    A("mountoversuffix", Text(),         "_For_SafeKit_Replication", no_effect=say("idle.renamed")),
+    A("acl",             Switch(),       "off", no_effect=say("idle.acl")),
     A("packetsize",      Size("B"),      no_effect=NO_NFS),
-    A("reipacketsize",   Size("B"),      "8388608", no_effect="reintegration compares regions of 64 KiB"),
-    A("ruzone_blocksize", Size("B"),     "8388608", no_effect="changes are noted by regions of 64 KiB"),
+    A("reipacketsize",   Size("B"),      "8388608", no_effect=say("idle.compared")),
+    A("ruzone_blocksize", Size("B"),     "8388608", no_effect=say("idle.noted")),
     A("roflags",         Number(0, 2**32, hexadecimal=True), "0x10", no_effect=NO_WINDOWS),
-    A("namespacepolicy", Number(0, 4),   "4", no_effect="an interrupted reintegration always resumes"),
-    A("reicommit",       ANY_NUMBER,     "0", no_effect="checkpoints do this"),
-    A("reidetail",       Switch(),       "off", no_effect="progress is always detailed"),
+    A("namespacepolicy", Number(0, 4),   "4", no_effect=say("idle.resumes")),
+    A("reicommit",       ANY_NUMBER,     "0", no_effect=say("idle.checkpoints")),
+    A("reidetail",       Switch(),       "off", no_effect=say("idle.detailed")),
     A("allocthreshold",  ANY_NUMBER,     "0", no_effect=NO_WINDOWS),
-    A("nbremconn",       Number(1, 64),  "1", no_effect="each capture thread has its own connection"),
+    A("nbremconn",       Number(1, 64),  "1", no_effect=say("idle.connections")),
     A("checktime",       Duration("ms"), "220000", no_effect=NO_NFS),
     A("checkintv",       Duration("s"),  "120", no_effect=NO_NFS),
     A("nfsbox_options",  Choice(("cross", "nocross")), "cross", no_effect=NO_WINDOWS),
-    A("smartwrite",      Number(0, 16),  no_effect="only changed bytes are ever sent"),
+    A("smartwrite",      Number(0, 16),  no_effect=say("idle.changed")),
 ), children=("flow",), repeated=("replicated",), one_of=("replicated",))
 
 FLOW = Element("flow", (A("name", Ident()),), repeated=("server",))
@@ -172,7 +173,7 @@ PROC = Element("proc", (
     A("action",      Text(), "stopstart"),
     A("class",       Ident(), required=True),
     A("start_after", Number(0, 1_000_000), "0"),
-    A("cpu",         Text(), no_effect="the load of a process is not checked"),
+    A("cpu",         Text(), no_effect=say("idle.load")),
     A("restart_services", Text(empty=True), ""),
 ))
 

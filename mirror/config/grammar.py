@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mirror.config.kinds import Kind
+from mirror.vocabulary.said import Said
+
+NOT_SAID = Said()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,8 @@ class Attribute:
     kind: Kind
     default: str | None = None
     required: bool = False
-    no_effect: str = ""
-    later: tuple[tuple[str, str], ...] = ()
+    no_effect: Said = NOT_SAID
+    later: tuple[tuple[str, Said], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,8 @@ class Grammar:
 
     root: str
     elements: Mapping[str, Element]
-    later: Mapping[str, str]
-    ignored: Mapping[str, str]
+    later: Mapping[str, Said]
+    ignored: Mapping[str, Said]
 
     def parents_of(self, name: str) -> list[str]:
         """Names of the elements that may hold this one."""
@@ -75,8 +78,8 @@ class Grammar:
 def grammar(
     root: str,
     elements: tuple[Element, ...],
-    later: Mapping[str, str] | None = None,
-    ignored: Mapping[str, str] | None = None,
+    later: Mapping[str, Said] | None = None,
+    ignored: Mapping[str, Said] | None = None,
 ) -> Grammar:
     """Build a grammar and check its tables: names once, children known, defaults of their kind."""
     by_name = {element.name: element for element in elements}

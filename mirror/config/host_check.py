@@ -62,9 +62,12 @@ def check_against_host(config: ModuleConfig, facts: HostFacts) -> None:
             if interface.name is not None and interface.name not in facts.networks:
                 collector.refuse(
                     0,
-                    f'<interface>: attribute "name": no interface "{interface.name}" on this host'
-                    f"{nearest(interface.name, facts.networks)};"
-                    f" allowed: {listed(facts.networks)}",
+                    say(
+                        "host.interface",
+                        name=interface.name,
+                        nearest=nearest(interface.name, facts.networks),
+                        allowed=listed(facts.networks),
+                    ),
                 )
             for address in interface.addresses:
                 _check_address(config, interface, address, facts, collector)
@@ -75,7 +78,6 @@ def _check_directory(
     config: ModuleConfig, directory: str, facts: HostFacts, collector: Collector
 ) -> None:
     line = config.lines.get(f"dir {directory}", 0)
-    place = f'<replicated>: attribute "dir": {directory}'
     found = facts.directories[directory]
     if not found.exists or not found.is_directory:
         code = "host.not_directory" if found.exists else "host.no_directory"
@@ -84,15 +86,9 @@ def _check_directory(
     for beneath in found.mounts_beneath:
         collector.refuse(line, say("host.mount_beneath", directory=directory, beneath=beneath))
     for beneath in found.subvolumes_beneath:
-        collector.refuse(
-            line,
-            f"{place}: {beneath} is a btrfs subvolume beneath it, which is a filesystem of its"
-            " own; replace it by a plain directory",
-        )
+        collector.refuse(line, say("host.subvolume", directory=directory, beneath=beneath))
     for path in found.missing_to_check:
-        collector.refuse(
-            line, f"{place}: {path} of <tocheck> is missing; is the right disk mounted?"
-        )
+        collector.refuse(line, say("host.tocheck", directory=directory, path=path))
     for own in facts.own_paths:
         if overlaps(found.real_path, own):
             collector.refuse(line, say("host.own", directory=directory, own=own))
@@ -103,9 +99,7 @@ def _check_directory(
             and overlaps(held, found.real_path)
             and not overlaps(other, directory)
         ):
-            collector.refuse(
-                line, f"{place} leads through a symbolic link to what {other} holds; keep one"
-            )
+            collector.refuse(line, say("host.linked", directory=directory, other=other))
 
 
 def _check_shared(line: int, directory: str, facts: HostFacts, collector: Collector) -> None:
@@ -133,7 +127,6 @@ def _check_address(
     collector: Collector,
 ) -> None:
     line = config.lines.get(f"addr {address.addr}", 0)
-    place = f'<virtual_addr>: attribute "addr": {address.addr}'
     for module, other in facts.others.items():
         if address.addr in other.addresses:
             collector.refuse(line, say("host.address_held", address=address.addr, module=module))
@@ -143,7 +136,7 @@ def _check_address(
     for literal in literals:
         ip = ipaddress.ip_address(literal)
         if ip.is_loopback or ip.is_multicast or ip.is_unspecified:
-            collector.refuse(line, f"{place} cannot be held by a node; choose a unicast address")
+            collector.refuse(line, say("host.address_nobodys", address=address.addr))
             continue
         # A forced interface with a netmask says where the address goes, without a network of ours.
         if interface.name is not None and address.prefix_length is not None:
@@ -151,7 +144,7 @@ def _check_address(
         wanted = [interface.name] if interface.name is not None else list(facts.networks)
         known = [network for name in wanted for network in facts.networks.get(name, ())]
         if not any(ip in network for network in known):
-            networks = listed({str(network) for network in known}) or "none"
+            networks = listed({str(network) for network in known}) or say("host.none")
             collector.refuse(
                 line, say("host.address_nowhere", address=address.addr, networks=networks)
             )

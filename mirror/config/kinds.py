@@ -1,6 +1,6 @@
 """Kinds of attribute values: what is allowed, in words, and how the text becomes a value.
 
-Each kind has `allowed`, the end of a refusal, and `parse`, which raises ValueError with what was
+Each kind has `allowed`, the end of a refusal, and `parse`, which raises Misread with what was
 observed. Kinds know nothing of elements; the tables put the two together.
 """
 
@@ -13,7 +13,7 @@ from typing import Protocol
 from mirror.config.collector import nearest
 from mirror.errors import UnitRefused
 from mirror.vocabulary.crontab import Crontab
-from mirror.vocabulary.said import say
+from mirror.vocabulary.said import Misread, Said, say
 from mirror.vocabulary.units import DurationUnit, SizeUnit, parse_duration_ms, parse_size_bytes
 
 IDENT = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
@@ -30,11 +30,15 @@ class Kind(Protocol):
     """What every kind offers."""
 
     @property
-    def allowed(self) -> str:
+    def allowed(self) -> Said:
         """What may be written, for a sentence."""
 
     def parse(self, text: str) -> object:
-        """Turn the text into a value. Raises: ValueError with what was observed."""
+        """Turn the text into a value. Raises: Misread with what was observed."""
+
+
+def _written(text: str) -> Said:
+    return say("kind.quoted", text=text) if text else say("kind.empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,12 @@ class Text:
     """Any text; empty only where that means something."""
 
     empty: bool = False
-    allowed: str = say("kind.text")
+    allowed: Said = say("kind.text")
 
     def parse(self, text: str) -> str:
         """See Kind."""
         if not text.strip() and not self.empty:
-            raise ValueError("empty")
+            raise Misread(say("kind.empty"))
         return text
 
 
@@ -55,7 +59,7 @@ class Text:
 class Schedule:
     """Times in crontab's notation, or none."""
 
-    allowed: str = 'five fields as in crontab ("0 4 * * *"), @daily and its like, or none'
+    allowed: Said = say("kind.schedule")
 
     def parse(self, text: str) -> Crontab | None:
         """See Kind."""
@@ -69,15 +73,15 @@ class Choice:
     words: tuple[str, ...]
 
     @property
-    def allowed(self) -> str:
+    def allowed(self) -> Said:
         """See Kind."""
         return say("kind.word", words=list(self.words))
 
     def parse(self, text: str) -> str:
         """See Kind."""
         if text not in self.words:
-            observed = f'"{text}"' if text else "empty"
-            raise ValueError(observed + nearest(text, self.words))
+            hint = nearest(text, self.words)
+            raise Misread(say("kind.none_of", text=text, nearest=hint) if text else _written(text))
         return text
 
 
@@ -89,7 +93,7 @@ class Switch:
     off: str = "off"
 
     @property
-    def allowed(self) -> str:
+    def allowed(self) -> Said:
         """See Kind."""
         return say("kind.switch", on=self.on, off=self.off)
 
@@ -107,7 +111,7 @@ class Number:
     hexadecimal: bool = False
 
     @property
-    def allowed(self) -> str:
+    def allowed(self) -> Said:
         """See Kind."""
         return say("kind.number", minimum=self.minimum, maximum=self.maximum)
 
@@ -115,10 +119,10 @@ class Number:
         """See Kind."""
         pattern = r"-?[0-9]{1,18}|0x[0-9A-Fa-f]{1,15}" if self.hexadecimal else r"-?[0-9]{1,18}"
         if not re.fullmatch(pattern, text.strip(), re.ASCII):
-            raise ValueError(f'"{text}" is no whole number' if text else "empty")
+            raise Misread(say("kind.not_whole", text=text) if text else _written(text))
         value = int(text, 16 if "0x" in text else 10)
         if not self.minimum <= value <= self.maximum:
-            raise ValueError(f"{value}")
+            raise Misread(say("kind.outside", value=value))
         return value
 
 
@@ -130,19 +134,22 @@ class Duration:
     minimum_ms: int = 0
 
     @property
-    def allowed(self) -> str:
+    def allowed(self) -> Said:
         """See Kind."""
-        least = f", at least {self.minimum_ms} ms" if self.minimum_ms else ""
-        return f"a whole number, alone ({self.unit}) or followed by d h m s ms us{least}"
+        if self.minimum_ms:
+            return say("kind.duration_least", unit=self.unit, minimum_ms=self.minimum_ms)
+        return say("kind.duration", unit=self.unit)
 
     def parse(self, text: str) -> int:
         """See Kind."""
         try:
             value = parse_duration_ms(text, self.unit)
         except UnitRefused as error:
-            raise ValueError(f'"{text}": {error.facts["observed"]}') from error
+            raise Misread(
+                say("kind.wrong", text=text, observed=error.facts["observed"])
+            ) from error
         if value < self.minimum_ms:
-            raise ValueError(f"{value} ms")
+            raise Misread(say("kind.outside_ms", value=value))
         return value
 
 
@@ -153,29 +160,31 @@ class Size:
     unit: SizeUnit
 
     @property
-    def allowed(self) -> str:
+    def allowed(self) -> Said:
         """See Kind."""
-        return f"a whole number, alone ({self.unit}) or followed by B K M G T"
+        return say("kind.size", unit=self.unit)
 
     def parse(self, text: str) -> int:
         """See Kind."""
         try:
             return parse_size_bytes(text, self.unit)
         except UnitRefused as error:
-            raise ValueError(f'"{text}": {error.facts["observed"]}') from error
+            raise Misread(
+                say("kind.wrong", text=text, observed=error.facts["observed"])
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
     """An IPv4 or IPv6 address, or a host name; an IPv6 address may stand in brackets."""
 
-    allowed: str = say("kind.address")
+    allowed: Said = say("kind.address")
 
     def parse(self, text: str) -> str:
         """See Kind. Literal addresses come back in their one canonical form."""
         stripped = text.strip()
         if not stripped:
-            raise ValueError("empty")
+            raise Misread(say("kind.empty"))
         bare = stripped[1:-1] if stripped.startswith("[") and stripped.endswith("]") else stripped
         try:
             return str(ipaddress.ip_address(bare))
@@ -183,7 +192,7 @@ class Address:
             pass
         looks_numeric = ":" in bare or re.fullmatch(r"[0-9./]+", bare)
         if looks_numeric or not HOST_NAME.fullmatch(bare):
-            raise ValueError(f'"{text}"')
+            raise Misread(say("kind.quoted", text=text))
         return bare
 
 
@@ -191,7 +200,7 @@ class Address:
 class Netmask:
     """An IPv4 netmask or a prefix length; the prefix length once parsed."""
 
-    allowed: str = "a netmask such as 255.255.255.0, or a prefix length such as 24"
+    allowed: Said = say("kind.netmask")
 
     def parse(self, text: str) -> int:
         """See Kind."""
@@ -201,19 +210,19 @@ class Netmask:
                 return Number(1, 128).parse(bare)
             return ipaddress.IPv4Network(f"0.0.0.0/{bare}").prefixlen
         except ValueError as error:
-            raise ValueError(f'"{text}"' if text else "empty") from error
+            raise Misread(_written(text)) from error
 
 
 @dataclass(frozen=True, slots=True)
 class Ident:
     """A label used in resource names and rules."""
 
-    allowed: str = "1 to 64 letters, digits, '_', '-', '.' or ':'"
+    allowed: Said = say("kind.ident")
 
     def parse(self, text: str) -> str:
         """See Kind."""
         if not IDENT.fullmatch(text):
-            raise ValueError(f'"{text}"' if text else "empty")
+            raise Misread(_written(text))
         return text
 
 
@@ -221,12 +230,12 @@ class Ident:
 class VariableName:
     """Name of a macro or of an environment variable."""
 
-    allowed: str = "a letter or '_', then letters, digits or '_'"
+    allowed: Said = say("kind.variable")
 
     def parse(self, text: str) -> str:
         """See Kind."""
         if not VARIABLE_NAME.fullmatch(text):
-            raise ValueError(f'"{text}"' if text else "empty")
+            raise Misread(_written(text))
         return text
 
 
@@ -234,19 +243,19 @@ class VariableName:
 class Directory:
     """An absolute directory, without '..'; spaces are allowed; '/' itself is not."""
 
-    allowed: str = say("kind.directory")
+    allowed: Said = say("kind.directory")
 
     def parse(self, text: str) -> str:
         """See Kind. Doubled and trailing slashes are dropped."""
         if not text.strip():
-            raise ValueError("empty")
+            raise Misread(say("kind.empty"))
         if not text.startswith("/"):
-            raise ValueError(f'relative path "{text}"')
+            raise Misread(say("kind.relative", text=text))
         path = PurePosixPath(re.sub(r"/+", "/", text))
         if ".." in path.parts:
-            raise ValueError(f'".." in "{text}"')
+            raise Misread(say("kind.upwards", text=text))
         if len(path.parts) == 1 or len(str(path).encode()) > PATH_BYTES_MAX:
-            raise ValueError(f'"{text}"')
+            raise Misread(say("kind.quoted", text=text))
         return str(path)
 
 
@@ -254,13 +263,13 @@ class Directory:
 class FilePath:
     """An absolute path of a file, without '..'."""
 
-    allowed: str = "an absolute path, such as /etc/fence-password"
+    allowed: Said = say("kind.file")
 
     def parse(self, text: str) -> str:
         """See Kind."""
         path = PurePosixPath(text)
         if not path.is_absolute() or ".." in path.parts or text.endswith("/"):
-            raise ValueError(f'"{text}"' if text else "empty")
+            raise Misread(_written(text))
         return str(path)
 
 
@@ -268,7 +277,7 @@ class FilePath:
 class Device:
     """An absolute path, or off; "" once parsed when it is off."""
 
-    allowed: str = "off, or the path of a device, such as /dev/watchdog"
+    allowed: Said = say("kind.device")
 
     def parse(self, text: str) -> str:
         """See Kind."""
@@ -279,12 +288,12 @@ class Device:
 class HostLabel:
     """A name that this host may show as its own (not an address)."""
 
-    allowed: str = "a host name of 1 to 63 letters, digits, '-' or '.'"
+    allowed: Said = say("kind.host_label")
 
     def parse(self, text: str) -> str:
         """See Kind."""
         if not HOST_NAME.fullmatch(text) or "_" in text or len(text) > HOST_NAME_CHARS_MAX:
-            raise ValueError(f'"{text}"' if text else "empty")
+            raise Misread(_written(text))
         return text
 
 
@@ -292,15 +301,15 @@ class HostLabel:
 class RelativePath:
     """A path beneath a directory that the row's own words name."""
 
-    allowed: str = "a path relative to the replicated directory, without '..'"
+    allowed: Said = say("kind.beneath")
 
     def parse(self, text: str) -> str:
         """See Kind."""
         if not text.strip():
-            raise ValueError("empty")
+            raise Misread(say("kind.empty"))
         path = PurePosixPath(text)
         if path.is_absolute() or ".." in path.parts or not path.parts:
-            raise ValueError(f'"{text}"')
+            raise Misread(say("kind.quoted", text=text))
         return str(path)
 
 
@@ -311,19 +320,19 @@ class Regex:
     negation: bool = False
 
     @property
-    def allowed(self) -> str:
+    def allowed(self) -> Said:
         """See Kind."""
-        return "a POSIX extended regular expression" + (", after '!' or not" * self.negation)
+        return say("kind.regex_negated" if self.negation else "kind.regex")
 
     def parse(self, text: str) -> str:
         """See Kind. Returned as written: the user of the expression compiles it."""
         expression = text.removeprefix("!") if self.negation else text
         if not expression:
-            raise ValueError("empty")
+            raise Misread(say("kind.empty"))
         try:
             re.compile(POSIX_CLASS.sub("a", expression))
         except re.error as error:
-            raise ValueError(f'"{text}": {error.msg}') from error
+            raise Misread(say("kind.wrong", text=text, observed=error.msg)) from error
         return text
 
 
@@ -331,10 +340,10 @@ class Regex:
 class ProcessLabel:
     """The name of a process, of a systemd unit, or a label beside nameregex."""
 
-    allowed: str = "a name of 1 to 255 bytes, without '/'"
+    allowed: Said = say("kind.process")
 
     def parse(self, text: str) -> str:
         """See Kind."""
         if not text.strip() or "/" in text or len(text.encode()) > UNIT_NAME_BYTES_MAX:
-            raise ValueError(f'"{text}"' if text else "empty")
+            raise Misread(_written(text))
         return text

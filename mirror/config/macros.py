@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from mirror.config.collector import nearest
+from mirror.vocabulary.said import Misread, say
 
 # One letter between two percent signs is a date format in practice (`date +%Y%m%d`), not a macro.
 _USE = re.compile(r"%([A-Za-z_][A-Za-z0-9_]+)%", re.ASCII)
@@ -33,7 +34,7 @@ class Macros:
         self._macros[name] = value
 
     def substitute(self, text: str) -> str:
-        """Replace every use. Raises: MacroRefused; ValueError with what is unknown."""
+        """Replace every use. Raises: MacroRefused; Misread with what is unknown."""
         return _USE.sub(self._value_of, text)
 
     def _value_of(self, use: re.Match[str]) -> str:
@@ -46,7 +47,4 @@ class Macros:
         if name in self._environment:
             return self._environment[name]
         # Only macros are proposed: the names of the environment are not this file's business.
-        raise ValueError(
-            f"%{name}% is neither a macro of this file nor an environment variable"
-            + nearest(name, self._macros)
-        )
+        raise Misread(say("config.macro", name=name, nearest=nearest(name, self._macros)))

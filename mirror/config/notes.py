@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from mirror.config.collector import Collector
 from mirror.config.reader import Checked
+from mirror.vocabulary.said import say
 
 
 @dataclass
@@ -23,7 +24,12 @@ class Notes:
             if value in first_line:
                 self.collector.refuse(
                     element.line_of(attribute),
-                    f'<{element.name}>: attribute "{attribute}": "{value}" stands already in line'
-                    f" {first_line[value]}; once is allowed",
+                    say(
+                        "config.again",
+                        element=element.name,
+                        name=attribute,
+                        value=value,
+                        line=first_line[value],
+                    ),
                 )
             first_line.setdefault(value, element.line_of(attribute))

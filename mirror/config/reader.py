@@ -10,11 +10,11 @@ from typing import Any
 
 from lxml import etree
 
-from mirror.config.collector import Collector, listed, nearest
+from mirror.config.collector import Collector, either, listed, nearest
 from mirror.config.grammar import Attribute, Element, Grammar
 from mirror.config.macros import MacroRefused, Macros
 from mirror.config.xml_text import Document
-from mirror.vocabulary.said import say
+from mirror.vocabulary.said import said_of, say
 
 # Words that templates carry for the administrator to replace.
 PLACEHOLDER = re.compile(r"\b(?:\w*TO_BE_DEFINED|PROCESS_NAME)\b")
@@ -68,10 +68,15 @@ class Reader:
             elif tag == "macro" and "macro" in self._grammar.elements and root is None:
                 self._element(top, self._grammar.elements[tag])
             else:
+                expected = self._grammar.root
                 self._collector.refuse(
                     self._document.line(top),
-                    f"<{tag}> stands where <{self._grammar.root}> is expected"
-                    f"{nearest(tag, [self._grammar.root])}",
+                    say(
+                        "config.root",
+                        element=tag,
+                        expected=expected,
+                        nearest=nearest(tag, [expected]),
+                    ),
                 )
         return root
 
@@ -106,24 +111,24 @@ class Reader:
                 self._refuse_child(element, tag, line)
             seen.add(tag)
         if element.one_of and not seen.intersection(element.one_of):
-            wanted = " or ".join(f"<{name}>" for name in element.one_of)
             self._collector.refuse(
-                self._document.line(node), f"<{element.name}> holds no {wanted}; add one"
+                self._document.line(node),
+                say("config.empty", element=element.name, wanted=either(element.one_of)),
             )
         return tuple(children)
 
     def _refuse_child(self, element: Element, tag: str, line: int) -> None:
         if tag in self._grammar.later:
-            sentence = f"<{tag}> is not in this version: {self._grammar.later[tag]}; remove it"
+            sentence = say("config.later", element=tag, why=self._grammar.later[tag])
         elif tag in self._grammar.elements:
-            parents = " or ".join(f"<{name}>" for name in self._grammar.parents_of(tag))
+            parents = either(self._grammar.parents_of(tag))
             sentence = say("config.misplaced", element=tag, parent=element.name, parents=parents)
         else:
             known = (*element.children, *element.repeated)
             hint = nearest(tag, self._grammar.elements)
-            sentence = f"<{tag}> is not known in <{element.name}>{hint}; nothing is allowed in it"
+            facts = {"element": tag, "parent": element.name, "nearest": hint}
+            sentence = say("config.leaf", **facts)
             if known:
-                facts = {"element": tag, "parent": element.name, "nearest": hint}
                 sentence = say("config.element", **facts, allowed=listed(known))
         self._collector.refuse(line, sentence)
 
@@ -159,30 +164,27 @@ class Reader:
     def _refuse_attribute(self, element: Element, name: str, line: int) -> None:
         reason = self._grammar.ignored.get(name)
         if reason is not None:
-            self._collector.notice(line, f"<{element.name} {name}>: no effect here: {reason}")
+            self._collector.notice(
+                line, say("config.ignored", element=element.name, name=name, why=reason)
+            )
             return
         known = [row.name for row in element.attributes]
         hint = nearest(name, known)
-        sentence = f'<{element.name}>: attribute "{name}" is not known{hint}; it has no attributes'
+        facts = {"element": element.name, "name": name, "nearest": hint}
+        sentence = say("config.no_attributes", **facts)
         if known:
-            facts = {"element": element.name, "name": name, "nearest": hint}
             sentence = say("config.attribute", **facts, allowed=listed(known))
         self._collector.refuse(line, sentence)
 
     def _value(self, element: Element, row: Attribute, raw: str, line: int) -> object:
         """Parse one written value; None when it was refused."""
-        place = f'<{element.name}>: attribute "{row.name}"'
+        place = {"element": element.name, "name": row.name}
         if placeholder := PLACEHOLDER.search(raw):
-            self._collector.refuse(
-                line,
-                f"{place} still holds the placeholder {placeholder[0]};"
-                f" replace it by {row.kind.allowed}",
-            )
+            facts = {"placeholder": placeholder[0], "allowed": row.kind.allowed}
+            self._collector.refuse(line, say("config.placeholder", **place, **facts))
             return None
         if raw.strip(CURLY_DOUBLE) != raw:
-            self._collector.refuse(
-                line, f"{place} begins or ends with a typographic quote: {raw}; remove it"
-            )
+            self._collector.refuse(line, say("config.quote", **place, value=raw))
             return None
         try:
             text = self._macros.substitute(raw)
@@ -190,18 +192,20 @@ class Reader:
         except MacroRefused:
             return None
         except ValueError as error:
-            facts = {"element": element.name, "name": row.name, "allowed": row.kind.allowed}
-            self._collector.refuse(line, say("config.value", **facts, observed=error))
+            facts = {"observed": said_of(error), "allowed": row.kind.allowed}
+            self._collector.refuse(line, say("config.value", **place, **facts))
             return None
         for word, reason in row.later:
             is_default = row.default is not None and value == row.kind.parse(row.default)
             if word == text or (word == "*" and not is_default):
-                self._collector.refuse(line, f'{place}: "{text}" is not in this version: {reason}')
+                self._collector.refuse(
+                    line, say("config.later_value", **place, value=text, why=reason)
+                )
                 return None
         if row.no_effect:
             self._collector.notice(
                 line,
-                say("config.no_effect", element=element.name, name=row.name, why=row.no_effect),
+                say("config.no_effect", **place, why=row.no_effect),
             )
         return value
 
@@ -217,7 +221,7 @@ class Reader:
             if text:
                 self._collector.refuse(
                     self._document.line(node),
-                    f'<{element.name}> holds the text "{text[:40]}"; only elements stand in it',
+                    say("config.text", element=element.name, text=text[:40]),
                 )
             return ""
         try:
@@ -225,5 +229,8 @@ class Reader:
         except MacroRefused:
             return ""
         except ValueError as error:
-            self._collector.refuse(self._document.line(node), f"<{element.name}>: {error}")
+            self._collector.refuse(
+                self._document.line(node),
+                say("config.in_text", element=element.name, observed=said_of(error)),
+            )
             return ""

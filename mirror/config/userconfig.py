@@ -18,6 +18,7 @@ from mirror.config.notes import Notes
 from mirror.config.reader import Checked, Reader
 from mirror.config.xml_text import parse_xml
 from mirror.errors import ConfigRefused, Refusal
+from mirror.vocabulary.said import say
 
 __all__ = ["ConfigRefused", "Refusal", "load_userconfig"]
 
@@ -48,9 +49,7 @@ def _module(notes: Notes, root: Checked) -> ModuleConfig:
     vip, rfs, user, errd = (element.one(name) for name in ("vip", "rfs", "user", "errd"))
     fence, vhost = element.one("fence"), element.one("vhost")
     if errd is not None and user is None:
-        notes.collector.refuse(
-            errd.line, "<errd> needs <user>, for it acts through the scripts; add <user/>"
-        )
+        notes.collector.refuse(errd.line, say("config.errd"))
     return ModuleConfig(
         file=notes.collector.file,
         service=_service(element),
@@ -76,16 +75,10 @@ def _heart(notes: Notes, service: Checked) -> Heart:
         of_two = (service.one(name) for name in ("heart", "vip", "rfs", "fence"))
         for found in (*of_two, *splitbrains):
             if found is not None:
-                notes.collector.refuse(
-                    found.line,
-                    f"<{found.name}> has no place in a light module, which runs on one node;"
-                    ' remove it, or write mode="mirror"',
-                )
+                notes.collector.refuse(found.line, say("config.light", element=found.name))
         return Heart(profile=None, port=None, pulse_ms=0, timeout_ms=0, heartbeats=())
     if element is None:
-        notes.collector.refuse(
-            service.line, "<service> holds no <heart>; a mirror module needs one heartbeat"
-        )
+        notes.collector.refuse(service.line, say("config.no_heart"))
         notes.collector.raise_if_refused()
     assert element is not None
     return build_heart(notes, element)
@@ -114,8 +107,11 @@ def _failover(notes: Notes, element: Checked | None) -> Failover:
     if value["handle_time"] % value["period"]:
         notes.collector.refuse(
             element.line_of("handle_time"),
-            f'<failover>: attribute "handle_time": {value["handle_time"]} ms is no multiple of'
-            f" the period, {value['period']} ms; choose one",
+            say(
+                "config.handle_time",
+                handle_time_ms=value["handle_time"],
+                period_ms=value["period"],
+            ),
         )
     return Failover(
         extends=value["extends"] == "yes",

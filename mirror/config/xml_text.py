@@ -61,10 +61,10 @@ class Document:
 def parse_xml(text: bytes, collector: Collector) -> Document | None:
     """Parse, or refuse to the collector and return None."""
     if len(text) > FILE_BYTES_MAX:
-        collector.refuse(0, f"{len(text)} bytes; at most {FILE_BYTES_MAX} are read")
+        collector.refuse(0, say("config.size", bytes=len(text), bytes_max=FILE_BYTES_MAX))
         return None
     if b"\0" in text:
-        collector.refuse(1, "a zero byte stands in the file; save it as UTF-8 text")
+        collector.refuse(1, say("config.zero"))
         return None
     body = _without_doctype(text.removeprefix(_BOM), collector)
     if body is None:
@@ -94,7 +94,7 @@ def _without_doctype(text: bytes, collector: Collector) -> bytes | None:
         bare = _DOCTYPE_BARE.match(text, position)
         if bare is None:
             line = text.count(b"\n", 0, position) + 1
-            collector.refuse(line, "a DTD is not read; write <!DOCTYPE safe> and nothing more")
+            collector.refuse(line, say("config.dtd"))
             return None
         blank = re.sub(rb"[^\n]", b" ", bare[0])
         text = text[:position] + blank + text[bare.end() :]
@@ -119,12 +119,7 @@ def _refuse_syntax(text: bytes, error: etree.XMLSyntaxError, collector: Collecto
         if matched := _CURLY_VALUE.search(line):
             found_curly = True
             quote = next(character for character in matched[0] if character in _CURLY)
-            collector.refuse(
-                number,
-                f"a typographic quote ({quote}) stands where XML needs a straight one;"
-                f' replace it by " on this line, or all of them by'
-                f" `mirror module straighten {collector.file}`",
-            )
+            collector.refuse(number, say("config.curly", quote=quote, file=collector.file))
     if found_curly:
         return
     message = re.sub(r", line \d+, column \d+.*", "", error.msg or "unreadable")

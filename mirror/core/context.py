@@ -150,6 +150,16 @@ class Context:
         alive = self.hearing(now_ms) in {Hearing.HEARD, Hearing.STOPPING}
         return self.peer_word if alive else None
 
+    def mute_ms(self, now_ms: int) -> int:
+        """Tell for how long the peer says nothing while its link lives; 0: it speaks, or is lost.
+
+        Its control plane ended, or its heartbeats are lost on the way; its data plane answers.
+        """
+        if self.heard_ms is None or self.word_now(now_ms) is None:
+            return 0
+        silent_ms = now_ms - self.heard_ms
+        return silent_ms if silent_ms > self.settings.timeout_ms else 0
+
     def peer_serves(self, now_ms: int) -> bool:
         """Tell whether the peer is heard and says that it serves."""
         word = self.word_now(now_ms)

@@ -3,6 +3,7 @@
 from mirror.core.context import Context
 from mirror.vocabulary.actions import Log, SetResource
 from mirror.vocabulary.events import CommandAsked, EventKind
+from mirror.vocabulary.said import Said, say
 from mirror.vocabulary.states import SHOWN, Readiness, ScreenWord, State
 from mirror.vocabulary.words import Word
 
@@ -137,42 +138,55 @@ IN_STEP_ONCE = frozenset(
 )
 
 
-def safety(context: Context) -> str:  # noqa: PLR0911 - one line a sentence
-    """Answer "is the data safe?" in the console's sentence, true at this second."""
+def safety(context: Context, *, mute: bool = False, full: bool = False) -> Said:  # noqa: PLR0911 - one line a sentence
+    """Answer "is the data safe?" in the console's sentence, true at this second.
+
+    mute: the peer's control plane is not heard. full: there is no room on a disk here.
+    """
     node, peer = context.settings.node, context.settings.peer
     if context.settings.watch and context.state in IN_STEP_ONCE:
         return _safety_of_watch(context)
     match context.state:
+        case State.PRIM | State.SECOND if mute:
+            return say("safe.mute", peer=peer)
         case State.PRIM | State.SECOND:
-            return "Both nodes hold everything. Either one may be lost."
+            return say("safe.both")
         case State.ALONE | State.PAIRING | State.TAKING_OVER | State.GOING_ALONE:
-            if context.leading and context.progress:
-                left = int(context.progress.get("bytes_left") or 0)
-                done = int(context.progress.get("bytes_done") or 0)
-                percent = 100 * done // (done + left) if done + left else 100
-                return f"{peer} is catching up: {percent} %. Until then only {node} is complete."
-            return f"Only {node} holds the last changes. Do not stop it."
+            return _safety_of_source(context)
+        case State.JOINING if full:
+            return say("safe.full", node=node, peer=peer)
         case State.JOINING:
-            return f"{node} is catching up. Until then only {peer} is complete."
+            return say("safe.catching", node=node, peer=peer)
         case State.FREEZING | State.ORPHANED | State.SETTLING:
-            return "Both nodes hold everything; the link between them is lost."
+            return say("safe.parted")
         case _ if context.settings.light:
-            return "A light module replicates nothing: its data are where they are."
+            return say("safe.light")
         case _:
             if context.complete():
-                return f"{node} holds everything that it knows of; nobody serves here."
-            return context.reason or f"{node} does not hold everything."
+                return say("safe.idle", node=node)
+            why = context.reason
+            return why if isinstance(why, Said) else Said(why) or say("safe.lacks", node=node)
 
 
-def _safety_of_watch(context: Context) -> str:
+def _safety_of_source(context: Context) -> Said:
+    node, peer = context.settings.node, context.settings.peer
+    if context.leading and context.progress:
+        left = int(context.progress.get("bytes_left") or 0)
+        done = int(context.progress.get("bytes_done") or 0)
+        percent = 100 * done // (done + left) if done + left else 100
+        return say("safe.percent", node=node, peer=peer, percent=percent)
+    return say("safe.alone", node=node)
+
+
+def _safety_of_watch(context: Context) -> Said:
     peer = context.settings.peer
     match context.state:
         case State.PRIM:
-            return f"Copies are asynchronous: {peer} follows, and may lack what was written last."
+            return say("safe.follows", peer=peer)
         case State.SECOND:
-            return f"Copies are asynchronous: what {peer} wrote last may be missing here."
+            return say("safe.behind", peer=peer)
         case _:
-            return "The link is lost; what was written last is on one node alone."
+            return say("safe.one_node")
 
 
 def resources(context: Context) -> tuple[SetResource, ...]:

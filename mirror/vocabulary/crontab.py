@@ -8,6 +8,8 @@ restricted, either is enough. It knows no clock: whoever asks gives the minute.
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from mirror.vocabulary.said import Misread, Said, say
+
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 SHORT = {
@@ -32,18 +34,18 @@ class Minute(NamedTuple):
 
 
 class _Field(NamedTuple):
-    name: str
+    said: Said
     first: int
     last: int
     names: tuple[str, ...] = ()
 
 
 FIELDS = (
-    _Field("minute", 0, 59),
-    _Field("hour", 0, 23),
-    _Field("day of month", 1, 31),
-    _Field("month", 1, 12, MONTHS),
-    _Field("day of week", 0, 7, DAYS),
+    _Field(say("crontab.minute"), 0, 59),
+    _Field(say("crontab.hour"), 0, 23),
+    _Field(say("crontab.day"), 1, 31),
+    _Field(say("crontab.month"), 1, 12, MONTHS),
+    _Field(say("crontab.weekday"), 0, 7, DAYS),
 )
 LONGEST_MONTH = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 
@@ -62,21 +64,18 @@ class Crontab:
 
     @classmethod
     def parse(cls, text: str) -> "Crontab":
-        """Read a schedule. Raises: ValueError with a sentence that names the field."""
+        """Read a schedule. Raises: Misread with a sentence that names the field."""
         words = SHORT.get(text.strip().lower(), text).split()
         if len(words) != len(FIELDS):
             short = ", ".join(sorted(SHORT))
-            raise ValueError(
-                f'"{text.strip()}" has {len(words)} fields, five are needed: minute, hour, day of'
-                f" month, month, day of week (or one of {short})"
-            )
+            raise Misread(say("crontab.fields", text=text.strip(), count=len(words), short=short))
         values = [_values(field, word) for field, word in zip(FIELDS, words, strict=True)]
         minutes, hours, days, months, weekdays = values
         weekdays = frozenset(day % 7 for day in weekdays)
         any_day, any_weekday = words[2].startswith("*"), words[4].startswith("*")
         never = all(min(days) > LONGEST_MONTH.get(month, 31) for month in months)
         if never and any_weekday:
-            raise ValueError(f'"{text.strip()}" is never due: no such day in these months')
+            raise Misread(say("crontab.never", text=text.strip()))
         return cls(minutes, hours, days, months, weekdays, any_day, any_weekday)
 
     def matches(self, at: Minute) -> bool:
@@ -99,7 +98,7 @@ def _values(field: _Field, word: str) -> frozenset[int]:
         span, _, step_text = part.partition("/")
         step = _number(field, step_text, part) if "/" in part else 1
         if step < 1:
-            raise ValueError(f'{field.name}: "{part}": a step is 1 or more')
+            raise Misread(say("crontab.step", field=field.said, part=part))
         if span == "*":
             first, last = field.first, field.last
         else:
@@ -109,7 +108,7 @@ def _values(field: _Field, word: str) -> frozenset[int]:
             if not dash and "/" in part:
                 last = field.last
         if last < first:
-            raise ValueError(f'{field.name}: "{part}": the range runs backwards')
+            raise Misread(say("crontab.backwards", field=field.said, part=part))
         found.update(range(first, last + 1, step))
     return frozenset(found)
 
@@ -120,11 +119,12 @@ def _value(field: _Field, text: str, part: str) -> int:
         return field.names.index(name) + field.first
     value = _number(field, text, part)
     if not field.first <= value <= field.last:
-        raise ValueError(f'{field.name}: "{part}": allowed is {field.first} to {field.last}')
+        bounds = {"minimum": field.first, "maximum": field.last}
+        raise Misread(say("crontab.outside", field=field.said, part=part, **bounds))
     return value
 
 
 def _number(field: _Field, text: str, part: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise ValueError(f'{field.name}: "{part}": not a number, a name, a range or *')
+        raise Misread(say("crontab.word", field=field.said, part=part))
     return int(text)

@@ -6,16 +6,20 @@ shows the English one where it has none. Codes: those of TEMPLATES; `MIR-601` of
 `row.O04`, `proof.P03`, `case.E08` and `generation.G12` of the tables. A code keeps its meaning.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any, Self
 
 from mirror.errors import MirrorError
+from mirror.vocabulary import said_config, said_web
 from mirror.vocabulary.facts import Proof
 
 Facts = Mapping[str, object]
 
 # One sentence a code, as a str.format template. Several facts of one name stand with commas.
 TEMPLATES: dict[str, str] = {
+    **said_config.TEMPLATES,
+    **said_web.TEMPLATES,
     # why a node does not serve
     "wait.first_answer": "Waiting for the first answer of {resource} (rule {rule})",
     "wait.rule": "Failover rule {rule} holds: {resources}",
@@ -59,58 +63,6 @@ TEMPLATES: dict[str, str] = {
     "refused.nobody_to_follow": "{peer} is not primary: nothing to be the secondary of",
     "refused.nobody_to_swap_with": "{peer} is not SECOND (Ready): nobody to swap with",
     "refused.stopping": "the module is stopped, or is stopping",
-    # what is wrong in a configuration
-    "config.nearest": '; did you mean "{name}"?',
-    "config.twice": "<{element}> stands twice in <{parent}>; once is allowed",
-    "config.misplaced": "<{element}> stands in <{parent}>; it belongs in {parents}",
-    "config.element": "<{element}> is not known in <{parent}>{nearest}; allowed in it: {allowed}",
-    "config.attribute": (
-        '<{element}>: attribute "{name}" is not known{nearest}; allowed: {allowed}'
-    ),
-    "config.missing": '<{element}>: attribute "{name}" is missing; give {allowed}',
-    "config.value": '<{element}>: attribute "{name}": {observed}; allowed: {allowed}',
-    "config.syntax": "not well-formed XML: {observed}; correct this line",
-    "config.no_effect": "<{element} {name}> has no effect here: {why}",
-    "kind.word": "one of {words}",
-    "kind.switch": "{on} or {off}",
-    "kind.number": "a whole number from {minimum} to {maximum}",
-    "kind.text": "a text that is not empty",
-    "kind.address": "an IPv4 address, an IPv6 address or a host name",
-    "kind.directory": "an absolute path other than '/', such as /var/lib/app",
-    # what this host cannot give
-    "host.no_directory": (
-        '<replicated>: attribute "dir": {directory} does not exist;'
-        " create it on both nodes, or correct the path"
-    ),
-    "host.not_directory": (
-        '<replicated>: attribute "dir": {directory} is not a directory;'
-        " create it on both nodes, or correct the path"
-    ),
-    "host.mount_beneath": (
-        '<replicated>: attribute "dir": {directory}: {beneath} is a mount point beneath it,'
-        " whose files would not be replicated; replicate {beneath} by its own <replicated>,"
-        " or unmount it"
-    ),
-    "host.own": (
-        '<replicated>: attribute "dir": {directory} overlaps {own}, which mirror itself needs;'
-        " move one"
-    ),
-    "host.shared": (
-        '<replicated>: attribute "dir": {directory} overlaps {held} of module {module};'
-        " a directory belongs to one module only"
-    ),
-    "host.address_held": (
-        '<virtual_addr>: attribute "addr": {address} is held by module {module};'
-        " choose another address"
-    ),
-    "host.address_unknown": (
-        '<virtual_addr>: attribute "addr": {address} is not known to name resolution;'
-        " write the address itself"
-    ),
-    "host.address_nowhere": (
-        '<virtual_addr>: attribute "addr": {address} is on no network of this host;'
-        " networks here: {networks}"
-    ),
     # what is best done at a first start
     "first.serves": "{node} serves; nothing is to be chosen.",
     "first.away": ("{node} does not answer: what it holds is not known. Wait for it if you can."),
@@ -126,6 +78,9 @@ TEMPLATES: dict[str, str] = {
     "node.silent": "silent for {seconds} s",
     "node.ended": "its console ended the stream",
     "node.answers": "its console answers {status}",
+    "node.mute": "The control plane of {node} is not heard; its data plane answers",
+    # what is wrong with a disk
+    "disk.nearly_full": "Disk nearly full: {directory}: {percent} % used, {free_mib} MiB left",
     # what a story tells
     "whatif.no_power": "no power",
     "broken.two_run": "invariant 8: start_prim on {node} while it runs on {other}",
@@ -153,17 +108,29 @@ class Said(str):
         return made
 
 
+class Misread(ValueError):
+    """A text is not what is wanted; `observed` says what stands there."""
+
+    def __init__(self, observed: Said) -> None:
+        super().__init__(str(observed))
+        self.observed = observed
+
+
 def say(code: str, **facts: object) -> Said:
     """Give the sentence of a code of TEMPLATES."""
     written = {name: _written(fact) for name, fact in facts.items()}
     return Said(TEMPLATES[code].format(**written), code, facts)
 
 
-def said_of(error: BaseException) -> str:
+def said_of(error: BaseException) -> Said:
     """Give the sentence of what was raised; one of ours keeps its code and its facts."""
-    if isinstance(error, MirrorError):
-        return Said(str(error), error.code, error.facts)
-    return str(error)
+    match error:
+        case MirrorError():
+            return Said(str(error), error.code, error.facts)
+        case Misread():
+            return error.observed
+        case _:
+            return Said(str(error))
 
 
 def facts_of(error: MirrorError) -> dict[str, Any]:
@@ -177,6 +144,12 @@ def parts_of(sentence: str) -> dict[str, Any] | None:
         return None
     facts = {name: _part(fact) for name, fact in sentence.facts.items()}
     return {"code": sentence.code, "facts": facts, "text": str(sentence)}
+
+
+def kept(sentence: str) -> str:
+    """Write the parts of a sentence for a file; "" when there is nothing but the sentence."""
+    parts = parts_of(sentence)
+    return json.dumps(parts, ensure_ascii=False) if parts else ""
 
 
 def from_parts(parts: object, sentence: str) -> str:

@@ -9,6 +9,7 @@ import re
 from typing import Literal, get_args
 
 from mirror.errors import UnitRefused
+from mirror.vocabulary.said import say
 
 DurationUnit = Literal["us", "ms", "s", "m", "h", "d"]
 DURATION_UNITS: tuple[DurationUnit, ...] = get_args(DurationUnit)
@@ -40,14 +41,16 @@ def parse_duration_ms(text: str, bare_unit: DurationUnit) -> int:
     matched = _NUMBER_AND_UNIT.fullmatch(text)
     unit = (matched[2] or bare_unit) if matched else ""
     if not matched or unit not in US_PER_UNIT:
-        raise UnitRefused(what="duration", text=text, observed="not understood", allowed=allowed)
+        raise UnitRefused(
+            what="duration", text=text, observed=say("unit.unknown"), allowed=allowed
+        )
     microseconds = int(matched[1]) * US_PER_UNIT[unit]
     if 0 < microseconds * 2 < US_PER_UNIT[bare_unit]:
-        observed = f"rounds to 0 {bare_unit}"
+        observed = say("unit.rounds", unit=bare_unit)
         raise UnitRefused(what="duration", text=text, observed=observed, allowed="write 0 or more")
     milliseconds = (microseconds + 500) // 1_000
     if milliseconds > DURATION_MS_MAX:
-        raise UnitRefused(what="duration", text=text, observed="above ten years", allowed=allowed)
+        raise UnitRefused(what="duration", text=text, observed=say("unit.years"), allowed=allowed)
     return milliseconds
 
 
@@ -65,10 +68,10 @@ def parse_size_bytes(text: str, bare_unit: SizeUnit) -> int:
         )
         unit = unit or bare_unit
     if not matched or unit not in BYTES_PER_UNIT:
-        raise UnitRefused(what="size", text=text, observed="not understood", allowed=allowed)
+        raise UnitRefused(what="size", text=text, observed=say("unit.unknown"), allowed=allowed)
     size_bytes = int(matched[1]) * BYTES_PER_UNIT[unit]
     if size_bytes > SIZE_BYTES_MAX:
-        raise UnitRefused(what="size", text=text, observed="above 1 EiB", allowed=allowed)
+        raise UnitRefused(what="size", text=text, observed=say("unit.exbibyte"), allowed=allowed)
     return size_bytes
 
 

@@ -23,7 +23,7 @@ from mirror.errors import (
     NoAnswerInTime,
     Refusal,
 )
-from mirror.vocabulary.said import from_parts
+from mirror.vocabulary.said import from_parts, say
 
 AT_ONCE_MAX = 4
 OUTPUT_BYTES_MAX = 16 * 1024 * 1024
@@ -87,7 +87,7 @@ class CommandLine:
                 raise NoAnswerInTime(
                     what=what,
                     waited_s=f"{timeout_s:g}",
-                    remedy="`mirror doctor` looks at what may be in the way",
+                    remedy=say("do.doctor"),
                 ) from error
             finally:
                 end(process)
@@ -121,7 +121,7 @@ def failure(what: str, code: int, answer: object, said: bytes) -> MirrorError:
     if not isinstance(error, dict):
         lines = said.decode("utf-8", "replace").strip().splitlines() or [f"exit code {code}"]
         if code == EXIT_USAGE:
-            return InputRefused(what=what, observed=lines[-1], remedy="correct it")
+            return InputRefused(what=what, observed=lines[-1], remedy=say("do.correct"))
         sentence = f"command failed: {what}: {lines[-1]}; see the node's log (MIR-303)"
         return LocalCallFailed(
             remote_code="MIR-303", remote_sentence=sentence, remote_exit_code=EXIT_FAILED

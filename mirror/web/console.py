@@ -22,6 +22,7 @@ from mirror.adapters.signin.oidc import OidcFlows
 from mirror.config.layout import CONSOLE_HTTPS_PORT, Layout
 from mirror.config.module_store import ModuleStore
 from mirror.errors import NoAnswerInTime
+from mirror.vocabulary.said import say
 from mirror.web.attempts import Attempts
 from mirror.web.cluster_seen import ClusterSeen, Membership
 from mirror.web.command_line import CommandLine
@@ -135,7 +136,7 @@ class Console:
             raise NoAnswerInTime(
                 what="turn to change the configuration",
                 waited_s=f"{CONFIGURING_S:g}",
-                remedy="somebody else is changing it: try again",
+                remedy=say("do.wait_turn"),
             ) from error
         try:
             yield

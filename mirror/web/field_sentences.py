@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mirror.errors import InputRefused, MirrorError, PasswordRefused, UserRefused
+from mirror.vocabulary.said import Said, say
+from mirror.web.models.said import told
 from mirror.web.refusals import FieldProblem
 
 HTTP_ADDRESS = r"^(https?://[!-~]+)?$"
@@ -17,38 +19,39 @@ PROGRAM = r"^(/[!-~]+)?$"
 USER_FILTER = r".*\{name\}.*"
 SCOPES = r"^openid( .*)?$"
 FORMS = {
-    HTTP_ADDRESS: "an address that begins with http:// or https://, without blanks",
-    LDAP_ADDRESS: "ldap:// or ldaps:// and a host, such as ldaps://ldap.example.org",
-    PROGRAM: "a path that begins with /, without blanks",
-    USER_FILTER: "{name} must stand in it, in place of who signs in",
-    SCOPES: "openid must come first, then others with blanks between",
+    HTTP_ADDRESS: say("field.http"),
+    LDAP_ADDRESS: say("field.ldap"),
+    PROGRAM: say("field.program"),
+    USER_FILTER: say("field.filter", name="{name}"),
+    SCOPES: say("field.scopes"),
 }
 # By the type of the error; the values are those that pydantic gives with it.
-_SENTENCES = {
-    "missing": "it is missing",
-    "extra_forbidden": "not known here",
-    "string_pattern_mismatch": "not of the form {pattern}",
-    "string_too_short": "{min_length} letters at least",
-    "string_too_long": "{max_length} letters at most",
-    "less_than_equal": "{le} at most",
-    "greater_than_equal": "{ge} at least",
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
-    "enum": "one of {expected}",
-    "literal_error": "one of {expected}",
+_CODES = {
+    "missing": "field.missing",
+    "extra_forbidden": "field.unknown",
+    "string_pattern_mismatch": "field.form",
+    "string_too_short": "field.short",
+    "string_too_long": "field.long",
+    "less_than_equal": "field.most",
+    "greater_than_equal": "field.least",
+    "int_parsing": "field.whole",
+    "int_type": "field.whole",
+    "enum": "field.one_of",
+    "literal_error": "field.one_of",
 }
 _OURS = re.compile(r"[a-z_]+(\.[a-z_]+)*")
 
 
-def sentence_of(error: Mapping[str, Any]) -> str:
+def sentence_of(error: Mapping[str, Any]) -> Said:
     """Say one error of the validation of a body."""
     facts: Mapping[str, Any] = error.get("ctx") or {}
     if form := FORMS.get(facts.get("pattern", "")):
         return form
     if facts.get("min_length") == 1:
-        return "it is empty"
-    said = _SENTENCES.get(error["type"])
-    return said.format(**facts) if said else str(error["msg"]).removeprefix("Value error, ")
+        return say("field.empty")
+    if code := _CODES.get(error["type"]):
+        return say(code, **facts)
+    return Said(str(error["msg"]).removeprefix("Value error, "))
 
 
 def fields_of(error: MirrorError) -> list[FieldProblem]:
@@ -63,4 +66,12 @@ def fields_of(error: MirrorError) -> list[FieldProblem]:
             field = "name"
         case _:
             return []
-    return [FieldProblem(field=field, sentence=facts["observed"], hint=facts["remedy"])]
+    parts = {name: error.facts[name] for name in ("observed", "remedy")}
+    return [
+        FieldProblem(
+            field=field,
+            sentence=facts["observed"],
+            hint=facts["remedy"],
+            said=told(say("field", **parts)),
+        )
+    ]

@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from mirror.errors import NotFoundHere
+from mirror.vocabulary.said import say
 from mirror.web.console import Console
 
 # What says something about the content; connections, cookies and names stay on their side.
@@ -29,8 +30,8 @@ async def forward(console: Console, node: str, scope: Scope, receive: Receive, s
     if node != peer:
         raise NotFoundHere(
             what=f"node {node[:64]!r}",
-            observed="not in this cluster",
-            remedy=f"the other node is {peer}" if peer else "this node is in no cluster of two",
+            observed=say("seen.not_in_cluster"),
+            remedy=say("do.other_is", node=peer) if peer else say("seen.no_pair"),
         )
     sent = Headers(scope=scope)
     headers = {name: sent[name] for name in REQUEST_HEADERS if name in sent}

@@ -31,6 +31,7 @@ from mirror.errors import (
     RoleTooLow,
     SignInNeeded,
 )
+from mirror.vocabulary.said import Said, say
 from mirror.web.console import Console
 from mirror.web.forward import forward
 from mirror.web.identity import NOBODY, Access, Caller, Via
@@ -68,14 +69,14 @@ class Gate:
             if found is None:
                 if elsewhere:
                     raise NotFoundHere(
-                        what=path, observed="no such path", remedy="see /api/v1/openapi.json"
+                        what=path, observed=say("seen.no_path"), remedy=say("do.openapi")
                     )
                 await self._app(scope, receive, send)
                 return
             row, parameters = found
             if node and row.access in {Access.PUBLIC, Access.PEER}:
                 raise NotFoundHere(
-                    what=path, observed="not through another node", remedy="ask that node itself"
+                    what=path, observed=say("seen.not_through"), remedy=say("do.ask_itself")
                 )
             caller = await self._admit(scope, row, path)
             body = await self._body(scope, receive, row)
@@ -120,9 +121,7 @@ class Gate:
             if needs_token and not hmac.compare_digest(
                 headers.get(CSRF_HEADER, "").encode(), caller.csrf.encode()
             ):
-                raise RequestForged(
-                    what=what, observed="the X-CSRF-Token of the session is missing"
-                )
+                raise RequestForged(what=what, observed=say("seen.no_csrf"))
         if row.access is Access.PUBLIC:
             return caller
         if row.access is Access.PEER:
@@ -132,7 +131,7 @@ class Gate:
                 what=what, role=caller.role or "none", needed="a certificate of the cluster"
             )
         if caller.role is None:
-            raise SignInNeeded(what=what, observed="nobody is signed in")
+            raise SignInNeeded(what=what, observed=say("seen.nobody"))
         needed = row.access.role
         assert needed is not None
         if not caller.role.covers(needed):
@@ -154,9 +153,7 @@ class Gate:
         if scheme.lower() in {"bearer", "basic"}:
             token = await asyncio.to_thread(self._console.credentials.token, secret.strip())
             if token is None:
-                raise SignInNeeded(
-                    what="bearer token", observed="it is unknown, or it expired or was revoked"
-                )
+                raise SignInNeeded(what="bearer token", observed=say("seen.bad_token"))
             return Caller(
                 name=f"token {token.label}",
                 role=token.role,
@@ -205,7 +202,7 @@ class Gate:
         site, origin = headers.get("sec-fetch-site", ""), headers.get("origin", "")
         expected = f"{scope['scheme']}://{headers.get('host', '')}"
         if site not in {"", "same-origin", "none"} or origin not in {"", expected}:
-            raise RequestForged(what=what, observed="it comes from a page of another site")
+            raise RequestForged(what=what, observed=say("seen.foreign"))
 
     # --- bodies ---
 
@@ -301,15 +298,16 @@ class _Seen:
             self._problem += message.get("body", b"")
         await self._send(message)
 
-    def result(self) -> tuple[str, int]:
+    def result(self) -> tuple[Said, int]:
         """The result in words, and the status; 0 when there was no answer."""
         if not self._status:
-            return "broken off", 0
+            return Said("broken off"), 0
         if not self._is_problem:
-            return "done", self._status
+            return Said("done"), self._status
         with suppress(ValueError, KeyError, TypeError):
-            return str(json.loads(self._problem)["detail"]), self._status
-        return "refused", self._status
+            one = json.loads(self._problem)
+            return Said(str(one["detail"]), str(one["code"]), one["facts"]), self._status
+        return Said("refused"), self._status
 
 
 def _basic_password(text: str) -> str:

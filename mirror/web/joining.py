@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mirror.config.layout import Layout
 from mirror.errors import MirrorError, NoAnswerInTime
+from mirror.vocabulary.said import say
 from mirror.web.command_line import SHORT_S, CommandLine, end, failure
 
 WAIT_S = 900
@@ -58,7 +59,9 @@ class Joining:
             end(process)
             if isinstance(error, TimeoutError):
                 raise NoAnswerInTime(
-                    what="mirror cluster token", waited_s=f"{SHORT_S:g}", remedy="try again"
+                    what="mirror cluster token",
+                    waited_s=f"{SHORT_S:g}",
+                    remedy=say("do.try_again"),
                 ) from error
             raise
         self.job = TokenJob(node=str(first["node"]), token=str(first["token"]), process=process)

@@ -7,7 +7,9 @@ that does not answer) are told when they begin and when they end; states when th
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mirror.vocabulary.said import Said, say
 from mirror.web.models.cluster import CertificateView
+from mirror.web.models.said import Said as SaidParts
 from mirror.web.models.state import ModuleState, NodeState
 
 READY_WORDS = frozenset({"PRIM", "ALONE", "SECOND", "UP"})
@@ -29,7 +31,7 @@ class Notice:
     service: str
     node: str
     up: bool
-    reason: str
+    reason: Said
 
     @property
     def key(self) -> str:
@@ -48,8 +50,9 @@ def state_notice(module: ModuleState, node: str) -> Notice | None:
     if module.ready not in SETTLED or module.state == "UNKNOWN":
         return None
     up = module.ready == "Ready" and module.state in READY_WORDS
-    why = module.reason or module.safety
-    reason = f"{module.state} {module.ready}" + (f": {why}" if why else "")
+    facts = {"state": module.state, "ready": module.ready}
+    why = _said(module.reason_said, module.reason) or _said(module.safety_said, module.safety)
+    reason = say("notice.state", **facts, why=why) if why else say("notice.state_alone", **facts)
     return Notice("state", module.module, node, up, reason)
 
 
@@ -59,7 +62,8 @@ def conditions(node: NodeState) -> Iterator[Notice]:
         if not module.configured:
             continue
         split = is_split(module)
-        reason = module.reason if split else "both nodes hold the same data again"
+        why = _said(module.reason_said, module.reason)
+        reason = why if split else say("notice.joined")
         yield Notice("split", name, node.node, not split, reason)
         yield _disk(name, node.node, module)
         different = verification_differs(module)
@@ -68,18 +72,20 @@ def conditions(node: NodeState) -> Iterator[Notice]:
             name,
             node.node,
             not different,
-            different or "the last verification found no difference",
+            different or say("notice.equal"),
         )
 
 
 def node_notice(node: NodeState) -> Notice:
     """Whether a node answers."""
     if not node.reachable:
-        return Notice("node", "", node.node, False, f"it does not answer: {node.observed}")
+        reason = say("notice.silent", observed=_said(node.observed_said, node.observed))
+        return Notice("node", "", node.node, False, reason)
     if not node.control_plane.reachable:
-        observed = node.control_plane.observed
-        return Notice("node", "", node.node, False, f"its control plane is silent: {observed}")
-    return Notice("node", "", node.node, True, "it answers")
+        plane = node.control_plane
+        reason = say("notice.mute", observed=_said(plane.observed_said, plane.observed))
+        return Notice("node", "", node.node, False, reason)
+    return Notice("node", "", node.node, True, say("notice.answers"))
 
 
 def certificate_notices(certificates: Sequence[CertificateView]) -> Iterator[Notice]:
@@ -88,7 +94,7 @@ def certificate_notices(certificates: Sequence[CertificateView]) -> Iterator[Not
         if one.days_left is None:
             continue
         soon = one.days_left < DAYS_LEFT_MIN
-        reason = f"the {one.what} certificate ends in {one.days_left} days"
+        reason = say("notice.certificate", what=one.what, days=one.days_left)
         yield Notice("certificate", "", one.node, not soon, reason)
 
 
@@ -97,7 +103,8 @@ def clock_notice(node: str, difference_ms: float | None) -> Notice | None:
     if difference_ms is None:
         return None
     apart = abs(difference_ms) > CLOCK_MS_MAX
-    return Notice("clock", "", node, not apart, f"its clock is {difference_ms / 1000:+.1f} s off")
+    off = say("notice.clock", seconds=f"{difference_ms / 1000:+.1f}")
+    return Notice("clock", "", node, not apart, off)
 
 
 def is_split(module: ModuleState) -> bool:
@@ -110,10 +117,10 @@ def says_split(reason: str) -> bool:
     return "split brain" in reason.casefold()
 
 
-def verification_differs(module: ModuleState) -> str:
+def verification_differs(module: ModuleState) -> Said:
     """What the last verification says when it found differences; "" when it did not."""
     count = different_count(module)
-    return f"verification found {count} differences" if count else ""
+    return say("notice.differs", count=count) if count else Said()
 
 
 def different_count(module: ModuleState) -> int | None:
@@ -126,12 +133,14 @@ def different_count(module: ModuleState) -> int | None:
 def _disk(name: str, node: str, module: ModuleState) -> Notice:
     disk = module.local.disk
     if disk is None or not disk.total_bytes:
-        return Notice("disk", name, node, True, "its disk has room")
+        return Notice("disk", name, node, True, say("notice.room"))
     part = disk.used_bytes / disk.total_bytes
     soon = disk.full_at_us is not None and disk.full_at_us - disk.time_us < DISK_FULL_AHEAD_US
-    percent = f"the disk of {disk.directory} is {part:.0%} full"
-    if part >= DISK_FULL_PART or soon:
-        return Notice(
-            "disk", name, node, False, percent + (" and full within a day" if soon else "")
-        )
-    return Notice("disk", name, node, True, percent)
+    code = "notice.filling" if soon else "notice.disk"
+    reason = say(code, directory=disk.directory, percent=f"{100 * part:.0f}")
+    return Notice("disk", name, node, part < DISK_FULL_PART and not soon, reason)
+
+
+def _said(parts: SaidParts | None, sentence: str) -> Said:
+    """Put a sentence of the state together again."""
+    return Said(sentence, parts.code, parts.facts) if parts else Said(sentence)

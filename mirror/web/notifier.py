@@ -21,6 +21,7 @@ from mirror.adapters.notify.mail import send_mail
 from mirror.adapters.notify.settings import NotifySettings
 from mirror.adapters.notify.webhook import call_webhook
 from mirror.errors import MirrorError
+from mirror.vocabulary.said import Said, said_of, say
 from mirror.web.notices import Notice
 
 GROUP_S = 3.0
@@ -31,12 +32,15 @@ SHOWN_IN_SUBJECT = 1
 REMEMBERED = 500
 
 
+NOT_SAID = Said()
+
+
 @dataclass(slots=True)
 class ChannelState:
     """How a channel fares. failed: "" or the sentence of its last failure."""
 
     sent_us: int = 0
-    failed: str = ""
+    failed: Said = NOT_SAID
     failed_us: int = 0
 
 
@@ -77,7 +81,7 @@ class Notifier:
     async def run(self) -> None:
         """Send until cancelled. What an earlier console told is known."""
         for kept in reversed(await asyncio.to_thread(self.store.last, REMEMBERED)):
-            notice = Notice(kept.kind, kept.service, kept.node, kept.up, kept.reason)
+            notice = Notice(kept.kind, kept.service, kept.node, kept.up, Said(kept.reason))
             self._told.setdefault(notice.key, notice)
         while True:
             await self._news.wait()
@@ -90,10 +94,10 @@ class Notifier:
             if group:
                 await self._deliver(group)
 
-    async def test(self) -> dict[str, str]:
+    async def test(self) -> dict[str, Said]:
         """Send one notification on each channel that is set: channel -> "" or the failure."""
         settings = await asyncio.to_thread(self.store.settings)
-        notice = Notice("test", "", "this node", True, "a test, asked for by an administrator")
+        notice = Notice("test", "", "this node", True, say("notice.test"))
         found = {}
         for channel in _channels(settings):
             found[channel] = await self._once(channel, settings, [(clock.wall_us(), notice)])
@@ -120,18 +124,18 @@ class Notifier:
 
     async def _once(
         self, channel: str, settings: NotifySettings, group: Sequence[tuple[int, Notice]]
-    ) -> str:
+    ) -> Said:
         state = self.channels.setdefault(channel, ChannelState())
         try:
             await self._through(channel, settings, group)
         except MirrorError as error:
-            state.failed, state.failed_us = str(error), clock.wall_us()
+            state.failed, state.failed_us = said_of(error), clock.wall_us()
             self.sent[channel, "failed"] += 1
             structlog.get_logger().warning("notification failed", why=str(error))
-            return str(error)
-        state.sent_us, state.failed = clock.wall_us(), ""
+            return state.failed
+        state.sent_us, state.failed = clock.wall_us(), Said()
         self.sent[channel, "sent"] += 1
-        return ""
+        return state.failed
 
     async def _through(
         self, channel: str, settings: NotifySettings, group: Sequence[tuple[int, Notice]]

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from mirror.config.module_store import PACKAGE_SUFFIX
 from mirror.errors import ConfigRefused, InputRefused, MirrorError
+from mirror.vocabulary.said import say
 from mirror.web.command_line import LONG_S
 from mirror.web.console import Console
 from mirror.web.identity import Caller
@@ -46,8 +47,8 @@ async def on_nodes(
         if node not in known:
             raise InputRefused(
                 what="nodes",
-                observed=f"no node {node[:64]!r} here",
-                remedy=f"choose of {', '.join(sorted(known))}",
+                observed=say("seen.no_node", node=repr(node[:64])),
+                remedy=say("do.choose_of", known=sorted(known)),
             )
     results = []
     for node in wanted:

@@ -17,6 +17,7 @@ from mirror.adapters.pki_files import PkiFiles
 from mirror.adapters.tls import tls_context
 from mirror.config.layout import Layout
 from mirror.errors import MirrorError, PeerNotReachable
+from mirror.vocabulary.said import say
 from mirror.web.cluster_seen import ClusterSeen
 from mirror.web.identity import Caller
 
@@ -69,7 +70,7 @@ class Peers:
         membership = self._cluster.look()
         node = membership.peer or "the other node"
         if not membership.peer_addresses:
-            raise PeerNotReachable(node=node, observed="this node is in no cluster of two")
+            raise PeerNotReachable(node=node, observed=say("seen.no_pair"))
         client = await self._current_client(node)
         sent = {CALLER_HEADER: written(caller), **(headers or {})}
         timeout = httpx.Timeout(read_s, connect=CONNECT_S)
@@ -83,7 +84,7 @@ class Peers:
             try:
                 response = await _sent(client, request)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                observed = f"{address}: {_reason(error)}"
+                observed = say("peer.at", address=address, observed=_reason(error))
                 continue
             except httpx.HTTPError as error:
                 raise PeerNotReachable(node=node, observed=_reason(error)) from error
@@ -155,7 +156,7 @@ def read_caller(text: str) -> tuple[str, Role | None]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, httpx.TimeoutException):
-        return "no answer in time"
+        return say("seen.late")
     return str(error) or type(error).__name__
 
 

@@ -4,6 +4,7 @@ The sentence is the one the command line prints. `errors` says what is wrong fie
 line by line in a file, so that a page can show it where it was typed.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,8 +25,9 @@ from mirror.errors import (
     NotFoundHere,
     TooManyAttempts,
 )
-from mirror.vocabulary.said import facts_of
+from mirror.vocabulary.said import facts_of, say
 from mirror.web.field_sentences import fields_of, sentence_of
+from mirror.web.models.said import told
 from mirror.web.refusals import FieldProblem, from_refusal
 
 PROBLEM_TYPE = "application/problem+json"
@@ -143,18 +145,20 @@ async def on_mirror_error(_request: Request, error: Exception) -> Response:
     return response_of(error)
 
 
+def _field_of(error: Mapping[str, Any]) -> str:
+    return ".".join(str(part) for part in error["loc"][1:]) or str(error["loc"][0])
+
+
 async def on_invalid_request(_request: Request, error: Exception) -> Response:
     """Answer a body or parameter that is not as the OpenAPI document says."""
     assert isinstance(error, RequestValidationError)
-    fields = [
-        FieldProblem(
-            field=".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0]),
-            sentence=sentence_of(one),
-        )
-        for one in error.errors()
-    ]
-    listing = "; ".join(f"{one.field}: {one.sentence}" for one in fields)
-    refused = InputRefused(what="request", observed=listing, remedy="correct it and send it again")
+    wrong = [(_field_of(one), sentence_of(one)) for one in error.errors()]
+    fields = [FieldProblem(field=at, sentence=why, said=told(why)) for at, why in wrong]
+    listing = functools.reduce(
+        lambda one, other: say("field.and", one=one, other=other),
+        (say("field.at", field=at, observed=why) for at, why in wrong),
+    )
+    refused = InputRefused(what="request", observed=listing, remedy=say("do.correct_and_send"))
     return answer(problem_of(refused).model_copy(update={"errors": fields}))
 
 
@@ -164,14 +168,12 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     what = request.url.path
     refused: MirrorError
     if error.status_code == 404:
-        refused = NotFoundHere(
-            what=what, observed="no such path", remedy="see /api/v1/openapi.json"
-        )
+        refused = NotFoundHere(what=what, observed=say("seen.no_path"), remedy=say("do.openapi"))
     else:
         refused = InputRefused(
             what=f"{request.method} {what}",
             observed=str(error.detail),
-            remedy="see /api/v1/openapi.json",
+            remedy=say("do.openapi"),
         )
     problem = problem_of(refused).model_copy(
         update={

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Mapping, Sequence
 
 from mirror.errors import ConsoleNotStarted, InputRefused
+from mirror.vocabulary.said import say
 
 FIRST_INHERITED_FD = 3
 NAME = "console"
@@ -90,7 +91,9 @@ def parse_address(text: str) -> tuple[str, int]:
     """Read `127.0.0.1:9010` or `[::1]:9010`. Raises: InputRefused (MIR-806)."""
     host, _, port = text.rpartition(":")
     if not host or not port.isascii() or not port.isdecimal() or int(port) > 65_535:
-        raise InputRefused(what="address", observed=repr(text), remedy="write 127.0.0.1:9010")
+        raise InputRefused(
+            what="address", observed=repr(text), remedy=say("do.write", example="127.0.0.1:9010")
+        )
     return host.strip("[]"), int(port)
 
 

@@ -41,7 +41,9 @@ def node_state(
         reachable=True,
         observed="",
         version=VERSION,
-        control_plane=ControlPlaneSeen(reachable=replied is not None, observed=observed),
+        control_plane=ControlPlaneSeen(
+            reachable=replied is not None, observed=str(observed), observed_said=told(observed)
+        ),
         modules={
             name: module_state(node, name, (replied or {}).get(name), files.get(name), observed)
             for name in names
@@ -85,6 +87,7 @@ def module_state(
         local=local,
         remote=side(remote, "") if isinstance(remote, Mapping) and remote else None,
         safety=safety,
+        safety_said=Said.model_validate(parts) if (parts := given.get("safety_said")) else None,
         reason=str(reason),
         reason_said=said,
         row=str(given.get("row") or ""),
@@ -109,6 +112,7 @@ def side(values: Mapping[str, Any], node: str) -> NodeSide:
         node=str(values.get("node") or node),
         state=str(values.get("state") or UNKNOWN),
         ready=readiness(values.get("ready")),
+        mute_since_us=int(values.get("mute_since_us") or 0),
         **rest,
     )
 

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from mirror.errors import InputRefused, NotFoundHere
+from mirror.vocabulary.said import say
 from mirror.web.problems import response_of
 
 INDEX = "index.html"
@@ -78,13 +79,15 @@ class StaticFiles:
             return response_of(
                 NotFoundHere(
                     what=f"{method} {path[:200]}",
-                    observed="no such route",
-                    remedy="see /api/v1/openapi.json",
+                    observed=say("seen.no_route"),
+                    remedy=say("do.openapi"),
                 )
             )
         if method not in {"GET", "HEAD"}:
             refused = InputRefused(
-                what=f"{method} {path[:200]}", observed="only read here", remedy="use GET"
+                what=f"{method} {path[:200]}",
+                observed=say("seen.read_only"),
+                remedy=say("do.use_get"),
             )
             return response_of(refused)
         file = self._files.get(path)
@@ -92,7 +95,9 @@ class StaticFiles:
             # A missing script must be an error: a page in its place would be run.
             if "." in path.rpartition("/")[2]:
                 return response_of(
-                    NotFoundHere(what=path[:200], observed="no such file", remedy="load / again")
+                    NotFoundHere(
+                        what=path[:200], observed=say("seen.no_file"), remedy=say("do.load_again")
+                    )
                 )
             file = self._index
         return _response(file, Headers(scope=scope))

@@ -1,7 +1,9 @@
 """Every sentence that the server can send by a code has a French one in the console."""
 
+import ast
 import json
 import string
+from collections.abc import Iterator
 from pathlib import Path
 
 from mirror.core import automaton, election, generations, light
@@ -10,7 +12,8 @@ from mirror.vocabulary.said import TEMPLATES
 from mirror.web import problems
 from mirror.web.routes import ROUTES
 
-FRENCH = Path(__file__).resolve().parents[2] / "webconsole" / "src" / "i18n" / "said.fr.json"
+MIRROR = Path(__file__).resolve().parents[2] / "mirror"
+FRENCH = MIRROR.parent / "webconsole" / "src" / "i18n" / "said.fr.json"
 TABLES = (automaton.ROWS, light.ROWS, generations.ROWS, election.PROOFS, election.CASES)
 # Said only as the words of another one, or by the console of an older node.
 WITHOUT = {"MIR-303"}
@@ -39,6 +42,29 @@ def _sent() -> dict[str, frozenset[str]]:
     assert len(sent) == sum(len(family) for family in families), "a code is used twice"
     assert sum(len(table) for table in TABLES) == len(rows), "a row is named twice"
     return {code: facts for code, facts in sent.items() if code not in WITHOUT}
+
+
+def _never_said(tree: ast.AST) -> Iterator[int]:
+    """Lines where an error of the console has English for `observed` or `remedy`, not a code."""
+    for call in ast.walk(tree):
+        name = getattr(call.func, "id", "") if isinstance(call, ast.Call) else ""
+        if name not in {one.__name__ for one in every_error()}:
+            continue
+        assert isinstance(call, ast.Call)
+        for given in call.keywords:
+            text = getattr(given.value, "value", None)
+            written = isinstance(given.value, ast.JoinedStr) or (isinstance(text, str) and text)
+            if given.arg in {"observed", "remedy"} and written:
+                yield given.value.lineno
+
+
+def test_an_error_of_the_console_says_by_codes_what_it_saw_and_what_helps() -> None:
+    """What is wrong in a configuration is a `Said` by its type, which mypy checks."""
+    files = [*(MIRROR / "web").rglob("*.py"), MIRROR / "adapters" / "console" / "users.py"]
+    trees = {file.relative_to(MIRROR): ast.parse(file.read_text()) for file in files}
+    english = [f"{name}:{line}" for name, tree in trees.items() for line in _never_said(tree)]
+    assert len(trees) > 50
+    assert english == []
 
 
 def test_every_code_is_said_in_french_with_facts_that_come() -> None:

@@ -68,10 +68,11 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     https = socket.create_server(("127.0.0.1", 0))
     n1.start(https)
     n2.start(socket.create_server(("127.0.0.2", n1.https_port)))
-    yield Pair((n1, n2), planes)
+    found = Pair((n1, n2), planes)
+    yield found
     for one in (n1, n2):
         one.stop()
-    for plane in planes:
+    for plane in found.planes:
         plane.close()
     for one in (n1, n2):
         assert "Traceback" not in one.log, one.log
@@ -167,6 +168,32 @@ def test_a_change_comes_into_the_page_by_itself(pair: Pair, page: Any) -> None:
         page.locator(".safety", has_text=said).wait_for()
         after_s.append(time.monotonic() - began)
     print(f"a change is in the page after {median(after_s):.3f} s; the aim is 0.5")
+
+
+def test_the_word_of_a_node_whose_control_plane_is_gone_is_said_to_be_old(
+    pair: Pair, page: Any
+) -> None:
+    """Its data plane answers the primary, and its console this one's."""
+    sign_in(page, pair.nodes[0])
+    visit(page, pair.nodes[0], "#/m/web")
+    expect(page.locator(".safety")).to_contain_text(SAFE)
+    primary, secondary = pair.planes
+    told = primary.states["web"]
+    heard_us = time.time_ns() // 1000 - 75_000_000
+    primary.states["web"] = told | {"remote": told["remote"] | {"mute_since_us": heard_us}}
+    secondary.close()
+    try:
+        card = page.get_by_role("region", name="Node n2")
+        expect(card).to_contain_text(re.compile("does not answer; as of .*, 1 min [0-9]+ s ago"))
+        expect(card).to_contain_text("SECOND")
+        expect(page.locator(".safety")).to_contain_text("control plane of n2 does not answer")
+        shot(page, "mute")
+    finally:
+        again = ControlPlane(pair.nodes[1].layout.control_socket)
+        again.states |= secondary.states
+        again.answers |= secondary.answers
+        primary.states["web"], pair.planes = told, (primary, again)
+    expect(page.locator(".safety")).to_contain_text(SAFE)
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])
@@ -287,6 +314,44 @@ def test_what_is_wrong_stands_at_its_field_in_a_sentence(pair: Pair, page: Any) 
         expect(field.locator(".field-error")).to_contain_text(sentence)
         expect(page.get_by_label(label, exact=True)).to_have_value(typed)
         page.once("dialog", lambda dialog: dialog.accept())
+
+
+def test_what_is_refused_is_said_in_french_to_who_reads_french(
+    browsing: Browsing, pair: Pair
+) -> None:
+    """At its line, at its field, beside a directory, and afterwards in the audit."""
+    page, node = browsing.page(locale="fr-FR"), pair.nodes[0]
+    page.goto(f"http://localhost:{node.http_port}/")
+    page.get_by_label("Utilisateur").fill("admin")
+    page.get_by_label("Mot de passe", exact=True).fill(PASSWORDS[Role.ADMIN])
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".module-line")
+
+    visit(page, node, "#/m/web/config")
+    page.locator(".cm-content").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text('<safe><service mode="mirror" maxloop="many"/></safe>')
+    notes = page.locator(".notes .error")
+    expect(notes.first).to_contain_text("« many » n'est pas un nombre entier")
+    expect(notes.locator("[lang=en]")).to_have_count(0)
+    shot(page, "french-config")
+    page.once("dialog", lambda dialog: dialog.accept())
+
+    visit(page, node, "#/notices")
+    page.get_by_label("Serveur", exact=True).fill("mail.example.org")
+    page.get_by_role("button", name="Enregistrer", exact=True).click()
+    field = page.locator(".field").filter(has=page.get_by_label("Expéditeur", exact=True))
+    expect(field.locator(".field-error")).to_contain_text("c'est vide ; un serveur de courrier")
+    expect(field.locator("[lang=en]")).to_have_count(0)
+    shot(page, "french-notices")
+    page.once("dialog", lambda dialog: dialog.accept())
+
+    visit(page, node, "#/audit")
+    refused = page.locator("table.audit td.down").first
+    expect(refused).to_contain_text("un serveur de courrier en veut")
+    expect(refused.locator("[lang=en]")).to_have_count(0)
+    shot(page, "french-audit")
+    page.context.close()
 
 
 def test_the_first_page_is_light(pair: Pair, page: Any) -> None:

@@ -46,6 +46,33 @@ test("catching up, in both languages", () => {
   assert.equal(module.link.kind, "catching-up");
 });
 
+test("a disk without room ends the catching up, and the sentence says so", () => {
+  const disk = (free: number) => ({ node: "n2", disk: { used_bytes: 2 ** 40 - free, total_bytes: 2 ** 40 } });
+  for (const more of [{ progress: { phase: "data", bytes_done: 83, bytes_total: 100 } }, { alone_since_us: NOW * 1000 }]) {
+    const state: [string, string] = ["progress" in more ? "SECOND" : "WAIT", "Transient"];
+    const module = view(["ALONE", "Ready"], state, { ...more, local: disk(2 ** 20) });
+    assert.equal(sentence(module), "The disk of n2 is full: it cannot catch up. Only n1 is complete.");
+    assert.match(sentence(module, "fr"), /^Le disque de n2 est plein/);
+    assert.deepEqual([advice(module).key, advice(module).params], ["advice.disk", { node: { node: "n2" } }]);
+    assert.notEqual(safety(view(["ALONE", "Ready"], state, { ...more, local: disk(2 ** 30) }), NOW).key, "safety.full");
+  }
+});
+
+test("the last word of a node whose control plane is silent is old, and said to be", () => {
+  const heard = NOW - 12_000;
+  const remote = { node: "n2", state: "SECOND", ready: "Ready", mute_since_us: heard * 1000 };
+  const n1 = { node: "n1", reachable: true, time_us: NOW * 1000, control_plane: { reachable: true }, modules: { web: { state: "PRIM", ready: "Ready", local: { node: "n1" }, remote } } };
+  const n2 = { node: "n2", reachable: true, time_us: NOW * 1000, control_plane: { reachable: false, observed: "no answer" }, modules: { web: { state: "UNKNOWN", local: { node: "n2" } } } };
+  const module = modules([n1, n2], NOW)[0];
+  assert.ok(module);
+  const [, second] = module.nodes;
+  assert.deepEqual([second?.word, second?.readiness, second?.mute, second?.seen], ["SECOND", "Unknown", { since: heard }, heard]);
+  assert.equal(second?.reason.text, "no answer");
+  assert.equal(sentence(module), "Both nodes hold everything, but the control plane of n2 does not answer.");
+  assert.deepEqual([safety(module, NOW).level, advice(module).key], ["warn", "advice.mute"]);
+  assert.equal(module.nodes[0]?.mute, null);
+});
+
 test("a primary that holds writes back is not called safe", () => {
   const module = view(["PRIM", "Transient"], ["SECOND", "Ready"]);
   assert.notEqual(safety(module, NOW).level, "good");

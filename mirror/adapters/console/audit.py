@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mirror.adapters import clock
 from mirror.adapters.console.database import Database
+from mirror.vocabulary.said import Said, kept
 
 ENTRIES_MAX = 100_000
 PRUNE_EVERY = 1_000
@@ -19,7 +20,8 @@ PENDING = "not finished"
 class AuditEntry:
     """One request. origin: an address, or "this host". via: session, token, peer, command line.
 
-    status: of HTTP, 0 when it did not finish. duration_ms: until the answer began.
+    status: of HTTP, 0 when it did not finish. duration_ms: until the answer began. said: the parts
+    of `result`, as said.kept wrote them.
     """
 
     id: int
@@ -34,6 +36,7 @@ class AuditEntry:
     result: str
     status: int
     duration_ms: int
+    said: str
 
 
 class Audit:
@@ -56,18 +59,18 @@ class Audit:
             self._database.change("DELETE FROM audit WHERE id <= ?", number - ENTRIES_MAX)
         return number
 
-    def end(self, number: int, *, result: str, status: int, duration_ms: int) -> None:
+    def end(self, number: int, *, result: Said, status: int, duration_ms: int) -> None:
         """Note what came of it."""
         self._database.change(
-            "UPDATE audit SET result = ?, status = ?, duration_ms = ? WHERE id = ?",
-            *(result[:DETAIL_LETTERS_MAX], status, duration_ms, number),
+            "UPDATE audit SET result = ?, said = ?, status = ?, duration_ms = ? WHERE id = ?",
+            *(result[:DETAIL_LETTERS_MAX], kept(result), status, duration_ms, number),
         )
 
     def last(self, count: int, *, before: int | None = None, module: str = "") -> list[AuditEntry]:
         """The newest entries, newest first. before: those with a lower number than this."""
         rows = self._database.rows(
             "SELECT id, time_us, name, role, origin, via, module, what, detail, result, status,"
-            " duration_ms FROM audit WHERE id < ? AND (? = '' OR module = ?)"
+            " duration_ms, said FROM audit WHERE id < ? AND (? = '' OR module = ?)"
             " ORDER BY id DESC LIMIT ?",
             *(before or 2**62, module, module, count),
         )

@@ -42,14 +42,15 @@ CREATE TABLE IF NOT EXISTS audit(
     id INTEGER PRIMARY KEY AUTOINCREMENT, time_us INTEGER NOT NULL, name TEXT NOT NULL,
     role TEXT NOT NULL, origin TEXT NOT NULL, via TEXT NOT NULL, module TEXT NOT NULL,
     what TEXT NOT NULL, detail TEXT NOT NULL, result TEXT NOT NULL, status INTEGER NOT NULL,
-    duration_ms INTEGER NOT NULL
+    duration_ms INTEGER NOT NULL, said TEXT NOT NULL DEFAULT ''
 );
 -- When an earlier console was last alive, and when the one after it began: a host that lost its
 -- power wrote no last line in its logs.
 CREATE TABLE IF NOT EXISTS gaps(alive_us INTEGER NOT NULL, begun_us INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS notices(
     id INTEGER PRIMARY KEY AUTOINCREMENT, time_us INTEGER NOT NULL, kind TEXT NOT NULL,
-    service TEXT NOT NULL, node TEXT NOT NULL, up INTEGER NOT NULL, reason TEXT NOT NULL
+    service TEXT NOT NULL, node TEXT NOT NULL, up INTEGER NOT NULL, reason TEXT NOT NULL,
+    said TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -78,11 +79,12 @@ class Database:
 
     def _complete(self) -> None:
         """Add what an earlier version's file lacks. Raises: sqlite3.Error."""
-        names = {row[1] for row in self._connection.execute("PRAGMA table_info(sessions)")}
-        if "role" not in names:
-            self._connection.execute(
-                "ALTER TABLE sessions ADD COLUMN role TEXT NOT NULL DEFAULT ''"
-            )
+        for table, column in (("sessions", "role"), ("audit", "said"), ("notices", "said")):
+            rows = self._connection.execute(f"PRAGMA table_info({table})")
+            if column not in {row[1] for row in rows}:
+                self._connection.execute(
+                    f"ALTER TABLE {table} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''"
+                )
 
     def __enter__(self) -> Self:
         """Use as a context manager to close it."""

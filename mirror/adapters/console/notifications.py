@@ -7,6 +7,7 @@ from typing import Protocol
 
 from mirror.adapters.console.database import Database
 from mirror.adapters.notify.settings import NotifySettings, from_map, to_map
+from mirror.vocabulary.said import kept
 
 KEPT_MAX = 500
 _SETTINGS = "notifications"
@@ -29,7 +30,7 @@ class Told(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeptNotice:
-    """A notice that was told."""
+    """A notice that was told. said: the parts of `reason`, as said.kept wrote them."""
 
     id: int
     time_us: int
@@ -38,6 +39,7 @@ class KeptNotice:
     node: str
     up: bool
     reason: str
+    said: str
 
 
 class Notifications:
@@ -50,10 +52,13 @@ class Notifications:
         """Keep some, with their times; the oldest go first."""
         with self._database.transaction() as connection:
             connection.executemany(
-                "INSERT INTO notices(time_us, kind, service, node, up, reason)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO notices(time_us, kind, service, node, up, reason, said)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (when, one.kind, one.service, one.node, int(one.up), one.reason)
+                    (
+                        *(when, one.kind, one.service, one.node),
+                        *(int(one.up), str(one.reason), kept(one.reason)),
+                    )
                     for when, one in notices
                 ],
             )
@@ -64,13 +69,13 @@ class Notifications:
     def last(self, count: int) -> list[KeptNotice]:
         """The newest ones, newest first."""
         rows = self._database.rows(
-            "SELECT id, time_us, kind, service, node, up, reason FROM notices"
+            "SELECT id, time_us, kind, service, node, up, reason, said FROM notices"
             " ORDER BY id DESC LIMIT ?",
             count,
         )
         return [
-            KeptNotice(number, when, kind, service, node, bool(up), reason)
-            for number, when, kind, service, node, up, reason in rows
+            KeptNotice(number, when, kind, service, node, bool(up), reason, said)
+            for number, when, kind, service, node, up, reason, said in rows
         ]
 
     def settings(self) -> NotifySettings:

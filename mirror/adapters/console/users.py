@@ -16,6 +16,7 @@ from mirror.adapters import clock
 from mirror.adapters.console.database import Database
 from mirror.adapters.console.roles import Role
 from mirror.errors import PasswordRefused, UserRefused
+from mirror.vocabulary.said import Said, say
 
 PASSWORD_LENGTH_MIN = 8
 PASSWORD_BYTES_MAX = 1024
@@ -64,8 +65,8 @@ class Users:
         if not _NAME.fullmatch(name):
             raise UserRefused(
                 name=repr(name[:64]),
-                observed="a letter that names may not have, or too long",
-                remedy="use letters, digits, . _ @ -",
+                observed=say("seen.wrong_letter"),
+                remedy=say("do.letters"),
             )
         existing = self.of(name)
         if existing is not None and existing.role is Role.ADMIN and role is not Role.ADMIN:
@@ -73,7 +74,7 @@ class Users:
         now_us = clock.wall_us()
         if password is None:
             if existing is None:
-                raise PasswordRefused(observed="a new user has none", remedy="give one")
+                raise PasswordRefused(observed=say("seen.no_password"), remedy=say("do.give_one"))
             self._database.change(
                 "UPDATE users SET role = ?, changed_us = ? WHERE name = ?", role, now_us, name
             )
@@ -91,7 +92,7 @@ class Users:
         """Remove a user and its sessions. Raises: UserRefused (MIR-814)."""
         if self.of(name) is None:
             raise UserRefused(
-                name=repr(name), observed="no such user", remedy="choose one that exists"
+                name=repr(name), observed=say("seen.no_user"), remedy=say("do.existing")
             )
         self._refuse_last_admin(name)
         with self._database.transaction() as connection:
@@ -166,20 +167,20 @@ class Users:
         admins = [user.name for user in self.all() if user.role is Role.ADMIN]
         if admins == [name]:
             raise UserRefused(
-                name=name, observed="the only Admin", remedy="make another Admin first"
+                name=name, observed=say("seen.last_admin"), remedy=say("do.another_admin")
             )
 
 
 def check_password(name: str, password: str) -> None:
     """Raise PasswordRefused (MIR-813) for one that is too easy; the sentence never repeats it."""
-    wrong = ""
+    wrong = Said()
     if len(password) < PASSWORD_LENGTH_MIN:
-        wrong = f"shorter than {PASSWORD_LENGTH_MIN} letters"
+        wrong = say("seen.password_short", letters=PASSWORD_LENGTH_MIN)
     elif len(password.encode()) > PASSWORD_BYTES_MAX:
-        wrong = f"longer than {PASSWORD_BYTES_MAX} bytes"
+        wrong = say("seen.password_long", bytes=PASSWORD_BYTES_MAX)
     elif name.casefold() in password.casefold():
-        wrong = "the name is in it"
+        wrong = say("seen.password_name")
     elif len(set(password)) < 4:
-        wrong = "too few different letters"
+        wrong = say("seen.password_plain")
     if wrong:
-        raise PasswordRefused(observed=wrong, remedy="choose a longer one, of several words")
+        raise PasswordRefused(observed=wrong, remedy=say("do.longer"))

@@ -3,6 +3,7 @@
 from mirror.config.models import ModuleConfig
 from mirror.core.rules.text import parse_rules
 from mirror.errors import ConfigRefused, Refusal, RuleRefused
+from mirror.vocabulary.said import say
 
 
 def refuse_wrong_rules(config: ModuleConfig) -> None:
@@ -12,7 +13,7 @@ def refuse_wrong_rules(config: ModuleConfig) -> None:
     try:
         parse_rules(config.failover.rules, first_line=config.lines["rules"])
     except RuleRefused as error:
-        sentence = "<failover>: {label}: column {column}: {observed}".format(**error.facts)
-        sentence += "; write `label: if (class.id == state) then action();`"
+        facts = {name: error.facts[name] for name in ("label", "column", "observed")}
+        sentence = say("rule.wrong", **facts)
         line = int(str(error.facts["line"]))
         raise ConfigRefused([Refusal(config.file, line, sentence)]) from error

@@ -20,10 +20,12 @@ from mirror.core.rules.language import (
     RuleAction,
 )
 from mirror.errors import RuleRefused
+from mirror.vocabulary.said import Said, say
 
 _TOKEN = re.compile(r"\s*(&&|\|\||==|!=|[!();]|[^\s=!&|();]+|\S)")
 _LABEL = re.compile(r"[A-Za-z_][\w.-]*")
 NESTING_MAX = 100
+COMPARISON = say("config.or", one='"=="', other='"!="')
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +65,22 @@ class _Parser:
     def _take(self, wanted: str) -> str:
         """Take the next token, whatever it is. wanted: what a refusal calls it."""
         if self._next >= len(self._tokens):
-            raise self._refused(f"the text ends where {wanted} is expected")
+            raise self._refused(say("rule.ends", wanted=wanted))
         self._next += 1
         return self._tokens[self._next - 1].text
 
     def _expect(self, text: str) -> None:
         found = self._take(f'"{text}"')
         if found != text:
-            raise self._refused(f'"{found}" where "{text}" is expected', back=1)
+            raise self._refused(say("rule.expected", found=found, wanted=f'"{text}"'), back=1)
 
-    def _refused(self, observed: str, back: int = 0) -> RuleRefused:
+    def _refused(self, observed: Said, back: int = 0) -> RuleRefused:
         """back: how many tokens ago the wrong one stands."""
         number = self._next - back
         at = self._tokens[number].at if number < len(self._tokens) else len(self._text.rstrip())
         before = self._text[:at]
         return RuleRefused(
-            label=self._label or "(no label)",
+            label=self._label or say("rule.no_label"),
             line=self._first_line + before.count("\n"),
             column=at - (before.rfind("\n") + 1) + 1,
             observed=observed,
@@ -88,16 +90,16 @@ class _Parser:
 
     def _rule(self, labels: set[str]) -> Rule:
         self._label = ""
-        label = self._take("a label")
+        label = self._take(say("rule.a_label"))
         glued = label.endswith(":") and len(label) > 1
         label = label.removesuffix(":")
         if not _LABEL.fullmatch(label):
-            raise self._refused(f'"{label}" is no label', back=1)
+            raise self._refused(say("rule.is_no_label", text=label), back=1)
         self._label = label
         if not glued:
             self._expect(":")
         if label in labels:
-            raise self._refused("two rules have this label", back=1)
+            raise self._refused(say("rule.label_twice"), back=1)
         self._expect("if")
         self._expect("(")
         when = self._or()
@@ -108,10 +110,10 @@ class _Parser:
         return Rule(label, when, action)
 
     def _action(self) -> RuleAction:
-        name = self._take("an action")
+        name = self._take(say("rule.an_action"))
         if name not in set(RuleAction):
-            allowed = ", ".join(f"{one}()" for one in RuleAction)
-            raise self._refused(f'"{name}" is no action; allowed: {allowed}', back=1)
+            allowed = [f"{one}()" for one in RuleAction]
+            raise self._refused(say("rule.is_no_action", text=name, allowed=allowed), back=1)
         self._expect("(")
         self._expect(")")
         return RuleAction(name)
@@ -133,9 +135,9 @@ class _Parser:
     def _term(self) -> Expression:
         self._depth += 1
         if self._depth > NESTING_MAX:
-            raise self._refused("nested too deep")
+            raise self._refused(say("rule.deep"))
         try:
-            return self._term_of(self._take("a resource"))
+            return self._term_of(self._take(say("rule.a_resource")))
         finally:
             self._depth -= 1
 
@@ -157,28 +159,28 @@ class _Parser:
 
     def _resource(self, name: str) -> tuple[bool, str, str]:
         found = split_resource(name)
-        if isinstance(found, str):
+        if isinstance(found, Said):
             raise self._refused(found, back=1)
         return found
 
     def _comparison(self) -> tuple[bool, str]:
         operator = self._take('"=="')
         if operator not in {"==", "!="}:
-            raise self._refused(f'"{operator}" where "==" or "!=" is expected', back=1)
-        state = self._take("a state")
+            raise self._refused(say("rule.expected", found=operator, wanted=COMPARISON), back=1)
+        state = self._take(say("rule.a_state"))
         if state not in STATES:
-            allowed = ", ".join(STATES)
-            raise self._refused(f'"{state}" is no state; allowed: {allowed}', back=1)
+            allowed = list(STATES)
+            raise self._refused(say("rule.is_no_state", text=state, allowed=allowed), back=1)
         return operator == "==", state
 
 
-def split_resource(name: str) -> tuple[bool, str, str] | str:
+def split_resource(name: str) -> tuple[bool, str, str] | Said:
     """Give (remote, class, ident) of `[local.|remote.]class.id`, or the sentence why not."""
     remote = name.startswith("remote.")
     plain = name.removeprefix("remote." if remote else "local.")
     resource_class, _, ident = plain.partition(".")
     if not ident:
-        return f'"{name}" is no resource: class.id is expected'
+        return say("rule.is_no_resource", text=name)
     if resource_class not in CLASSES:
-        return f'"{resource_class}" is no class of resources; known: {", ".join(CLASSES)}'
+        return say("rule.is_no_class", text=resource_class, known=list(CLASSES))
     return remote, resource_class, ident

@@ -12,6 +12,7 @@ import re
 from mirror.core.rules.classic import split_resource
 from mirror.core.rules.language import STATES, Is, Rule, RuleAction
 from mirror.errors import RuleRefused
+from mirror.vocabulary.said import Said, say
 
 _BLANK = re.compile(r"(?:\s|--[^\n]*)*")
 _DISABLE = re.compile(r"Rules\s*\.\s*disable\s*\(\s*([\"'])([^\"'\n]*)\1\s*\)\s*;?")
@@ -51,7 +52,11 @@ class _Reader:
             elif self._take(_ADD) is not None:
                 rules += self._entries({rule.label for rule in rules})
             else:
-                raise self._refused("neither `Rules = Rules + {...}` nor `Rules.disable(...)`")
+                raise self._refused(
+                    say(
+                        "rule.neither", one="`Rules = Rules + {...}`", other="`Rules.disable(...)`"
+                    )
+                )
             self._blank()
         return tuple(rules), frozenset(disabled)
 
@@ -65,27 +70,29 @@ class _Reader:
                 found.append(self._entry(labels | {rule.label for rule in found}))
             self._blank()
             if self._take(_SEPARATOR) is None and not _END.match(self._text, self._at):
-                raise self._refused('"," or "}" is expected')
+                raise self._refused(
+                    say("rule.wants", wanted=say("config.or", one='","', other='"}"'))
+                )
 
     def _entry(self, labels: set[str]) -> Rule:
         entry = self._take(_ENTRY)
         if entry is None:
-            raise self._refused("`label=if_then(...)` is expected")
+            raise self._refused(say("rule.wants", wanted="`label=if_then(...)`"))
         self._label = entry.group("label") or entry.group("quoted")
         if self._label in labels:
-            raise self._refused("two rules have this label")
+            raise self._refused(say("rule.label_twice"))
         given = self._take(_ARGUMENTS)
         if given is None:
-            raise self._refused('`"class.id", "state", Action.name)` is expected')
+            raise self._refused(say("rule.wants", wanted='`"class.id", "state", Action.name)`'))
         resource = split_resource(given.group("resource"))
-        if isinstance(resource, str):
+        if isinstance(resource, Said):
             raise self._refused(resource, given.start("resource"))
         if given.group("state") not in STATES:
-            text = f'"{given.group("state")}" is no state; allowed: {", ".join(STATES)}'
+            text = say("rule.is_no_state", text=given.group("state"), allowed=list(STATES))
             raise self._refused(text, given.start("state"))
         if given.group("action") not in set(RuleAction):
-            allowed = ", ".join(RuleAction)
-            text = f'"{given.group("action")}" is no action; allowed: {allowed}'
+            allowed = [str(one) for one in RuleAction]
+            text = say("rule.is_no_action", text=given.group("action"), allowed=allowed)
             raise self._refused(text, given.start("action"))
         when = Is(*resource, given.group("state"), equal=True)
         return Rule(self._label, when, RuleAction(given.group("action")))
@@ -99,11 +106,11 @@ class _Reader:
             self._at = found.end()
         return found
 
-    def _refused(self, observed: str, at: int | None = None) -> RuleRefused:
+    def _refused(self, observed: Said, at: int | None = None) -> RuleRefused:
         at = self._at if at is None else at
         before = self._text[:at]
         return RuleRefused(
-            label=self._label or "(no label)",
+            label=self._label or say("rule.no_label"),
             line=self._first_line + before.count("\n"),
             column=at - (before.rfind("\n") + 1) + 1,
             observed=observed,

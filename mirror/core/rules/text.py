@@ -8,6 +8,7 @@ from mirror.core.rules.defaults import WatchedResource, default_rules
 from mirror.core.rules.language import Rule
 from mirror.core.rules.lua import parse_lua
 from mirror.errors import RuleRefused
+from mirror.vocabulary.said import say
 
 _LUA_BEGINS = re.compile(r"^[ \t]*--[ \t]*Lua Rules\b", re.MULTILINE)
 
@@ -38,7 +39,7 @@ def parse_rules(text: str, *, first_line: int = 1) -> Parsed:
             label=min(twice),
             line=first_line + lines_before,
             column=1,
-            observed="two rules have this label, one in each notation",
+            observed=say("rule.label_in_both"),
         )
     return Parsed((*rules, *more), disabled)
 

@@ -118,7 +118,7 @@ def _standing(world: World) -> dict[str, Any]:
             "ready": str(ready),
             "row": context.row,
             **_reason(context.reason),
-            "safety": speech.safety(context),
+            "safety": str(speech.safety(context)),
             "application": node.app,
         }
     return found

@@ -3,17 +3,30 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mirror.vocabulary.said import say
+
 FULL_PERCENT = 90
 ROOM_PERCENT = 85  # below it the alarm ends: one that comes and goes tells nothing
 MIB = 1 << 20
+FULL_BYTES = 16 * MIB  # with less a catching-up node cannot go on
 
 
 def nearly_full(disks: Sequence[Mapping[str, Any]]) -> str:
     """The first of these disks that is nearly full, as the log says it; "" when none is."""
     for disk in disks:
         if _percent_used(disk) >= FULL_PERCENT:
-            return f"Disk nearly full: {disk['directory']}: {_room(disk)}"
+            return say(
+                "disk.nearly_full",
+                directory=str(disk["directory"]),
+                percent=_percent_used(disk),
+                free_mib=int(disk["free_bytes"]) // MIB,
+            )
     return ""
+
+
+def full(disks: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether one of these disks has no room."""
+    return any(_percent_used(one) and int(one["free_bytes"]) < FULL_BYTES for one in disks)
 
 
 def _percent_used(disk: Mapping[str, Any]) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 from mirror.adapters import clock
 from mirror.core import speech
-from mirror.daemon.node.disk_alarm import nearly_full
+from mirror.daemon.node.disk_alarm import full, nearly_full
 from mirror.daemon.node.module_runner import ModuleRunner
 from mirror.vocabulary.said import parts_of, say
 from mirror.vocabulary.states import SHOWN, State
@@ -18,14 +18,19 @@ def state_of(runner: ModuleRunner) -> dict[str, Any]:
     engine = runner.driver.engine
     context = engine.context
     word, ready = speech.shown(context)
-    peer = context.word_now(clock.boottime_ms())
+    now_ms = clock.boottime_ms()
+    peer, mute_ms = context.word_now(now_ms), context.mute_ms(now_ms)
     remote_word, remote_ready = ("UNKNOWN", "Unknown") if peer is None else SHOWN[peer.state]
     config = runner.settings.config
     reason = context.reason or (
         say("reintegration", observed=context.refusal) if context.refusal else ""
     )
+    disks = runner.figures.status.get("disks") or ()
     if not reason and not context.complete():  # it may be why this node does not come to be
-        reason = nearly_full(runner.figures.status.get("disks") or ())
+        reason = nearly_full(disks)
+    if not reason and mute_ms:
+        reason = say("node.mute", node=context.settings.peer)
+    safety = speech.safety(context, mute=mute_ms > 0, full=full(disks))
     return {
         "state": str(word),
         "ready": str(ready),
@@ -37,11 +42,13 @@ def state_of(runner: ModuleRunner) -> dict[str, Any]:
             "node": context.settings.peer,
             "state": str(remote_word),
             "ready": str(remote_ready),
+            "mute_since_us": _mute_since_us(mute_ms),
         },
         "reason": str(reason),
         "reason_said": parts_of(reason),
         "row": context.row,
-        "safety": speech.safety(context),
+        "safety": str(safety),
+        "safety_said": parts_of(safety),
         "action": action_of(runner),
         "progress": progress_of(context.progress) if context.leading else {},
         "directories": list(config.directories),
@@ -53,6 +60,11 @@ def state_of(runner: ModuleRunner) -> dict[str, Any]:
         "verification": runner.figures.status.get("verification") or {},
         "heartbeats": runner.heart.statistics(),
     }
+
+
+def _mute_since_us(mute_ms: int) -> int:
+    """When the word that is shown came, to the second, so that it rests; 0: it is of now."""
+    return (clock.wall_us() // 1000 - mute_ms) // 1000 * 1_000_000 if mute_ms else 0
 
 
 def refused_state(node: str, sentence: str) -> dict[str, Any]:

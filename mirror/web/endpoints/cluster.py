@@ -25,6 +25,7 @@ from mirror.errors import (
     MirrorError,
     NotFoundHere,
 )
+from mirror.vocabulary.said import say
 from mirror.web.about_certificates import certificates_of
 from mirror.web.about_peer import ask_about
 from mirror.web.console import Console, Here, Who
@@ -130,7 +131,7 @@ async def check_cluster(console: Here, body: CheckCluster) -> CheckedCluster:
     notices = [from_notice(one) for one in checked.notices]
     node = console.membership.node
     if node and node not in checked.node_names:
-        leaves = f"this node, {node}, is not in it; it would leave the cluster"
+        leaves = say("cluster.leaves", node=node)
         notices.append(from_notice(Notice(CLUSTER_XML, 0, leaves)))
     return CheckedCluster(
         valid=True,
@@ -167,8 +168,8 @@ async def save_cluster(console: Here, caller: Who, body: SaveCluster) -> Results
             else:
                 raise InputRefused(
                     what="nodes",
-                    observed=f"no node {node[:64]!r} reachable from here",
-                    remedy="save here first, then let that node join",
+                    observed=say("seen.no_node_reachable", node=repr(node[:64])),
+                    remedy=say("do.join_first"),
                 )
     return Results(done=all(one.done for one in results), results=results)
 
@@ -272,8 +273,8 @@ async def renew_certificate(console: Here, body: RenewCertificate) -> Renewed:
     if body.authority and (not peer or body.confirm != peer):
         raise InputRefused(
             what="confirm",
-            observed="not the name of the other node",
-            remedy=f"give it: with a new authority {peer or 'that node'} must join anew",
+            observed=say("seen.not_other_node"),
+            remedy=say("do.name_it", node=peer or say("do.that_node")),
         )
     answer = await console.command_line.mirror(
         *("cluster", "renew", "--port", str(console.https_port)),
@@ -287,7 +288,9 @@ async def sign_for_peer(console: Here, caller: Who, body: CertificateRequest) ->
     node = caller.origin.removeprefix("node ")
     cluster = console.membership.cluster
     if cluster is None or node not in cluster.node_names:
-        raise NotFoundHere(what=node, observed="not in this cluster", remedy="let it join")
+        raise NotFoundHere(
+            what=node, observed=say("seen.not_in_cluster"), remedy=say("do.let_join")
+        )
     certificate = await asyncio.to_thread(
         sign_request,
         console.layout.pki,
@@ -302,7 +305,9 @@ async def download_authority(console: Here) -> Response:
     """The certificate of the cluster's authority, to be trusted by browsers."""
     file = PkiFiles(console.layout.pki).ca_certificate
     if not file.is_file():
-        raise NotFoundHere(what="ca.crt", observed="no cluster yet", remedy="make or join one")
+        raise NotFoundHere(
+            what="ca.crt", observed=say("seen.no_cluster"), remedy=say("do.make_or_join")
+        )
     return Response(
         await asyncio.to_thread(file.read_bytes),
         media_type="application/x-x509-ca-cert",
@@ -349,7 +354,7 @@ async def _take_in(console: Console, token: JoinToken, node: str) -> str:
     wanted = node or console.membership.peer
     if not wanted:
         raise InputRefused(
-            what="node", observed="cluster.xml has no other node", remedy="put it there first"
+            what="node", observed=say("seen.no_other_node"), remedy=say("do.add_node")
         )
     with tempfile.TemporaryDirectory(prefix="mirror-invite.") as directory:
         file = FilePath(directory) / "invitation"

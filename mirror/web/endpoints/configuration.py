@@ -18,6 +18,7 @@ from mirror.config.names import check_module_name
 from mirror.config.userconfig import load_userconfig
 from mirror.core.rules.check import refuse_wrong_rules
 from mirror.errors import ChangedMeanwhile, ConfigRefused
+from mirror.vocabulary.said import say
 from mirror.web.console import Console, Here, Who
 from mirror.web.endpoints.state import ModuleName
 from mirror.web.models.configuration import (
@@ -124,7 +125,7 @@ def etag_of(content: bytes) -> str:
 def refuse_when_changed(what: str, given: str, now: str) -> None:
     """Raise ChangedMeanwhile (MIR-808) when what was read is no longer what is there."""
     if given and given != now:
-        raise ChangedMeanwhile(what=what, observed="somebody saved it since it was read")
+        raise ChangedMeanwhile(what=what, observed=say("seen.saved_meanwhile"))
 
 
 def describe(grammar: Grammar) -> Elements:

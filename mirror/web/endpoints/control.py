@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mirror.config.names import check_module_name
 from mirror.errors import ConfirmationNeeded, InputRefused
+from mirror.vocabulary.said import say
 from mirror.web.console import Here, Who
 from mirror.web.endpoints.state import ModuleName
 from mirror.web.models.control import Command, CommandDone, CommandHelp, CommandList
@@ -74,11 +75,11 @@ async def command_module(
     name, verb = check_module_name(module), VERBS[body.verb]
     if verb.every_module:
         raise InputRefused(
-            what=body.verb, observed="it is for the whole node", remedy="send it to /commands"
+            what=body.verb, observed=say("seen.whole_node"), remedy=say("do.to_commands")
         )
     check_arguments(body.verb, body.arguments)
     if discards_data(body.verb, body.arguments) and body.confirm != name:
-        raise ConfirmationNeeded(verb=body.verb, module=name, observed="it can discard data")
+        raise ConfirmationNeeded(verb=body.verb, module=name, observed=say("seen.discards"))
     return await _command(console, caller, name, body)
 
 
@@ -88,8 +89,8 @@ def check_arguments(verb: str, arguments: Mapping[str, bool | str]) -> None:
     if unknown := set(arguments) - set(known):
         raise InputRefused(
             what=verb,
-            observed=f"argument {min(unknown)[:40]!r} is unknown",
-            remedy=f"it has {', '.join(known) or 'none'}",
+            observed=say("seen.argument", argument=repr(min(unknown)[:40])),
+            remedy=say("do.arguments", known=list(known) or say("do.none")),
         )
 
 
@@ -108,7 +109,7 @@ async def command_node(console: Here, caller: Who, body: Command) -> CommandDone
     """Give a command to the whole node: `shutdown` stops every module."""
     if not VERBS[body.verb].every_module or body.arguments:
         raise InputRefused(
-            what=body.verb, observed="it is for one module", remedy="send it to that module"
+            what=body.verb, observed=say("seen.one_module"), remedy=say("do.to_module")
         )
     return await _command(console, caller, None, body)
 

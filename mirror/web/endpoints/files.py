@@ -20,6 +20,7 @@ from mirror.config.module_store import PARTS
 from mirror.config.names import check_module_name
 from mirror.config.package import check_package
 from mirror.errors import FileNotReadable, InputRefused, NotFoundHere
+from mirror.vocabulary.said import say
 from mirror.web.console import Console, Here
 from mirror.web.endpoints.configuration import USERCONFIG_PATH, etag_of, refuse_when_changed
 from mirror.web.endpoints.state import ModuleName
@@ -75,9 +76,7 @@ async def remove_file(console: Here, module: ModuleName, path: FilePathName) -> 
     """Remove one file."""
     name, root = await _root(console, module)
     if path == USERCONFIG_PATH:
-        raise InputRefused(
-            what=path, observed="a module is nothing without it", remedy="uninstall the module"
-        )
+        raise InputRefused(what=path, observed=say("seen.needed"), remedy=say("do.uninstall"))
     async with console.configuring():
         await asyncio.to_thread(remove_beneath, root, path)
     return await list_module_files(console, name)
@@ -144,7 +143,9 @@ def _find_kept(console: Console, name: str, kept: str) -> FilePath:
         if file.name == kept:
             return file
     raise NotFoundHere(
-        what=f"configuration {kept[:64]!r}", observed="not kept", remedy="list those that are"
+        what=f"configuration {kept[:64]!r}",
+        observed=say("seen.not_kept"),
+        remedy=say("do.list_kept"),
     )
 
 

@@ -21,6 +21,7 @@ from mirror.config.host_check import IpNetwork
 from mirror.config.kinds import Address
 from mirror.config.names import check_module_name
 from mirror.errors import InputRefused, MirrorError
+from mirror.vocabulary.said import Said, said_of, say
 from mirror.web.command_line import LONG_S
 from mirror.web.console import Console, Here, Who
 from mirror.web.endpoints.state import ModuleName
@@ -33,6 +34,7 @@ from mirror.web.models.cluster import (
     InterfaceList,
     InterfaceView,
 )
+from mirror.web.models.said import told
 from mirror.web.on_nodes import PeerRefusal, fetch_from_peer
 
 LOOK_S = 5.0
@@ -50,9 +52,7 @@ async def browse(
     Names of directories only: never a file, never a content.
     """
     if not path.startswith("/") or "\0" in path:
-        raise InputRefused(
-            what="path", observed=repr(path[:100]), remedy="give one that begins with /"
-        )
+        raise InputRefused(what="path", observed=repr(path[:100]), remedy=say("do.absolute"))
     answer = await console.command_line.program(
         "mirror.adapters.directory_names",
         path,
@@ -61,7 +61,9 @@ async def browse(
         what=f"directory {path[:200]}",
         timeout_s=LOOK_S,
     )
-    return DirectoryView.model_validate(answer)
+    warnings = [say(code, **facts) for code, facts in answer["warnings"]]
+    said = [told(one) for one in warnings]
+    return DirectoryView.model_validate(answer | {"warnings": warnings, "warnings_said": said})
 
 
 async def list_interfaces() -> InterfaceList:
@@ -87,7 +89,7 @@ async def check_address(
         Address().parse(address)
     except ValueError as error:
         raise InputRefused(
-            what=f"address {address[:64]!r}", observed=str(error), remedy=Address().allowed
+            what=f"address {address[:64]!r}", observed=said_of(error), remedy=Address().allowed
         ) from error
     try:
         async with asyncio.timeout(RESOLVE_S):
@@ -95,29 +97,29 @@ async def check_address(
     except TimeoutError:
         literals = ()
     if not literals:
-        sentence = f"{address} is not known to name resolution; write the address itself"
+        sentence = say("address.unknown", address=address)
         return _address(address, (), "", None, sentence)
     networks = await asyncio.to_thread(interface_networks)
     first = literals[0]
     ip = ipaddress.ip_address(first)
     if ip.is_loopback or ip.is_multicast or ip.is_unspecified:
-        sentence = f"{first} cannot be held by a node; choose a unicast address"
+        sentence = say("address.nobodys", address=first)
         return _address(address, literals, "", None, sentence)
     interface = _interface_of(first, networks)
     if not interface:
-        shown = ", ".join(sorted({str(one) for found in networks.values() for one in found}))
-        sentence = f"{first} is on no network of this host; networks here: {shown or 'none'}"
+        shown = sorted({str(one) for found in networks.values() for one in found})
+        sentence = say("address.nowhere", address=first, networks=shown or say("host.none"))
         return _address(address, literals, "", None, sentence)
     try:
         in_use: bool | None = await answers(first, PING_S)
     except OSError:
         in_use = None
     if in_use:
-        sentence = f"something answers at {first}; choose an address that nobody has"
+        sentence = say("address.answers", address=first)
     elif in_use is None:
-        sentence = f"{first} would be held on {interface}; whether it is free was not seen"
+        sentence = say("address.unseen", address=first, interface=interface)
     else:
-        sentence = f"{first} would be held on {interface}; nothing answers there now"
+        sentence = say("address.free", address=first, interface=interface)
     return _address(address, literals, interface, in_use, sentence)
 
 
@@ -196,7 +198,7 @@ def _address(
     literals: tuple[str, ...],
     interface: str,
     in_use: bool | None,  # noqa: FBT001 - a fact
-    sentence: str,
+    sentence: Said,
 ) -> AddressView:
     return AddressView(
         given=given,
@@ -204,4 +206,5 @@ def _address(
         interface=interface,
         answers=in_use,
         sentence=sentence,
+        said=told(sentence),
     )

@@ -7,6 +7,7 @@ import asyncio
 
 from mirror.config.names import check_module_name
 from mirror.errors import ConfirmationNeeded, InputRefused, MirrorError
+from mirror.vocabulary.said import say
 from mirror.web.command_line import LONG_S
 from mirror.web.comparing import verdict_of
 from mirror.web.console import Console, Here, Who
@@ -55,7 +56,7 @@ async def remove_versions(
     """Remove versions for good."""
     name = check_module_name(module)
     if body.confirm != name:
-        raise ConfirmationNeeded(verb="remove", module=name, observed="it is for good")
+        raise ConfirmationNeeded(verb="remove", module=name, observed=say("seen.for_good"))
     answer = await console.command_line.mirror(
         *("kept", "remove", "--force", "-m", name, *_chosen(body)),
         timeout_s=LONG_S,
@@ -95,7 +96,9 @@ async def read_split(console: Here, caller: Who, module: ModuleName) -> Split:
 
 def _chosen(body: ChosenVersions) -> list[str]:
     if body.all == bool(body.ids):
-        raise InputRefused(what="ids", observed="neither some nor all", remedy="give ids, or all")
+        raise InputRefused(
+            what="ids", observed=say("seen.nothing_chosen"), remedy=say("do.choose")
+        )
     # An id is a few letters; what is none is refused by the command.
     return ["--all"] if body.all else ["--", *body.ids]
 

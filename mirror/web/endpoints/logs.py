@@ -19,6 +19,7 @@ from mirror.adapters.beneath import FileFacts
 from mirror.adapters.module_log import LEVELS, SHOWN_LEVELS
 from mirror.config.names import check_module_name
 from mirror.errors import FileNotReadable, ModuleUnknown, NotFoundHere
+from mirror.vocabulary.said import say
 from mirror.web.console import Console, Here
 from mirror.web.endpoints.state import ModuleName
 from mirror.web.models.control import (
@@ -86,7 +87,9 @@ async def read_output(
     """A part of what a script said; ask again from `next_offset` to follow it."""
     directory = console.working(await _known(console, module))
     if not OUTPUT_NAME.fullmatch(name):
-        raise NotFoundHere(what=name[:100], observed="no such output", remedy="list the outputs")
+        raise NotFoundHere(
+            what=name[:100], observed=say("seen.no_output"), remedy=say("do.list_outputs")
+        )
     return await asyncio.to_thread(_part, directory / name, offset)
 
 
@@ -123,7 +126,7 @@ async def _known(console: Console, module: str) -> str:
     name = check_module_name(module)
     store = console.store
     if not await asyncio.to_thread(lambda: name in {*store.installed(), *store.configured()}):
-        raise ModuleUnknown(module=name, observed="not installed on this node")
+        raise ModuleUnknown(module=name, observed=say("seen.not_installed"))
     return name
 
 
@@ -250,7 +253,9 @@ def _outputs(directory: FilePath) -> list[FileFacts]:
 
 def _part(path: FilePath, offset: int | None) -> OutputText:
     if path.is_symlink() or not path.is_file():
-        raise NotFoundHere(what=path.name, observed="no such output", remedy="list the outputs")
+        raise NotFoundHere(
+            what=path.name, observed=say("seen.no_output"), remedy=say("do.list_outputs")
+        )
     with path.open("rb") as file:
         size = file.seek(0, 2)
         begin = max(0, size - OUTPUT_CHUNK_BYTES) if offset is None else min(offset, size)

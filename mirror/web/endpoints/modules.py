@@ -18,6 +18,7 @@ from mirror.config.module_store import PACKAGE_SUFFIX, find_package
 from mirror.config.names import check_module_name
 from mirror.config.ports import ports_shown
 from mirror.errors import InputRefused, RequestTooLarge
+from mirror.vocabulary.said import say
 from mirror.web.console import Console, Here
 from mirror.web.endpoints.state import ModuleName
 from mirror.web.models.configuration import (
@@ -131,11 +132,13 @@ async def receive_file(request: Request, file: FilePath) -> None:
                 sink.write(chunk)
     except ClientDisconnect as error:
         raise InputRefused(
-            what="package", observed=f"it broke off after {length} bytes", remedy="send it again"
+            what="package",
+            observed=say("seen.broke_off", bytes=length),
+            remedy=say("do.send_again"),
         ) from error
     if not length:
         raise InputRefused(
-            what="package", observed="the body is empty", remedy="send the .safe file as the body"
+            what="package", observed=say("seen.no_body"), remedy=say("do.send_package")
         )
 
 

@@ -15,6 +15,7 @@ from mirror.adapters.notify.settings import (
     WebhookSettings,
 )
 from mirror.errors import InputRefused
+from mirror.vocabulary.said import say
 from mirror.web.console import Here
 from mirror.web.feed import CONTENT_TYPE, feed
 from mirror.web.models.notifications import (
@@ -29,6 +30,7 @@ from mirror.web.models.notifications import (
     TestResults,
     WebhookTarget,
 )
+from mirror.web.models.said import read, told
 
 FEED_ENTRIES = 100
 
@@ -55,7 +57,11 @@ async def read_targets(console: Here) -> TargetsView:
         webhook_secret_set=bool(settings.webhook.secret),
         channels=[
             ChannelView(
-                channel=name, sent_us=one.sent_us, failed=one.failed, failed_us=one.failed_us
+                channel=name,
+                sent_us=one.sent_us,
+                failed=one.failed,
+                failed_said=told(one.failed),
+                failed_us=one.failed_us,
             )
             for name, one in sorted(console.notifier.channels.items())
         ],
@@ -67,9 +73,7 @@ async def save_targets(console: Here, body: Targets) -> TargetsView:
     mail = body.mail
     for field, given in (("mail.sender", mail.sender), ("mail.recipients", mail.recipients)):
         if mail.server and not given:
-            raise InputRefused(
-                what=field, observed="it is empty", remedy="a mail server needs one"
-            )
+            raise InputRefused(what=field, observed=say("seen.it_is_empty"), remedy=say("do.mail"))
     before = await asyncio.to_thread(console.notifications.settings)
     settings = NotifySettings(
         mail=MailSettings(
@@ -96,7 +100,10 @@ async def test_targets(console: Here) -> TestResults:
     """Send a test on each channel that is set, and say what came of it."""
     found = await console.notifier.test()
     return TestResults(
-        results=[TestResult(channel=name, failed=failed) for name, failed in found.items()]
+        results=[
+            TestResult(channel=name, failed=failed, failed_said=told(failed))
+            for name, failed in found.items()
+        ]
     )
 
 
@@ -105,7 +112,8 @@ async def list_notices(
 ) -> NoticeList:
     """What was told, newest first."""
     found = await asyncio.to_thread(console.notifications.last, count)
-    return NoticeList(notices=[NoticeView(**asdict(one)) for one in found])
+    notices = [NoticeView(**asdict(one) | {"said": read(one.said)}) for one in found]
+    return NoticeList(notices=notices)
 
 
 async def read_feed(console: Here) -> Response:

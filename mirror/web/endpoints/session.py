@@ -12,6 +12,7 @@ from mirror.adapters.console.users import check_password
 from mirror.adapters.signin import ldap
 from mirror.adapters.signin.settings import LDAP, OIDC
 from mirror.errors import OneTimeLinkRefused, SignInNeeded, SignInRefused
+from mirror.vocabulary.said import say
 from mirror.web.console import Console, Here, Who
 from mirror.web.gate import cookie_name
 from mirror.web.identity import Caller, Via
@@ -112,10 +113,10 @@ async def use_ticket(
 async def make_ticket(console: Here, caller: Who) -> Ticket:
     """Make a one-time ticket for oneself. A page asks the other node for one, in good time."""
     if caller.via is Via.TOKEN or caller.role is None or not caller.name:
-        raise SignInNeeded(what="ticket", observed="only users have sessions, tokens have none")
+        raise SignInNeeded(what="ticket", observed=say("seen.tokens_have_none"))
     external = ":" in caller.name
     if not external and await asyncio.to_thread(console.users.of, caller.name) is None:
-        raise SignInNeeded(what="ticket", observed="that user is not known here")
+        raise SignInNeeded(what="ticket", observed=say("seen.stranger"))
     secret = await asyncio.to_thread(
         console.credentials.make_link, Purpose.TICKET, caller.name, caller.role, TICKET_S
     )
@@ -205,4 +206,4 @@ def _succeeded(console: Console, request: Request) -> None:
 
 
 def _refused(what: str) -> OneTimeLinkRefused:
-    return OneTimeLinkRefused(what=what, observed="it was used, is too old, or was never made")
+    return OneTimeLinkRefused(what=what, observed=say("seen.used_link"))

@@ -16,9 +16,11 @@ from mirror.adapters.signin.settings import (
     to_map,
 )
 from mirror.errors import InputRefused, MirrorError, NotFoundHere, SignInServiceFailed
+from mirror.vocabulary.said import Said, say
 from mirror.web.console import Console, Here
 from mirror.web.endpoints.session import ldap_role, open_session
 from mirror.web.gate import cookie_name
+from mirror.web.models.said import told
 from mirror.web.models.security import (
     LdapTarget,
     OidcTarget,
@@ -103,10 +105,11 @@ async def try_ldap(console: Here, body: TryLdap) -> TriedLdap:
     console.attempts.failed(*keys)
     role = await ldap_role(console, body.name, body.password)
     if role is None:
-        sentence = "refused: name or password is wrong, or none of the groups has a role"
-        return TriedLdap(role=None, sentence=sentence)
+        sentence = say("ldap.refused")
+        return TriedLdap(role=None, sentence=sentence, said=told(sentence))
     console.attempts.succeeded(*keys)
-    return TriedLdap(role=role, sentence=f"{body.name} would be signed in as {role}")
+    sentence = say("ldap.role", name=body.name, role=str(role))
+    return TriedLdap(role=role, sentence=sentence, said=told(sentence))
 
 
 async def oidc_start(console: Here, request: Request) -> Response:
@@ -114,7 +117,7 @@ async def oidc_start(console: Here, request: Request) -> Response:
     settings = (await asyncio.to_thread(console.sign_in_store.read)).oidc
     if not settings.issuer:
         raise NotFoundHere(
-            what="OpenID Connect", observed="not set up", remedy="sign in by name and password"
+            what="OpenID Connect", observed=say("seen.not_set_up"), remedy=say("do.by_password")
         )
     try:
         state, where = await console.oidc.begin(settings, _redirect(request))
@@ -143,7 +146,7 @@ async def oidc_callback(
         if error or not settings.issuer or len(state) + len(code) > PARAMETER_LETTERS_MAX:
             raise SignInServiceFailed(
                 service=settings.issuer or "OpenID Connect",
-                observed="the provider refused" if error else "it is not set up here",
+                observed=say("seen.provider_refused" if error else "seen.not_set_up_here"),
             )
         name, role = await console.oidc.end(settings, state=state, cookie=cookie, code=code)
     except MirrorError as refused:
@@ -170,20 +173,22 @@ def _refuse_plain_text(body: SignInTargets) -> None:
     if given.url.startswith("ldap://") and not (given.starttls or is_loopback_name(host)):
         raise InputRefused(
             what="ldap.url",
-            observed="passwords would be readable",
-            remedy="use ldaps, or StartTLS",
+            observed=say("seen.readable"),
+            remedy=say("do.ldaps"),
         )
     issuer = body.oidc.issuer
     host = issuer.partition("://")[2].partition("/")[0].rpartition(":")[0]
     if issuer.startswith("http://") and not is_loopback_name(host):
         raise InputRefused(
-            what="oidc.issuer", observed="it is not HTTPS", remedy="give its https address"
+            what="oidc.issuer", observed=say("seen.no_https"), remedy=say("do.https")
         )
     if given.url and not given.base_dn:
-        raise InputRefused(what="ldap.base_dn", observed="empty", remedy="say where people are")
+        raise InputRefused(
+            what="ldap.base_dn", observed=say("seen.empty"), remedy=say("do.people")
+        )
     if issuer and not body.oidc.client_id:
         raise InputRefused(
-            what="oidc.client_id", observed="empty", remedy="register this console there"
+            what="oidc.client_id", observed=say("seen.empty"), remedy=say("do.register")
         )
 
 
@@ -196,7 +201,7 @@ def _refuse_no_certificate(body: SignInTargets) -> None:
             ssl.create_default_context(cadata=authority)
         except (OSError, TypeError, ValueError) as error:  # an SSLError is an OSError
             raise InputRefused(
-                what=field, observed="no certificate", remedy="paste it as PEM"
+                what=field, observed=say("seen.no_certificate"), remedy=say("do.pem")
             ) from error
 
 
@@ -214,7 +219,7 @@ async def _note(
         what="sign in at the provider",
         detail="",
     )
-    result = failed or ("done" if role else "no role")
+    result = Said(failed or ("done" if role else "no role"))
     status = 200 if result == "done" else 403
     await asyncio.to_thread(console.audit.end, number, result=result, status=status, duration_ms=0)
 

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from mirror.adapters import clock
 from mirror.config.names import check_module_name
 from mirror.errors import ModuleUnknown, NodeNotReachable
+from mirror.vocabulary.said import say
 from mirror.web.console import Console, Here, Who
 from mirror.web.identity import Caller, Via
 from mirror.web.models.figures import History, Processes
@@ -39,7 +40,7 @@ async def read_module_state(console: Here, module: ModuleName) -> ModuleState:
     name = check_module_name(module)
     found = (await console.watcher.look_now()).modules.get(name)
     if found is None:
-        raise ModuleUnknown(module=name, observed="not installed on this node")
+        raise ModuleUnknown(module=name, observed=say("seen.not_installed"))
     return found
 
 
@@ -100,7 +101,7 @@ async def follow_events(
     """
     if console.streams >= STREAMS_MAX:
         raise NodeNotReachable(
-            socket="event stream", observed=f"{STREAMS_MAX} pages are open already"
+            socket="event stream", observed=say("seen.streams", count=STREAMS_MAX)
         )
     begin = console.ring.number_of(last_event_id or after)
     stream = _stream(console, caller, begin, own=nodes == "own", request=request)

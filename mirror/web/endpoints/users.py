@@ -8,7 +8,9 @@ from fastapi import Path, Query
 from starlette.responses import Response
 
 from mirror.errors import NotFoundHere
+from mirror.vocabulary.said import say
 from mirror.web.console import Here, Who
+from mirror.web.models.said import read
 from mirror.web.models.security import (
     AuditList,
     AuditView,
@@ -68,7 +70,9 @@ async def revoke_token(
 ) -> TokenList:
     """Make a token worthless, now."""
     if not await asyncio.to_thread(console.credentials.revoke_token, number):
-        raise NotFoundHere(what=f"token {number}", observed="no such token", remedy="list them")
+        raise NotFoundHere(
+            what=f"token {number}", observed=say("seen.no_token"), remedy=say("do.list")
+        )
     return await list_tokens(console)
 
 
@@ -82,7 +86,7 @@ async def read_audit(
     entries = await asyncio.to_thread(console.audit.last, count, before=before, module=module)
     full = len(entries) == count
     return AuditList(
-        entries=[AuditView(**asdict(entry)) for entry in entries],
+        entries=[AuditView(**asdict(one) | {"said": read(one.said)}) for one in entries],
         next_before=entries[-1].id if full else None,
     )
 

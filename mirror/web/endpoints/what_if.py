@@ -2,6 +2,7 @@
 
 from mirror.config.names import check_module_name
 from mirror.errors import CommandRefused, InputRefused
+from mirror.vocabulary.said import say
 from mirror.web.console import Console, Here
 from mirror.web.endpoints.control import check_arguments, discards_data, given
 from mirror.web.endpoints.state import ModuleName
@@ -42,7 +43,7 @@ def _nodes(console: Console, body: WhatIfAsked) -> list[str]:
         if node not in known:
             raise InputRefused(
                 what="nodes",
-                observed=f"no node {node!r} here",
-                remedy=f"choose of {', '.join(sorted(known))}",
+                observed=say("seen.no_node", node=repr(node)),
+                remedy=say("do.choose_of", known=sorted(known)),
             )
     return body.nodes or [membership.shown_node]

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, Field
 
 from mirror.web.models.configuration import XML_LETTERS_MAX, Xml
+from mirror.web.models.said import Said
 from mirror.web.models.security import Strict
 from mirror.web.refusals import FieldProblem
 
@@ -231,6 +232,7 @@ class DirectoryView(BaseModel):
     bytes_free: int
     empty: bool
     warnings: list[str] = Field(description="What speaks against replicating it")
+    warnings_said: list[Said] = Field(description="The same, with what each is made of")
     error: str = Field(description="Why nothing is shown; empty when something is")
 
 
@@ -258,6 +260,7 @@ class AddressView(BaseModel):
         description="Something answers there already; null: that could not be found out"
     )
     sentence: str
+    said: Said | None = Field(default=None, description="What `sentence` was made of")
 
 
 class Finding(BaseModel):

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, field_validator
 
 from mirror.web.field_sentences import HTTP_ADDRESS, PROGRAM
+from mirror.web.models.said import Said
 from mirror.web.models.security import Strict
 
 Kind = Literal["state", "split", "disk", "verification", "certificate", "clock", "node"]
@@ -69,6 +70,7 @@ class ChannelView(BaseModel):
     channel: str
     sent_us: int = Field(description="When something last went out; 0: not yet")
     failed: str = Field(description="The sentence of the last failure; empty: it works")
+    failed_said: Said | None = Field(default=None, description="What `failed` was made of")
     failed_us: int
 
 
@@ -91,6 +93,7 @@ class NoticeView(BaseModel):
     node: str
     up: bool
     reason: str
+    said: Said | None = Field(default=None, description="What `reason` was made of")
 
 
 class NoticeList(BaseModel):
@@ -104,6 +107,7 @@ class TestResult(BaseModel):
 
     channel: str
     failed: str = Field(description="Empty: it went out")
+    failed_said: Said | None = Field(default=None, description="What `failed` was made of")
 
 
 class TestResults(BaseModel):

@@ -20,6 +20,11 @@ class Said(BaseModel):
     text: str = Field(description="In English")
 
 
+def read(kept: str) -> Said | None:
+    """Read what `kept` of vocabulary/said.py wrote; None for ""."""
+    return Said.model_validate_json(kept) if kept else None
+
+
 def told(sentence: str) -> Said | None:
     """Take a sentence apart; None when there is nothing but the sentence."""
     parts = parts_of(sentence)

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mirror.adapters.console.roles import Role
 from mirror.web.field_sentences import HTTP_ADDRESS, LDAP_ADDRESS, SCOPES, USER_FILTER
+from mirror.web.models.said import Said
 
 NAME = Field(min_length=1, max_length=64, examples=["admin"])
 PASSWORD = Field(min_length=1, max_length=1024)
@@ -136,6 +137,7 @@ class TriedLdap(BaseModel):
 
     role: Role | None = Field(description="Null: refused")
     sentence: str
+    said: Said | None = Field(default=None, description="What `sentence` was made of")
 
 
 class Ticket(BaseModel):
@@ -225,6 +227,9 @@ class AuditView(BaseModel):
     what: str
     detail: str
     result: str = Field(description='"done", or the sentence of the error')
+    said: Said | None = Field(
+        default=None, description="What `result` was made of; null: only the sentence is known"
+    )
     status: int = Field(description="HTTP status; 0: it did not finish")
     duration_ms: int
 

@@ -34,6 +34,11 @@ class NodeSide(BaseModel):
     since_us: int = Field(
         default=0, description="Since when it is in this state; 0: not known. Only of `local`"
     )
+    mute_since_us: int = Field(
+        default=0,
+        description="When its control plane was heard last, while only its data plane answers;"
+        " 0: what is said is of now. Only of `remote`",
+    )
     disk: DiskSpace | None = Field(
         default=None, description="The fullest disk of its directories. Only of `local`"
     )
@@ -56,6 +61,9 @@ class ModuleState(BaseModel):
     reason: str = Field(description="Why it is in this state")
     reason_said: Said | None = Field(
         default=None, description="What `reason` was made of; null: only the sentence is known"
+    )
+    safety_said: Said | None = Field(
+        default=None, description="What `safety` was made of; null: only the sentence is known"
     )
     row: str = Field(description="Row of the table that decided")
     action: str = Field(description="What to do now; empty: nothing")
@@ -83,6 +91,9 @@ class ControlPlaneSeen(BaseModel):
 
     reachable: bool
     observed: str = Field(description="Why it does not answer; empty when it does")
+    observed_said: Said | None = Field(
+        default=None, description="What `observed` was made of; null: only the sentence is known"
+    )
 
 
 class NodeState(BaseModel):

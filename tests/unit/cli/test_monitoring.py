@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 
+from mirror.adapters import clock
 from mirror.cli.state_view import progress_line
 from mirror.cli.words import state_word
 from mirror.config.layout import Layout
@@ -68,6 +69,16 @@ def test_a_module_at_a_glance(mirror: Run, control_plane: ControlPlane) -> None:
         ["db", "this", "node", "STOP"],
     ]
     assert "\x1b" not in out, "no colours in a pipe"
+
+
+def test_the_word_of_a_node_whose_control_plane_is_silent_has_its_time(
+    mirror: Run, control_plane: ControlPlane
+) -> None:
+    heard_us = 1_763_640_000_000_000
+    mute = PRIM | {"remote": {"node": "n2", "state": "SECOND", "mute_since_us": heard_us}}
+    control_plane.answers["state"] = {"modules": {"web": mute, "db": PRIM}}
+    said = f"SECOND, as of {clock.wall_text(heard_us)[:19]}"
+    assert [said in line for line in mirror("state").out.splitlines()].count(True) == 1
 
 
 def test_one_module_with_its_resources(mirror: Run, control_plane: ControlPlane) -> None:

@@ -8,7 +8,7 @@ import pytest
 from mirror.core.engine import Engine
 from mirror.core.invariants import InvariantBroken, check
 from mirror.core.settings import Settings
-from mirror.core.speech import word_of
+from mirror.core.speech import safety, word_of
 from mirror.core.witness_rule import may_replace
 from mirror.vocabulary.actions import (
     Action,
@@ -25,6 +25,7 @@ from mirror.vocabulary.events import (
     CommandAsked,
     DataPlaneLost,
     Event,
+    LinkAlive,
     LinkLost,
     PeerHeard,
     PlanDone,
@@ -165,6 +166,30 @@ def test_a_parted_primary_asks_and_goes_on_at_the_promise_only() -> None:
     node.finish()
     assert node.state() is State.ALONE
     assert node.engine.context.record.base == G1
+
+
+def test_a_peer_that_only_its_link_tells_of_is_mute_until_it_speaks_or_is_lost() -> None:
+    node = prim()
+    context = node.engine.context
+    for _ in range(3):
+        node.happen(LinkAlive(SESSION), after_ms=400)
+    assert node.state() is State.PRIM
+    assert context.mute_ms(node.now_ms) == 1_200
+    assert "the control plane of b is not heard" in safety(context, mute=True)
+    node.happen(peer(State.SECOND))
+    assert context.mute_ms(node.now_ms) == 0
+    node.happen(Ticked(), after_ms=1_100)
+    assert context.mute_ms(node.now_ms) == 0
+
+
+def test_who_cannot_catch_up_for_want_of_room_does_not_say_that_it_does() -> None:
+    node = second()
+    node.happen(peer(State.FREEZING, asks_out=SESSION))
+    assert node.state() is State.JOINING
+    context = node.engine.context
+    assert "b is catching up" not in safety(context)
+    assert safety(context).startswith("a is catching up")
+    assert safety(context, full=True).startswith("The disk of a is full: it cannot catch up.")
 
 
 def test_a_freeze_ends_even_when_the_peer_lives_and_is_mute() -> None:

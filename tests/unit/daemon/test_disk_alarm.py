@@ -1,6 +1,6 @@
 """The alarm of a disk that fills."""
 
-from mirror.daemon.node.disk_alarm import DiskAlarm, nearly_full
+from mirror.daemon.node.disk_alarm import DiskAlarm, full, nearly_full
 
 
 def disk(free: int) -> list[dict[str, object]]:
@@ -26,3 +26,8 @@ def test_a_state_says_which_disk_is_nearly_full_as_long_as_it_is() -> None:
     assert nearly_full(disk(200)) == ""
     for _ in range(2):
         assert nearly_full(disk(0)) == "Disk nearly full: /srv/a: 100 % used, 0 MiB left"
+
+
+def test_a_disk_is_full_when_nothing_can_go_on_there() -> None:
+    assert [full(disk(free)) for free in (0, 15, 16, 90)] == [True, True, False, False]
+    assert not full([{"directory": "/srv/a", "free_bytes": 0, "total_bytes": 0}])

@@ -26,6 +26,7 @@ from mirror.adapters.notify.command import run_command
 from mirror.adapters.notify.settings import CommandSettings, NotifySettings
 from mirror.config.module_store import ModuleStore
 from mirror.errors import NotificationFailed
+from mirror.vocabulary.said import Said
 from mirror.web.models.cluster import CertificateView
 from mirror.web.models.state import DiskSpace, NodeState
 from mirror.web.notices import (
@@ -118,26 +119,26 @@ def waiting(notifier: Notifier) -> list[str]:
 
 def test_the_same_is_told_once(notifier: Notifier) -> None:
     alone, prim = "ALONE Ready: no heartbeat", "PRIM Ready"
-    notifier.take([Notice("state", "web", "n1", True, prim)])
+    notifier.take([Notice("state", "web", "n1", True, Said(prim))])
     assert waiting(notifier) == [], "what is so at the start is no news"
-    notifier.take([Notice("state", "web", "n1", True, alone)])
-    notifier.take([Notice("state", "web", "n1", True, "ALONE Ready: the same, other words")])
+    notifier.take([Notice("state", "web", "n1", True, Said(alone))])
+    notifier.take([Notice("state", "web", "n1", True, Said("ALONE Ready: the same, other words"))])
     assert waiting(notifier) == ["ALONE Ready: the same, other words"]
-    notifier.take([Notice("state", "web", "n1", True, prim)])
+    notifier.take([Notice("state", "web", "n1", True, Said(prim))])
     assert waiting(notifier) == [], "it changed, and changed back"
-    notifier.take([Notice("split", "web", "n1", False, "split brain: since 03:12")])
+    notifier.take([Notice("split", "web", "n1", False, Said("split brain: since 03:12"))])
     assert waiting(notifier) == ["split brain: since 03:12"], "what is bad at the start is"
 
 
 def test_there_is_a_bound(notifier: Notifier) -> None:
-    notifier.take(Notice("disk", f"m{one}", "n1", False, "full") for one in range(300))
+    notifier.take(Notice("disk", f"m{one}", "n1", False, Said("full")) for one in range(300))
     assert (len(notifier._waiting), notifier.dropped) == (200, 100)
 
 
 def test_a_mail_names_the_worst_first() -> None:
     group = [
-        (1_000_000, Notice("state", "web", "n1", True, "ALONE Ready")),
-        (2_000_000, Notice("node", "", "n2", False, "it does not answer")),
+        (1_000_000, Notice("state", "web", "n1", True, Said("ALONE Ready"))),
+        (2_000_000, Notice("node", "", "n2", False, Said("it does not answer"))),
     ]
     subject, text = mail_of(group)
     assert subject == "mirror: node on n2: DOWN: it does not answer (and 1 more)"
@@ -148,10 +149,10 @@ def test_the_feed_keeps_a_number(tmp_path: Path) -> None:
     with Database(tmp_path) as database:
         store = Notifications(database)
         notices = [
-            (one, Notice("disk", "web", "n1", False, "full")) for one in range(KEPT_MAX + 9)
+            (one, Notice("disk", "web", "n1", False, Said("full"))) for one in range(KEPT_MAX + 9)
         ]
         store.add(notices)
-        store.add([(7, Notice("disk", "web", "n1", True, "room again"))])
+        store.add([(7, Notice("disk", "web", "n1", True, Said("room again")))])
         assert len(store.last(1000)) == KEPT_MAX
         assert store.last(1)[0].reason == "room again"
         assert store.settings() == NotifySettings()
@@ -277,7 +278,8 @@ def test_a_takeover_is_told_on_every_channel(
     assert (saved.json()["mail_password_set"], PASSWORD in saved.text) == (True, False)
     assert SECRET not in saved.text
     results = admin.post(f"{TARGETS}/test").json()["results"]
-    assert results == [{"channel": name, "failed": ""} for name in ("mail", "webhook", "command")]
+    channels = [(one["channel"], one["failed"]) for one in results]
+    assert channels == [("mail", ""), ("webhook", ""), ("command", "")]
     await_true(lambda: admin.json("/api/v1/modules/web/state")["configured"])
     # The state of now is the one that changes are told against: it is looked at each second.
     with events(monitor) as found:

@@ -122,6 +122,10 @@ function node(name: string, document: Json, documents: readonly NodeDocument[], 
     .map((one) => map(map(map(one["modules"])[name])["remote"]))
     .find((one) => text(one["node"]) === me && WORDS.has(text(one["state"])));
   const local = { ...own, ...map(own["local"]) };
+  const plane = map(document["control_plane"]);
+  const muteSince = us(heard?.["mute_since_us"]);
+  const mute = heard && (muteSince !== null || (document["reachable"] !== false && !answers)) ? { since: muteSince } : null;
+  const silent = document["reachable"] === false ? document : plane;
   const word = wordOf(answers ? own["state"] : (heard?.["state"] ?? own["state"]));
   const disk = map(local["disk"]);
   const application = map(local["application"]);
@@ -129,12 +133,13 @@ function node(name: string, document: Json, documents: readonly NodeDocument[], 
   return {
     node: me,
     word,
-    readiness: readinessOf(answers ? own["ready"] : (heard?.["ready"] ?? own["ready"])),
+    readiness: mute ? "Unknown" : readinessOf(answers ? own["ready"] : (heard?.["ready"] ?? own["ready"])),
     since: us(local["since_us"]),
-    seen: answers ? heardAt : us(document["time_us"]),
+    seen: answers ? heardAt : (muteSince ?? us(document["time_us"])),
     reachable: answers || heard !== undefined,
     answers: document["reachable"] !== false,
-    reason: answers ? said(own["reason_said"], text(own["reason"])) : said(document["observed_said"], text(document["observed"])),
+    mute,
+    reason: answers ? said(own["reason_said"], text(own["reason"])) : said(silent["observed_said"], text(silent["observed"])),
     row: answers ? text(own["row"]) : "",
     holdsAddress: (answers || heard !== undefined) && ["PRIM", "ALONE"].includes(word) && texts(own["virtual_ips"] ?? own["virtual_ip"]).length > 0,
     application: local["application"] ? { running: application["running"] === true, since: us(application["since_us"]) } : null,

@@ -22,15 +22,15 @@ export class Problem extends Error {
     readonly status: number,
     readonly code: string,
     readonly said: Said,
-    readonly fields: Record<string, string> = {},
+    readonly fields: Record<string, Told> = {},
     readonly lines: { line: number; text: string; lang?: string | undefined; level: "error" | "note" }[] = [],
   ) {
     super(said.text);
   }
 
   /** In the reader's language. */
-  get sentence(): string {
-    return tell(this.said).text;
+  get told(): Told {
+    return tell(this.said);
   }
 }
 
@@ -101,13 +101,13 @@ async function send(method: string, path: string, options: RequestOptions): Prom
 function problemOf(status: number, body: unknown): Problem {
   if (typeof body !== "object" || body === null) return new Problem(status, "", plain(String(body)));
   const values = body as Record<string, unknown>;
-  const fields: Record<string, string> = {};
+  const fields: Record<string, Told> = {};
   const lines: Problem["lines"] = [];
   for (const one of (values["errors"] as Record<string, unknown>[] | undefined) ?? []) {
     const told = problemTold(one);
     if (one["line"]) lines.push({ line: Number(one["line"]), ...told, level: "error" });
     // "body.name" is the field `name` of what was sent.
-    if (one["field"]) fields[String(one["field"]).replace(/^body\./, "")] = told.text;
+    if (one["field"]) fields[String(one["field"]).replace(/^body\./, "")] = told;
   }
   const code = String(values["code"] ?? "");
   const detail = said({ code, facts: values["facts"], text: values["detail"] ?? values["title"] });

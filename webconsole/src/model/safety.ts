@@ -56,6 +56,9 @@ export function safety(module: ModuleView, now: number): Safety {
   const source = server(module);
   if (!source) return safetyWithoutServer(module);
   const peer = other(module, source);
+  if (peer && isFull(peer) && (module.progress || source.word === "ALONE")) {
+    return { level: "bad", key: "safety.full", params: { target: { node: peer.node }, source: { node: source.node } } };
+  }
   if (module.progress && peer) return safetyCatchingUp(module, source, peer);
   if (module.watch && peer?.word === "SECOND") {
     return {
@@ -64,6 +67,10 @@ export function safety(module: ModuleView, now: number): Safety {
       params: { node: { node: peer.node }, lag: { ms: module.link.lagMs ?? 0 } },
     };
   }
+  const mute = [source, peer].find((one) => one?.mute);
+  if (mute && source.word === "PRIM" && peer?.word === "SECOND") {
+    return { level: "warn", key: "safety.mute", params: { node: { node: mute.node } } };
+  }
   if (source.word === "PRIM" && peer?.word === "SECOND" && peer.readiness === "Ready") {
     if (source.readiness !== "Ready") {
       return { level: "warn", key: "safety.frozen", params: { node: { node: source.node } } };
@@ -71,6 +78,13 @@ export function safety(module: ModuleView, now: number): Safety {
     return { level: "good", key: "safety.both", params: {} };
   }
   return safetyAlone(module, source, now);
+}
+
+/** With less room a node that catches up cannot go on (mirror/daemon/node/disk_alarm.py). */
+const FULL_BYTES = 16 * 2 ** 20;
+
+function isFull(node: NodeView): boolean {
+  return node.disk !== null && node.disk.total > 0 && node.disk.total - node.disk.used < FULL_BYTES;
 }
 
 function safetyWithoutServer(module: ModuleView): Safety {
@@ -121,9 +135,12 @@ export function advice(module: ModuleView): Advice {
   if (!source) return adviceWithoutServer(module);
   const peer = other(module, source);
   const params: Record<string, Param> = peer ? { node: { node: peer.node } } : {};
+  if (peer && isFull(peer) && (module.progress || source.word === "ALONE")) return incidentAdvice("disk", peer.node);
   if (module.progress && peer) return { key: "advice.wait.catching", params };
   const urgent = module.incidents.find((one) => one.kind in INCIDENT_ADVICE);
   if (urgent) return incidentAdvice(urgent.kind, urgent.node);
+  const mute = [source, peer].find((one) => one?.mute);
+  if (mute) return { key: "advice.mute", params: { node: { node: mute.node } } };
   if (!peer || peer.word === "SECOND") return { key: "advice.nothing", params: {} };
   if (!peer.reachable) return { key: "advice.bring.back", params };
   if (peer.word === "STOP") {

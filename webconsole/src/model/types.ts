@@ -17,6 +17,8 @@ export interface NodeView {
   reachable: boolean;
   /** Its console answers; else the other node may still hear it. */
   answers: boolean;
+  /** Only its data plane answers: its word is of `since`, when that is known. */
+  mute: { since: number | null } | null;
   reason: Said;
   row: string;
   holdsAddress: boolean;

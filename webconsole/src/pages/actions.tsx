@@ -13,7 +13,7 @@ import { Button, Notice, TextField } from "../ui/basics.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { sentenceOf } from "../ui/load.ts";
 import { type Item, Menu } from "../ui/menu.tsx";
-import { Words } from "../ui/words.tsx";
+import { type Shown, Words } from "../ui/words.tsx";
 
 export interface Asked {
   module: string;
@@ -118,7 +118,7 @@ export function ActionDialog() {
 }
 
 function Confirm({ action }: { action: Asked }) {
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState<Shown>("");
   const [typed, setTyped] = useState("");
   const [busy, setBusy] = useState(false);
   const [done, setDone] = useState("");

@@ -62,7 +62,7 @@ export function Audit() {
                     <td><code>{text(one["origin"])}</code></td>
                     <td>{text(one["node"])}</td>
                     <td><Words of={did(text(one["what"]), asked)} /> {text(one["module"])} <span class="muted">{detail(text(one["detail"]))}</span></td>
-                    <td class={`resource ${good ? "up" : "down"}`}><Icon name={good ? "Ready" : "NotReady"} /> <Words of={said({ code: `result.${text(one["result"])}`, facts: {}, text: one["result"] })} /></td>
+                    <td class={`resource ${good ? "up" : "down"}`}><Icon name={good ? "Ready" : "NotReady"} /> <Words of={said(one["said"] ?? { code: `result.${text(one["result"])}`, facts: {}, text: one["result"] })} /></td>
                   </tr>
                 );
               })}

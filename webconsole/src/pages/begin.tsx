@@ -9,6 +9,7 @@ import { readCluster } from "../store.ts";
 import { Button, Check, Notice, Panel, TextField } from "../ui/basics.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { Join } from "./tokens.tsx";
+import type { Shown } from "../ui/words.tsx";
 
 const NAME = /^[\w.:-]{1,64}$/;
 
@@ -50,7 +51,7 @@ interface Found {
   network: string;
 }
 
-function First({ host, found, problem }: { host: string; found: Found[]; problem: string }) {
+function First({ host, found, problem }: { host: string; found: Found[]; problem: Shown }) {
   const [name, setName] = useState(host);
   const [without, setWithout] = useState<string[]>([]);
   const [other, setOther] = useState("");

@@ -33,6 +33,10 @@ export function NodeCard({ module, node }: { module: ModuleView; node: NodeView 
 }
 
 function since(node: NodeView): string {
+  if (node.mute) {
+    const { since: at } = node.mute;
+    return at === null ? t("card.mute") : t("card.mute.since", { time: figures.clock(at, lang.value), age: figures.duration(now.value - at, lang.value) });
+  }
   if (!node.reachable) {
     return node.seen === null ? t("card.never.heard") : t("card.silent.since", { time: figures.moment(node.seen, now.value, lang.value) });
   }

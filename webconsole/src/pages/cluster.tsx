@@ -13,6 +13,7 @@ import { sentenceOf } from "../ui/load.ts";
 import { Begin } from "./begin.tsx";
 import { ClusterEdit } from "./clusteredit.tsx";
 import { LetIn } from "./tokens.tsx";
+import type { Shown } from "../ui/words.tsx";
 
 const READ_EVERY_MS = 3000;
 
@@ -80,7 +81,7 @@ function Nodes({ nodes, admin }: { nodes: ClusterNode[]; admin: boolean }) {
 /** This node cannot let another one in: the one that could does not answer. */
 function NewAuthority({ lost }: { lost: string }) {
   const [typed, setTyped] = useState("");
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState<Shown>("");
   const [busy, setBusy] = useState(false);
   const run = async () => {
     setBusy(true);
@@ -105,7 +106,7 @@ function NewAuthority({ lost }: { lost: string }) {
 
 /** A new key and certificate, while everything goes on; it says how it went. */
 function Certificate({ node, admin }: { node: ClusterNode; admin: boolean }) {
-  const [said, setSaid] = useState<{ level: "good" | "bad"; text: string } | null>(null);
+  const [said, setSaid] = useState<{ level: "good" | "bad"; text: Shown } | null>(null);
   const [busy, setBusy] = useState(false);
   const left = node.certificateMs;
   const ending = left !== null && left < CERTIFICATE_SOON_MS;

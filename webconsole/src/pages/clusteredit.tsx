@@ -14,6 +14,7 @@ import { Editor, type LineNote } from "../ui/editor.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { Notes, problemNotes, Results } from "./config.tsx";
+import type { Shown } from "../ui/words.tsx";
 
 const CHECK_AFTER_MS = 350;
 /** The server keeps the lock for two minutes; who is refused tries again as often. */
@@ -25,7 +26,7 @@ export function ClusterEdit({ seen }: { seen: ClusterView }) {
   /** null: nothing was typed. */
   const [typed, setTyped] = useState<string | null>(null);
   const xml = typed ?? current;
-  const [said, setSaid] = useState<{ level: "good" | "bad"; text: string } | null>(null);
+  const [said, setSaid] = useState<{ level: "good" | "bad"; text: Shown } | null>(null);
   const [results, setResults] = useState<api.NodeResult[]>([]);
   const [busy, setBusy] = useState(false);
   const dirty = xml !== current;
@@ -82,8 +83,8 @@ export function ClusterEdit({ seen }: { seen: ClusterView }) {
 }
 
 /** Others are kept out while something is typed here, and not longer: the lock ends with the typing. */
-function useEditLock(wanted: boolean): { key: string; refused: string } {
-  const [held, setHeld] = useState({ key: "", refused: "" });
+function useEditLock(wanted: boolean): { key: string; refused: Shown } {
+  const [held, setHeld] = useState<{ key: string; refused: Shown }>({ key: "", refused: "" });
   useEffect(() => {
     if (!wanted) return;
     let key = "";

@@ -12,7 +12,7 @@ import { Button, Notice, Panel } from "../ui/basics.tsx";
 import { Editor, type LineNote } from "../ui/editor.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { save } from "../ui/save.ts";
-import { Words } from "../ui/words.tsx";
+import { type Shown, Words } from "../ui/words.tsx";
 import { ask } from "./actions.tsx";
 import { Form } from "./form.tsx";
 
@@ -22,7 +22,7 @@ export function ConfigPage({ module }: { module: ModuleView }) {
   const loaded = useLoaded(() => api.config.get(module.name), [module.name]);
   const [xml, setXml] = useState<string | null>(null);
   const [comparing, setComparing] = useState(false);
-  const [said, setSaid] = useState<{ level: "good" | "bad"; text: string } | null>(null);
+  const [said, setSaid] = useState<{ level: "good" | "bad"; text: Shown } | null>(null);
   const [results, setResults] = useState<api.NodeResult[]>([]);
   const [busy, setBusy] = useState("");
   const [checked, setChecked] = useState(false);
@@ -143,7 +143,7 @@ function Comparison({ module }: { module: ModuleView }) {
 const DIFF: Record<string, string> = { "+": "add", "-": "remove", "@": "at" };
 
 export function problemNotes(problem: Problem): LineNote[] {
-  return problem.lines.length ? problem.lines : [{ line: 1, text: problem.sentence, level: "error" }];
+  return problem.lines.length ? problem.lines : [{ line: 1, ...problem.told, level: "error" }];
 }
 
 export function Notes({ notes }: { notes: LineNote[] }) {
@@ -174,7 +174,7 @@ export function Results({ results, good = "config.result.ok" }: { results: api.N
 function Keep(props: { module: ModuleView; onRestored: () => void }) {
   const { module } = props;
   const saved = useLoaded(() => api.config.kept(module.name), [module.name]);
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState<Shown>("");
   const attempt = async (work: () => Promise<unknown>) => {
     setSaid("");
     try {

@@ -1,14 +1,16 @@
 // A browser of the server's directories: names, free space, and what speaks against a directory.
 import { useState } from "preact/hooks";
 import * as api from "../api/endpoints.ts";
-import { num, text, texts } from "../api/json.ts";
+import { list, num, text, texts } from "../api/json.ts";
 import { lang, t } from "../i18n/index.ts";
 import { size } from "../model/figures.ts";
+import { said } from "../model/said.ts";
 import { session } from "../store.ts";
 import { Button, Notice } from "../ui/basics.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { useLoaded } from "../ui/load.ts";
+import { Words } from "../ui/words.tsx";
 
 const WARNINGS_MAX = 3;
 
@@ -17,7 +19,7 @@ export function DirectoryDialog(props: { start: string; onClose: () => void; onC
   const node = session.value?.node ?? "";
   const loaded = useLoaded(() => api.host.directories(node, path), [path]);
   const parent = path.replace(/\/[^/]+\/?$/, "") || "/";
-  const warnings = texts(loaded.value?.["warnings"]);
+  const warnings = list(loaded.value?.["warnings_said"]).map((one) => said(one));
   const free = num(loaded.value?.["bytes_free"]);
   return (
     <Dialog title={t("browse.title", { node })} onClose={props.onClose}>
@@ -32,7 +34,7 @@ export function DirectoryDialog(props: { start: string; onClose: () => void; onC
         </ul>
       </div>
       <p class="help">{free !== null && t("browse.free", { free: size(free, lang.value), total: size(num(loaded.value?.["bytes_total"]), lang.value) })}</p>
-      <div class="said">{warnings.slice(0, WARNINGS_MAX).map((one) => <Notice key={one} level="warn"><span lang="en">{one}</span></Notice>)}
+      <div class="said">{warnings.slice(0, WARNINGS_MAX).map((one) => <Notice key={one.text} level="warn"><Words of={one} /></Notice>)}
         {warnings.length > WARNINGS_MAX && <p class="muted">{t("progress.more", { n: warnings.length - WARNINGS_MAX })}</p>}
       </div>
       <footer>

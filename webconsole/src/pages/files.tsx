@@ -13,6 +13,7 @@ import { Icon } from "../ui/icons.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { ask } from "./actions.tsx";
 import { Results } from "./config.tsx";
+import type { Shown } from "../ui/words.tsx";
 
 const languageOf = (path: string) => (path.endsWith(".xml") ? "xml" : path.startsWith("bin/") || path.endsWith(".sh") ? "shell" : "text");
 
@@ -23,7 +24,7 @@ export function FilesPage({ module }: { module: ModuleView }) {
   const [binary, setBinary] = useState(false);
   const [edited, setEdited] = useState<Record<string, boolean>>({});
   const [fresh, setFresh] = useState("");
-  const [said, setSaid] = useState<{ level: "good" | "bad"; text: string } | null>(null);
+  const [said, setSaid] = useState<{ level: "good" | "bad"; text: Shown } | null>(null);
   const [results, setResults] = useState<api.NodeResult[]>([]);
   const [busy, setBusy] = useState(false);
   const version = useRef("");

@@ -11,6 +11,7 @@ import { now, session } from "../store.ts";
 import { Button, Notice, Panel, TextField } from "../ui/basics.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { fromBoth, sentenceOf, useLoaded } from "../ui/load.ts";
+import type { Shown } from "../ui/words.tsx";
 
 const SHOWN_MAX = 300;
 
@@ -21,7 +22,7 @@ export function KeptPanel({ module, states }: { module: ModuleView; states: stri
   const asked = serving ? [serving] : module.nodes.map((one) => one.node);
   const loaded = useLoaded(() => fromBoth(asked, (node) => api.modules.kept(module.name, node)), [module.name, at, states]);
   const [search, setSearch] = useState("");
-  const [said, setSaid] = useState<{ level: "good" | "bad"; text: string } | null>(null);
+  const [said, setSaid] = useState<{ level: "good" | "bad"; text: Shown } | null>(null);
   const [removing, setRemoving] = useState<string[] | null>(null);
   const admin = session.value?.role === "Admin";
   const all = loaded.value ?? [];
@@ -75,7 +76,7 @@ function Row({ version, admin, onRestore }: { version: KeptVersion; admin: boole
 /** For good: the module's name is asked for. */
 function Remove(props: { module: string; node: string; ids: string[]; onClose: () => void }) {
   const [typed, setTyped] = useState("");
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState<Shown>("");
   const [busy, setBusy] = useState(false);
   const run = async () => {
     setBusy(true);

@@ -11,6 +11,7 @@ import { liveLog, session } from "../store.ts";
 import { Button, Check, Choice, Notice, Panel, TextField } from "../ui/basics.tsx";
 import { fromBoth, sentenceOf, useLoaded } from "../ui/load.ts";
 import { save } from "../ui/save.ts";
+import type { Shown } from "../ui/words.tsx";
 
 const LINES = 500;
 const OUTPUTS = 40;
@@ -21,7 +22,7 @@ export function LogPage({ module }: { module: ModuleView }) {
   const [output, setOutput] = useState(true);
   const [verbose, setVerbose] = useState(false);
   const [follow, setFollow] = useState(true);
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState<Shown>("");
   const [held, setHeld] = useState<typeof liveLog.value | null>(null);
   const loaded = useLoaded(
     () => fromBoth(module.nodes.map((one) => one.node), (one) => api.modules.log(module.name, one, LINES, verbose)),

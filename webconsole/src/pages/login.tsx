@@ -10,6 +10,7 @@ import { Dialog } from "../ui/dialog.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { Preferences } from "./shell.tsx";
 import { PASSWORD_LENGTH_MIN } from "./ownpassword.tsx";
+import type { Shown } from "../ui/words.tsx";
 
 
 export function Login() {
@@ -38,7 +39,7 @@ function SignIn(props: { user?: string }) {
   const [user, setUser] = useState(props.user ?? "");
   const [password, setPassword] = useState("");
   const [problem, setProblem] = useState<Problem | null>(null);
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState<Shown>("");
   const [busy, setBusy] = useState(false);
   const provider = useLoaded(api.session.provider, []);
   const [first, second, code] = place.value.path;
@@ -78,7 +79,7 @@ function SignIn(props: { user?: string }) {
 function First(props: { link: string }) {
   const [password, setPassword] = useState("");
   const [again, setAgain] = useState("");
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState<Shown>("");
   const [tried, setTried] = useState(false);
   const [busy, setBusy] = useState(false);
   const short = password.length < PASSWORD_LENGTH_MIN;

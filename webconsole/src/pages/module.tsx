@@ -91,7 +91,7 @@ function Questions({ module }: { module: ModuleView }) {
           <h2>{t("q.what")}</h2>
           {module.nodes.map((node) => (
             <p key={node.node} class="why">
-              <b>{node.node}</b> {node.reachable ? maybe(`meaning.${node.word}.${node.readiness}`) || word("meaning", node.word) : t("meaning.silent")}
+              <b>{node.node}</b> {node.mute ? t("meaning.mute") : node.reachable ? maybe(`meaning.${node.word}.${node.readiness}`) || word("meaning", node.word) : t("meaning.silent")}
               {node.reason.text && <span class="reason"><Words of={node.reason} />{node.row && <code title={t("q.row")}>{node.row}</code>}</span>}
             </p>
           ))}

@@ -5,11 +5,13 @@ import * as api from "../api/endpoints.ts";
 import { type Json, list, map, num, text, texts } from "../api/json.ts";
 import { lang, t, word } from "../i18n/index.ts";
 import { moment } from "../model/figures.ts";
+import { said } from "../model/said.ts";
 import { unsaved } from "../router.ts";
 import { cluster, now, session } from "../store.ts";
 import { Button, Check, Choice, Notice, Panel, TextField } from "../ui/basics.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { fromBoth, sentenceOf, useLoaded } from "../ui/load.ts";
+import { type Shown, Words } from "../ui/words.tsx";
 
 const KINDS = ["state", "split", "disk", "verification", "certificate", "clock", "node"] as const;
 const SECURITY = ["none", "starttls", "tls"] as const;
@@ -34,7 +36,7 @@ function Targets({ node }: { node: string }) {
   const loaded = useLoaded(() => api.notices.targets(node), [node]);
   const [targets, setTargets] = useState<Json | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const [said, setSaid] = useState<{ level: "good" | "bad"; text: string } | null>(null);
+  const [answer, setAnswer] = useState<{ level: "good" | "bad"; text: Shown } | null>(null);
   const [busy, setBusy] = useState("");
   useEffect(() => {
     if (loaded.value && !targets) setTargets(map(loaded.value["targets"]));
@@ -49,22 +51,22 @@ function Targets({ node }: { node: string }) {
   const kinds = texts(targets["kinds"]);
   const act = async (what: "save" | "test") => {
     setBusy(what);
-    setSaid(null);
+    setAnswer(null);
     setProblem(null);
     try {
       if (what === "save") {
         await api.notices.save(node, targets);
         unsaved.value = false;
-        setSaid({ level: "good", text: t("notices.saved", { node }) });
+        setAnswer({ level: "good", text: t("notices.saved", { node }) });
       } else {
         const results = await api.notices.test(node);
         const failed = results.filter((one) => text(one["failed"]));
-        setSaid(failed.length ? { level: "bad", text: failed.map((one) => `${text(one["channel"])}: ${text(one["failed"])}`).join("; ") } : { level: results.length ? "good" : "bad", text: t(results.length ? "notices.tested" : "notices.none.set") });
+        setAnswer(failed.length ? { level: "bad", text: <>{failed.map((one) => <span key={text(one["channel"])} class="pair-address">{text(one["channel"])}: <Words of={said(one["failed_said"], text(one["failed"]))} /></span>)}</> } : { level: results.length ? "good" : "bad", text: t(results.length ? "notices.tested" : "notices.none.set") });
       }
       loaded.again();
     } catch (error) {
       if (error instanceof Problem) setProblem(error);
-      setSaid({ level: "bad", text: sentenceOf(error) });
+      setAnswer({ level: "bad", text: sentenceOf(error) });
     } finally {
       setBusy("");
     }
@@ -106,13 +108,13 @@ function Targets({ node }: { node: string }) {
               {list(loaded.value["channels"]).map((one) => (
                 <li key={text(one["channel"])} class={text(one["failed"]) ? "silent" : ""}>
                   <Icon name={text(one["failed"]) ? "NotReady" : num(one["sent_us"]) ? "Ready" : "Unknown"} /><b>{text(one["channel"])}</b>
-                  <span>{text(one["failed"]) ? <span lang="en">{text(one["failed"])}</span> : num(one["sent_us"]) ? t("notices.sent", { time: moment((num(one["sent_us"]) ?? 0) / 1000, now.value, lang.value) }) : t("notices.not.yet")}</span>
+                  <span>{text(one["failed"]) ? <Words of={said(one["failed_said"], text(one["failed"]))} /> : num(one["sent_us"]) ? t("notices.sent", { time: moment((num(one["sent_us"]) ?? 0) / 1000, now.value, lang.value) }) : t("notices.not.yet")}</span>
                 </li>
               ))}
             </ul>
           </fieldset>
         </div>
-        <div class="said" aria-live="polite">{said && <Notice level={said.level}>{said.text}</Notice>}</div>
+        <div class="said" aria-live="polite">{answer && <Notice level={answer.level}>{answer.text}</Notice>}</div>
         <div class="config-foot">
           <Button onClick={() => void act("test")} busy={busy === "test"}>{t("notices.test")}</Button>
           <Button kind="primary" type="submit" busy={busy === "save"}>{t("files.save")}</Button>
@@ -138,7 +140,7 @@ function Told({ nodes }: { nodes: string[] }) {
                 <tr key={`${text(one["node"])}${text(one["id"])}`}>
                   <td>{moment((num(one["time_us"]) ?? 0) / 1000, now.value, lang.value)}</td>
                   <td>{text(one["node"])}</td><td>{text(one["service"])}</td>
-                  <td class={`resource ${one["up"] === true ? "up" : "down"}`}><Icon name={one["up"] === true ? "Ready" : "NotReady"} /> <span lang="en">{text(one["reason"])}</span></td>
+                  <td class={`resource ${one["up"] === true ? "up" : "down"}`}><Icon name={one["up"] === true ? "Ready" : "NotReady"} /> <Words of={said(one["said"], text(one["reason"]))} /></td>
                 </tr>
               ))}
             </tbody>

@@ -11,6 +11,7 @@ import { Dialog } from "../ui/dialog.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { SignInPanel } from "./signin.tsx";
 import { PASSWORD_LENGTH_MIN } from "./ownpassword.tsx";
+import type { Shown } from "../ui/words.tsx";
 
 const ROLES = ["Monitor", "Control", "Admin"] as const;
 const roles = () => ROLES.map((one) => ({ value: one, label: `${one}: ${t(`role.${one}`)}` }));
@@ -29,7 +30,7 @@ export function People() {
 function Users() {
   const loaded = useLoaded(api.people.users, []);
   const [adding, setAdding] = useState(false);
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState<Shown>("");
   const attempt = async (work: () => Promise<unknown>) => {
     setSaid("");
     try {
@@ -76,7 +77,7 @@ function AddUser(props: { onClose: () => void }) {
   const [password, setPassword] = useState("");
   const [role, setRole] = useState("Monitor");
   const [problem, setProblem] = useState<Problem | null>(null);
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState<Shown>("");
   const submit = async (event: Event) => {
     event.preventDefault();
     setProblem(null);
@@ -108,7 +109,7 @@ function Tokens() {
   const [role, setRole] = useState("Monitor");
   const [days, setDays] = useState("90");
   const [made, setMade] = useState("");
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState<Shown>("");
   const submit = async (event: Event) => {
     event.preventDefault();
     setSaid("");

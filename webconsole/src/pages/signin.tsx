@@ -5,9 +5,12 @@ import { Problem } from "../api/client.ts";
 import * as api from "../api/endpoints.ts";
 import { type Json, map, text } from "../api/json.ts";
 import { type Key, t } from "../i18n/index.ts";
+import type { Told } from "../i18n/said.ts";
+import { said } from "../model/said.ts";
 import { unsaved } from "../router.ts";
 import { Button, Check, Notice, Panel, TextField } from "../ui/basics.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
+import { type Shown, Words } from "../ui/words.tsx";
 
 type Part = "ldap" | "oidc";
 interface Row {
@@ -41,7 +44,7 @@ export function SignInPanel() {
   const loaded = useLoaded(api.people.signIn, []);
   const [targets, setTargets] = useState<Json | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const [said, setSaid] = useState<{ level: "good" | "bad"; text: string } | null>(null);
+  const [told, setTold] = useState<{ level: "good" | "bad"; text: Shown } | null>(null);
   const [busy, setBusy] = useState(false);
   useEffect(() => {
     if (loaded.value && !targets) setTargets(map(loaded.value["targets"]));
@@ -53,16 +56,16 @@ export function SignInPanel() {
   const save = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
-    setSaid(null);
+    setTold(null);
     setProblem(null);
     try {
       await api.people.saveSignIn(targets ?? {});
       unsaved.value = false;
-      setSaid({ level: "good", text: t("signin.saved") });
+      setTold({ level: "good", text: t("signin.saved") });
       loaded.again();
     } catch (error) {
       if (error instanceof Problem) setProblem(error);
-      setSaid({ level: "bad", text: sentenceOf(error) });
+      setTold({ level: "bad", text: sentenceOf(error) });
     } finally {
       setBusy(false);
     }
@@ -79,7 +82,7 @@ export function SignInPanel() {
                 at={(field) => problem?.fields[`${part}.${field}`]} redirect={text(loaded.value?.["redirect"])} />
             ))}
           </div>
-          <div class="said" aria-live="polite">{said && <Notice level={said.level}>{said.text}</Notice>}</div>
+          <div class="said" aria-live="polite">{told && <Notice level={told.level}>{told.text}</Notice>}</div>
           <div class="config-foot"><Button kind="primary" type="submit" busy={busy}>{t("files.save")}</Button></div>
         </form>
       )}
@@ -88,7 +91,7 @@ export function SignInPanel() {
   );
 }
 
-function Target(props: { part: Part; values: Json; set: (part: Part, change: Json) => void; secretSet: boolean; at: (field: string) => string | undefined; redirect: string }) {
+function Target(props: { part: Part; values: Json; set: (part: Part, change: Json) => void; secretSet: boolean; at: (field: string) => Told | undefined; redirect: string }) {
   const { part, values, set, at } = props;
   const roles = map(values["roles"]);
   const groups = (role: string) => (Array.isArray(roles[role]) ? (roles[role] as unknown[]).join("; ") : text(roles[role]));
@@ -114,14 +117,14 @@ function Target(props: { part: Part; values: Json; set: (part: Part, change: Jso
 function Try() {
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
-  const [said, setSaid] = useState<{ level: "good" | "bad"; text: string } | null>(null);
+  const [told, setTold] = useState<{ level: "good" | "bad"; text: Shown } | null>(null);
   const run = async (event: Event) => {
     event.preventDefault();
     try {
       const found = await api.people.tryLdap(name, password);
-      setSaid({ level: found["role"] ? "good" : "bad", text: `${text(found["role"])} ${text(found["sentence"])}`.trim() });
+      setTold({ level: found["role"] ? "good" : "bad", text: <>{text(found["role"])} <Words of={said(found["said"], text(found["sentence"]))} /></> });
     } catch (error) {
-      setSaid({ level: "bad", text: sentenceOf(error) });
+      setTold({ level: "bad", text: sentenceOf(error) });
     }
   };
   return (
@@ -129,7 +132,7 @@ function Try() {
       <TextField label={t("login.user")} value={name} onInput={setName} mono />
       <TextField label={t("login.password")} value={password} onInput={setPassword} type="password" autocomplete="off" />
       <Button type="submit" disabled={!name || !password}>{t("signin.try")}</Button>
-      <div class="said" aria-live="polite">{said && <Notice level={said.level}>{said.text}</Notice>}</div>
+      <div class="said" aria-live="polite">{told && <Notice level={told.level}>{told.text}</Notice>}</div>
     </form>
   );
 }

@@ -10,7 +10,7 @@ import { now, session } from "../store.ts";
 import { Button, Notice, Panel, StateChip, TextField } from "../ui/basics.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
-import { Words } from "../ui/words.tsx";
+import { type Shown, Words } from "../ui/words.tsx";
 import { KeptPanel } from "./kept.tsx";
 
 const SHOWN_MAX = 500;
@@ -95,7 +95,7 @@ function Side(props: { side: SplitSide; found: SplitView; chosen: boolean; onCho
 
 function Decide(props: { module: ModuleView; keep: string; other: string; onClose: () => void }) {
   const [typed, setTyped] = useState("");
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState<Shown>("");
   const [busy, setBusy] = useState(false);
   const run = async () => {
     setBusy(true);

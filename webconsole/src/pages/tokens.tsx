@@ -10,6 +10,7 @@ import type { ClusterNode } from "../model/types.ts";
 import { readCluster } from "../store.ts";
 import { Button, Choice, Notice, Panel, TextField } from "../ui/basics.tsx";
 import { sentenceOf } from "../ui/load.ts";
+import type { Shown } from "../ui/words.tsx";
 
 /** On a node of the cluster: let the other one in. */
 export function LetIn({ nodes }: { nodes: ClusterNode[] }) {
@@ -53,7 +54,7 @@ export function Join({ addresses }: { addresses: string[] }) {
 
 function Made(props: { make: () => Promise<Record<string, unknown>>; said: string }) {
   const [token, setToken] = useState("");
-  const [problem, setProblem] = useState("");
+  const [problem, setProblem] = useState<Shown>("");
   const [busy, setBusy] = useState(false);
   const make = async () => {
     setProblem("");

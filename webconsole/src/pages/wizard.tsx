@@ -13,6 +13,7 @@ import { Icon } from "../ui/icons.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { ConfigureStep, ScriptsStep } from "./wizardend.tsx";
 import { DataStep } from "./wizarddata.tsx";
+import { type Shown, shown } from "../ui/words.tsx";
 
 const STEPS = ["module", "nodes", "data", "scripts", "configure"] as const;
 
@@ -76,7 +77,7 @@ function ModuleStep(props: StepProps & { installed: boolean; onInstalled: () => 
   const templates = useLoaded(api.packages.all, []);
   const [file, setFile] = useState<File | null>(null);
   const [tried, setTried] = useState(false);
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState<Shown>("");
   const [busy, setBusy] = useState(false);
   const names = [...(modules.value?.keys() ?? [])];
   const wrong = nameProblem(answers.name, props.installed ? [] : names);
@@ -96,7 +97,7 @@ function ModuleStep(props: StepProps & { installed: boolean; onInstalled: () => 
       props.onInstalled();
       props.next();
     } catch (error) {
-      setSaid(error instanceof Problem ? (error.fields["module"] ?? error.sentence) : sentenceOf(error));
+      setSaid(error instanceof Problem && error.fields["module"] ? shown(error.fields["module"]) : sentenceOf(error));
     } finally {
       setBusy(false);
     }

@@ -2,13 +2,15 @@
 // address, looked for in the network. What is wrong stands at its field, and the step does not end.
 import { useEffect, useState } from "preact/hooks";
 import * as api from "../api/endpoints.ts";
-import { type Json, num, text, texts } from "../api/json.ts";
+import { type Json, list, num, text, texts } from "../api/json.ts";
 import { lang, t } from "../i18n/index.ts";
 import { size } from "../model/figures.ts";
+import { said } from "../model/said.ts";
 import { cluster, expired } from "../store.ts";
 import { Button, Notice, TextField } from "../ui/basics.tsx";
 import { Icon } from "../ui/icons.tsx";
-import { sentenceOf } from "../ui/load.ts";
+import { plainOf, sentenceOf } from "../ui/load.ts";
+import { type Shown, Words } from "../ui/words.tsx";
 import { DirectoryDialog } from "./directories.tsx";
 import { Foot, type StepProps } from "./wizard.tsx";
 
@@ -45,7 +47,7 @@ export function DataStep({ answers, change, next }: StepProps) {
   const seen = useLook<Json>(address, api.host.address, (error) => ({ problem: sentenceOf(error) }));
   const wrong = answers.directories.map((one, at) =>
     one === "" ? t("wizard.dir.empty") : !one.startsWith("/") ? t("wizard.dir.absolute") : answers.directories.indexOf(one) < at ? t("wizard.dir.twice") : (missing[one] ?? ""));
-  const badAddress = !address || !seen ? "" : seen["problem"] ? text(seen["problem"]) : seen["answers"] === true ? t("wizard.address.used") : "";
+  const badAddress: Shown = !address || !seen ? "" : seen["problem"] ? (seen["problem"] as Shown) : seen["answers"] === true ? t("wizard.address.used") : "";
   const looking = (address !== "" && !seen) || answers.directories.some((one) => one.startsWith("/") && !(one in missing));
   const set = (index: number, dir: string) => change({ directories: answers.directories.map((one, at) => (at === index ? dir : one)) });
   const submit = (event: Event) => {
@@ -85,7 +87,7 @@ export function DataStep({ answers, change, next }: StepProps) {
 function OnNodes(props: { dir: string; onLooked: (dir: string, sentence: string) => void }) {
   const nodes = (cluster.value?.nodes ?? []).filter((one) => one.reachable).map((one) => one.name);
   const look = async (dir: string) => {
-    const found = await Promise.all(nodes.map(async (node) => ({ ...(await api.host.directories(node, dir).catch((error: unknown) => ({ error: sentenceOf(error) }))), node }) as Json));
+    const found = await Promise.all(nodes.map(async (node) => ({ ...(await api.host.directories(node, dir).catch((error: unknown) => ({ error: plainOf(error) }))), node }) as Json));
     const bad = found.filter((one) => text(one["error"]));
     props.onLooked(dir, bad.map((one) => t("wizard.dir.on", { node: text(one["node"]), said: text(one["error"]) })).join(" "));
     return found;
@@ -95,12 +97,12 @@ function OnNodes(props: { dir: string; onLooked: (dir: string, sentence: string)
   return (
     <ul class="on-nodes">
       {found.filter((one) => !text(one["error"])).map((one) => {
-        const warnings = texts(one["warnings"]);
+        const warnings = list(one["warnings_said"]).map((warning) => said(warning));
         return (
           <li key={text(one["node"])}>
             <b>{text(one["node"])}</b>{" "}
             <span class="muted">{t("browse.free", { free: size(num(one["bytes_free"]), lang.value), total: size(num(one["bytes_total"]), lang.value) })} · {t(one["empty"] === true ? "facts.empty" : "wizard.dir.filled")}</span>
-            {warnings.slice(0, WARNINGS_MAX).map((warning) => <span key={warning} class="warning"><Icon name="warn" /> <span lang="en">{warning}</span></span>)}
+            {warnings.slice(0, WARNINGS_MAX).map((warning) => <span key={warning.text} class="warning"><Icon name="warn" /> <Words of={warning} /></span>)}
             {warnings.length > WARNINGS_MAX && <span class="muted">{t("progress.more", { n: warnings.length - WARNINGS_MAX })}</span>}
           </li>
         );

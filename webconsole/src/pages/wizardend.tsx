@@ -16,6 +16,7 @@ import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { ask } from "./actions.tsx";
 import { Notes, problemNotes, Results, useNotes } from "./config.tsx";
 import { Foot, type StepProps } from "./wizard.tsx";
+import type { Shown } from "../ui/words.tsx";
 
 const SCRIPTS = ["start_prim", "stop_prim"] as const;
 
@@ -69,7 +70,7 @@ export function ConfigureStep({ answers, scripts }: StepProps) {
   const loaded = useLoaded(() => api.config.get(answers.name), [answers.name]);
   const [typed, setTyped] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState<Shown>("");
   const [refused, setRefused] = useState<LineNote[]>([]);
   const [results, setResults] = useState<api.NodeResult[]>([]);
   const xml = typed ?? (loaded.value ? withAnswers(text(loaded.value["xml"]), answers) : "");

@@ -2,10 +2,12 @@
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 import { lang, t, word } from "../i18n/index.ts";
+import type { Told } from "../i18n/said.ts";
 import * as figures from "../model/figures.ts";
 import type { Readiness, Word } from "../model/types.ts";
 import { now } from "../store.ts";
 import { Icon } from "./icons.tsx";
+import { type Shown, shown } from "./words.tsx";
 
 /** SafeKit's word and readiness: shape, word and colour say the same. */
 export function StateChip(props: { word: Word; readiness: Readiness; reachable?: boolean; small?: boolean }) {
@@ -83,7 +85,7 @@ export function Button(props: {
 export function Field(props: {
   label: string;
   help?: string;
-  error?: string;
+  error?: Shown | Told | undefined;
   children: (attributes: { id: string; "aria-describedby": string; "aria-invalid": boolean }) => ComponentChildren;
 }) {
   const id = useId();
@@ -95,7 +97,7 @@ export function Field(props: {
       <div id={about} class="about">
         {props.error ? (
           <span class="field-error" role="alert">
-            <Icon name="bad" /> {props.error}
+            <Icon name="bad" /> {typeof props.error === "object" && "text" in props.error ? shown(props.error) : props.error}
           </span>
         ) : (
           props.help && <span class="help">{props.help}</span>
@@ -110,7 +112,7 @@ export function TextField(props: {
   value: string;
   onInput: (value: string) => void;
   help?: string;
-  error?: string;
+  error?: Shown | Told | undefined;
   type?: string;
   autocomplete?: string;
   placeholder?: string;
@@ -149,7 +151,7 @@ export function Choice(props: {
   options: { value: string; label: string }[];
   onChange: (value: string) => void;
   help?: string;
-  error?: string;
+  error?: Shown | Told | undefined;
 }) {
   return (
     <Field label={props.label} help={props.help} error={props.error}>

@@ -3,16 +3,17 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem, Unreachable } from "../api/client.ts";
 import { t } from "../i18n/index.ts";
 import { session } from "../store.ts";
+import { type Shown, shown } from "./words.tsx";
 
 export interface Loaded<T> {
   value: T | null;
-  problem: string;
+  problem: Shown;
   again: () => void;
 }
 
 export function useLoaded<T>(read: () => Promise<T>, dependencies: unknown[]): Loaded<T> {
   const [value, setValue] = useState<T | null>(null);
-  const [problem, setProblem] = useState("");
+  const [problem, setProblem] = useState<Shown>("");
   const [turn, setTurn] = useState(0);
   const failedIn = useRef("");
   const now = session.value?.csrf ?? "";
@@ -47,8 +48,13 @@ export async function fromBoth<T>(nodes: readonly string[], read: (node: string)
   return good;
 }
 
-export function sentenceOf(error: unknown): string {
-  if (error instanceof Problem) return error.sentence || t("error.status", { status: error.status });
+/** The same, as text alone: for a sentence inside another one. */
+export function plainOf(error: unknown): string {
+  return error instanceof Problem && error.told.text ? error.told.text : String(sentenceOf(error));
+}
+
+export function sentenceOf(error: unknown): Shown {
+  if (error instanceof Problem) return shown(error.told) || t("error.status", { status: error.status });
   if (error instanceof Unreachable) return t("error.unreachable");
   return t("error.page", { text: error instanceof Error ? error.message : String(error) });
 }

@@ -1,6 +1,14 @@
 // A sentence of the server, in the reader's language, or marked as English.
-import { tell } from "../i18n/said.ts";
+import type { VNode } from "preact";
+import { tell, type Told } from "../i18n/said.ts";
 import type { Said } from "../model/said.ts";
+
+/** A sentence as a page shows it: marked where it is in another language than the page. */
+export type Shown = string | VNode;
+
+export function shown(told: Told): Shown {
+  return told.lang ? <span lang={told.lang}>{told.text}</span> : told.text;
+}
 
 export function Words({ of }: { of: Said }) {
   const told = tell(of);
