@@ -21,6 +21,7 @@ class Changes:
         self._top = top
         self._random = random.Random(seed)
         self._stop = threading.Event()
+        self.begun = threading.Event()  # a first one was made
         self.count = 0
 
     def perform(self, count: int) -> None:
@@ -42,6 +43,7 @@ class Changes:
         with contextlib.suppress(OSError, shutil.Error):
             act(self)
             self.count += 1
+            self.begun.set()
 
     def _path(self) -> Path:
         depth = self._random.randint(1, DEPTH_MAX)

@@ -252,3 +252,23 @@ def test_only_blocks_that_differ_travel(pair: Pair) -> None:
     assert copied.copied_bytes == 4 * 4096 + 100
     assert copied.compared_bytes == size
     assert (pair.right / "file").read_bytes() == content
+
+
+def test_the_time_of_an_append_only_file_is_told_once_it_may_be_set(tmp_path: Path) -> None:
+    """Each node has that of its own append as long as the flag stands."""
+
+    def set_flags(flags: str, path: Path) -> None:
+        subprocess.run(["chattr", flags, str(path)], check=True)
+
+    with open_pair(tmp_path) as pair:
+        here, there = pair.mount / "log", pair.right / "log"
+        here.write_bytes(b"one")
+        set_flags("+a", here)
+        with here.open("ab") as log:
+            log.write(b"two")
+        pair.primary.checkpoint()
+        set_flags("-a", there)
+        os.utime(there, ns=(1, 1))  # as when the clock ticked between the two
+        set_flags("+a", there)
+        set_flags("-a", here)
+        settle_and_compare(pair)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mirror.errors import MirrorError, ReintegrationStopped
+from tests.mount.pair import AWAIT_MS
 from tests.mount.random_changes import Changes
 from tests.mount.reintegrating import Nodes, two_nodes
 
@@ -50,6 +51,7 @@ def test_changes_made_meanwhile_arrive(tmp_path: Path, seed: int) -> None:
             for thread in threads:
                 thread.start()
             try:
+                assert all(each.begun.wait(AWAIT_MS / 1000) for each in busy)
                 nodes.reintegrate(full=attempt == 0)
             except BaseException:
                 nodes.part()  # else who waits for a session that is lost waits for ever
@@ -59,7 +61,6 @@ def test_changes_made_meanwhile_arrive(tmp_path: Path, seed: int) -> None:
                     each.stop()
                 for thread in threads:
                     thread.join()
-            assert sum(each.count for each in busy) > 0
             assert_joined(nodes)
             nodes.part()
             Changes(nodes.mount, seed + attempt).perform(100)
