@@ -26,7 +26,8 @@ def test_a_module_with_its_safety_sentence_its_reason_and_its_row(
     assert state["new_figure"] == 7, "a newer control plane may tell more"
     whole = monitor.json("/api/v1/state")
     assert whole["modules"]["web"] == state
-    assert whole["control_plane"] == {"reachable": True, "observed": ""}
+    plane = {"reachable": True, "observed": "", "observed_said": None}
+    assert whole["control_plane"] == plane
 
 
 def test_progress_is_told_while_a_node_catches_up(
