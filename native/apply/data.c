@@ -32,14 +32,18 @@ static int answer_or_end(struct mn_call *call, int64_t result)
     return result == -EBADMSG ? -EBADMSG : mn_answer(call, result);
 }
 
+/* Another lane may have opened it before the flag went, and put it in the table after the drop. */
+enum { TAKES_AGAIN_MAX = 16, AS_IT_WAS = 1 };
+
 /* A file that was append-only when it was opened, and is not any more (reintegration took the flag
- * away, which tells nobody): its descriptor would write at the end alone. */
+ * away, which tells nobody): its descriptor would write at the end alone. Returns AS_IT_WAS when
+ * that is not so; after an error it is not held any more. */
 static int take_again(struct mn_call *call, struct data_file *file)
 {
     int flags = fcntl(file->fd, F_GETFL);
 
     if (flags < 0 || (flags & O_APPEND) == 0)
-        return -EPERM;
+        return AS_IT_WAS;
     give(call, file);
     mn_open_files_drop(call->apply->files, file->target.root, &file->target.ref.id);
     return mn_open_files_take(call->apply->files, file->target.root, &file->target.ref.id,
@@ -67,12 +71,13 @@ int mn_apply_write(struct mn_call *call)
     if (message.flags & MN_WRITE_KILL_PRIV)
         mn_note(call, &file.target, MN_PLACE_ATTRIBUTES, message.epoch);
     ssize_t count = write_at(&file, &message);
-    if (count == -EPERM) {
+    for (int takes = 0; count == -EPERM && takes < TAKES_AGAIN_MAX; takes++) {
         result = take_again(call, &file);
-        if (result < 0 && result != -EPERM)
+        if (result == AS_IT_WAS)
+            break;
+        if (result < 0)
             return mn_answer(call, result);
-        if (result == 0)
-            count = write_at(&file, &message);
+        count = write_at(&file, &message);
     }
     give(call, &file);
     return mn_answer(call, count);
