@@ -8,7 +8,11 @@ PYTEST_ARGS ?=
 SEED ?=
 CHECKS := check-ruff check-types check-layers check-c-format check-c check-shell check-console
 
-.PHONY: help setup native demo test check $(CHECKS) fmt bench bench-full install modules sim search soak suites golden clean
+# Tests of whole hosts mostly wait for each other; the others run beside them.
+HOSTS := tests/lab tests/network tests/web
+TESTS := $(if $(PYTEST_ARGS),test-chosen,test-hosts test-parts)
+
+.PHONY: help setup native demo test $(TESTS) check $(CHECKS) fmt bench bench-full install modules sim search soak suites golden clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -32,8 +36,17 @@ demo: setup ## two hosts on this machine, a module protected on them
 	@$(BIN)/mirror demo
 
 test: setup check ## everything CI runs: check, every test, a short soak
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=line $(TESTS)
 	@$(MAKE) --no-print-directory soak SEED=$(or $(SEED),11)
+
+test-chosen:
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+test-hosts:
+	@$(BIN)/pytest $(HOSTS)
+
+test-parts:
+	@$(BIN)/pytest $(addprefix --ignore=,$(HOSTS))
 
 check: setup ## formats, types, layers, warnings
 	@$(MAKE) --no-print-directory --keep-going --jobs=$$(nproc) --output-sync=target $(CHECKS)
