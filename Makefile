@@ -8,8 +8,8 @@ PYTEST_ARGS ?=
 SEED ?=
 CHECKS := check-ruff check-types check-layers check-c-format check-c check-shell check-console
 
-# Tests of whole hosts mostly wait for each other; the others run beside them.
-HOSTS := tests/lab tests/network tests/web
+# Tests of whole hosts mostly wait for each other, so the others run beside them; then the soak.
+HOSTS := tests/lab tests/network
 TESTS := $(if $(PYTEST_ARGS),test-chosen,test-hosts test-parts)
 
 .PHONY: help setup native demo test $(TESTS) check $(CHECKS) fmt bench bench-full install modules sim search soak suites golden clean
@@ -36,8 +36,7 @@ demo: setup ## two hosts on this machine, a module protected on them
 	@$(BIN)/mirror demo
 
 test: setup check ## everything CI runs: check, every test, a short soak
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=line $(TESTS)
-	@$(MAKE) --no-print-directory soak SEED=$(or $(SEED),11)
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=line $(TESTS) soak SEED=$(or $(SEED),11)
 
 test-chosen:
 	@$(BIN)/pytest $(PYTEST_ARGS)
