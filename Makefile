@@ -36,16 +36,16 @@ demo: setup ## two hosts on this machine, a module protected on them
 	@$(BIN)/mirror demo
 
 test: setup check ## everything CI runs: check, every test, a short soak
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=line $(TESTS) soak SEED=$(or $(SEED),11)
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 $(TESTS) soak SEED=$(or $(SEED),11)
 
 test-chosen:
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
 test-hosts:
-	@$(BIN)/pytest $(HOSTS)
+	@set -o pipefail; $(BIN)/pytest $(HOSTS) | sed -u 's/^/hosts: /'
 
 test-parts:
-	@$(BIN)/pytest $(addprefix --ignore=,$(HOSTS))
+	@set -o pipefail; $(BIN)/pytest $(addprefix --ignore=,$(HOSTS)) | sed -u 's/^/parts: /'
 
 check: setup ## formats, types, layers, warnings
 	@$(MAKE) --no-print-directory --keep-going --jobs=$$(nproc) --output-sync=target $(CHECKS)
