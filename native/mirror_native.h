@@ -184,7 +184,6 @@ int mnf_apply_complete(struct mn_plane *plane, int root,
                        uint8_t *outcomes);
 uint64_t mnf_apply_operations(struct mn_plane *plane);
 uint64_t mnf_apply_pings(struct mn_plane *plane);
-uint64_t mnf_apply_epoch(struct mn_plane *plane);
 
 /* Primary. */
 int mnf_capture_create(struct mn_plane *plane, uint32_t workers_per_mount, int writeback,

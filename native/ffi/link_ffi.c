@@ -125,8 +125,3 @@ uint64_t mnf_apply_pings(struct mn_plane *plane)
 {
     return plane->apply == NULL ? 0 : mn_apply_ping_count(plane->apply);
 }
-
-uint64_t mnf_apply_epoch(struct mn_plane *plane)
-{
-    return plane->apply == NULL ? 0 : mn_apply_epoch(plane->apply);
-}

@@ -261,10 +261,6 @@ class Plane:
         """Pings of the source answered in this session."""
         return int(lib.mnf_apply_pings(self._raw))
 
-    def apply_epoch(self) -> int:
-        """The highest epoch seen in an operation."""
-        return int(lib.mnf_apply_epoch(self._raw))
-
     # Primary.
 
     def capture_create(self, workers_per_mount: int, *, writeback: bool, sync_both: bool) -> None:
