@@ -44,7 +44,7 @@ from mirror.vocabulary.events import (
 from mirror.vocabulary.facts import FenceSays, Hearing, Proof, Which, WitnessSays
 from mirror.vocabulary.said import say
 from mirror.vocabulary.states import SERVING, Goal, State
-from mirror.vocabulary.words import Word
+from mirror.vocabulary.words import Offer, Word
 
 E = EventKind
 _BEGINNING = frozenset({State.STOP, State.STARTING, State.WAIT})
@@ -356,11 +356,23 @@ def _alone(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 
         return E.PEER_PARTED if word.session != context.session else None
     if word.state is not State.JOINING:
         return None
+    if context.offer is not None and not _suffices(context, context.offer, word):
+        context.offer = None
     if context.offer is not None:
         return _offered(context, word, now_ms)
     if now_ms < context.offer_after_ms or context.plan_id:
         return None
     return _judge_joining(context, word, now_ms)
+
+
+def _suffices(context: Context, offer: Offer, word: Word) -> bool:
+    """Tell whether an offer still copies and keeps aside enough for the record heard now.
+
+    The target may not have heard it, and have served meanwhile: it comes back with other data.
+    """
+    row = context.judgement(word)
+    full, aside = row.how is not How.FULL or offer.full, not row.aside or bool(offer.aside)
+    return row.source is Which.ME and full and aside
 
 
 def _offered(context: Context, word: Word, now_ms: int) -> EventKind | None:

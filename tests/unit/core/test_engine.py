@@ -444,3 +444,33 @@ def test_a_role_that_a_node_has_already_is_not_wanted_again() -> None:
     primary = prim()
     primary.happen(CommandAsked("prim"))
     assert not primary.engine.context.intent  # it overruled the witness, much later
+
+
+def test_an_offer_is_void_for_a_target_that_served_before_it_heard_of_it() -> None:
+    node = Node(replace(SOLE, current=G2, base=G1, history=(G1,)))
+    node.happen(resumed(State.ALONE, "alone"))
+    out = replace(BOTH, may_serve=frozenset({"a"}), was_primary=False)
+    node.happen(peer(State.JOINING, out, ""))
+    first = node.said().offer
+    assert first is not None
+    assert not first.aside  # it has nothing that is not here
+    forced = replace(out, current="3" * 32, history=(G1,), term=3, may_serve=frozenset({"b"}))
+    forced = replace(forced, lived_on=True, forced=True)
+    node.happen(peer(State.ALONE, forced, ""))
+    node.happen(peer(State.JOINING, replace(forced, clean_stop=True), "", ready_for=first.session))
+    second_one = node.said().offer
+    assert second_one is not None
+    assert second_one.session != first.session
+    assert second_one.full
+    assert second_one.aside
+
+
+def test_an_offer_stands_for_a_target_that_took_it() -> None:
+    node = Node(SOLE)
+    node.happen(resumed(State.ALONE, "alone"))
+    node.happen(peer(State.JOINING, Record(), ""))
+    offer = node.said().offer
+    assert offer is not None
+    taken = Record(may_serve=frozenset({"a"}), target_of="a", inconsistent=True)
+    node.happen(peer(State.JOINING, taken, offer.session, ready_for=offer.session))
+    assert node.calls() == ["lead"]
