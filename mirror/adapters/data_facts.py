@@ -26,13 +26,14 @@ Entry = tuple[str, int, int]  # path beneath the directory, bytes, changed_us
 
 @dataclass(slots=True)
 class DataFacts:
-    """One directory. error: "" or why nothing is seen. complete: everything was counted.
+    """One directory. error, errno: "" or why nothing is seen. complete: everything was counted.
 
     listed: entries by path, cut at the maximum; `listed_all` tells whether it was.
     """
 
     path: str
     error: str = ""
+    errno: int = 0
     files: int = 0
     bytes: int = 0
     empty: bool = True
@@ -61,7 +62,8 @@ def look(path: str, end_ms: int, listed_max: int) -> DataFacts:
             push = heapq.heappush if len(newest) < NEWEST_SHOWN else heapq.heappushpop
             push(newest, (changed_us, name, size))
     except OSError as error:
-        facts.error, facts.complete, facts.listed_all = error.strerror or str(error), False, False
+        facts.error, facts.errno = error.strerror or str(error), error.errno or 0
+        facts.complete = facts.listed_all = False
     facts.newest = [(name, size, changed_us) for changed_us, name, size in sorted(newest)[::-1]]
     return facts
 

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from mirror.adapters import clock
+from mirror.adapters.failures import failure_of
 from mirror.adapters.kept import Kept, free_bytes, shown
 from mirror.adapters.local_client import LocalClient
 from mirror.adapters.module_log import SHOWN_LEVELS, read_last
@@ -32,6 +33,7 @@ from mirror.errors import (
     NodeNotReachable,
     RestoreRefused,
 )
+from mirror.vocabulary.said import from_parts, parts_of, say
 
 PIECE_BYTES = 512 << 10
 LOG_LINES = 20_000
@@ -73,7 +75,7 @@ def restore(session: Session, versions: tuple[str, ...], *, every: bool) -> None
     module = session.module_for("kept restore")
     with _source(session, module) as source:
         if not source.listing().get("serves"):
-            raise RestoreRefused(module=module, observed="this node does not serve")
+            raise RestoreRefused(module=module, observed=say("kept.not_serving"))
         wanted = _newest(source.all()) if every else _named(module, source.all(), versions)
         done, failed = _each(wanted, source.restore)
     value = {"module": module, "restored": done, "failed": failed}
@@ -155,10 +157,9 @@ def _named(module: str, known: Sequence[Version], ids: tuple[str, ...]) -> list[
         match [version for version in known if version["id"].startswith(wanted)]:
             case [version]:
                 found.append(version)
-            case []:
-                raise KeptVersionUnknown(version=wanted, module=module, observed="none has it")
-            case _:
-                raise KeptVersionUnknown(version=wanted, module=module, observed="several have it")
+            case several:
+                observed = say("kept.several" if several else "kept.no_such")
+                raise KeptVersionUnknown(version=wanted, module=module, observed=observed)
     return found
 
 
@@ -179,15 +180,19 @@ def _each(
             act(version)
             done.append(said)
         except (OSError, MirrorError) as error:
-            failed.append({**said, "observed": str(error)})
+            observed = failure_of(error)
+            why = {"observed": str(observed), "observed_said": parts_of(observed)}
+            failed.append({**said, **why})
     return done, failed
 
 
 def _say_failed(module: str, failed: Sequence[Version]) -> None:
     if failed:
         first = failed[0]
-        more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
-        raise KeptNotDone(module=module, observed=f"{first['path']}: {first['observed']}{more}")
+        observed = from_parts(first["observed_said"], first["observed"])
+        one = {"path": first["path"], "observed": observed}
+        more = say("kept.failed_more", **one, count=len(failed) - 1) if failed[1:] else None
+        raise KeptNotDone(module=module, observed=more or say("kept.failed", **one))
 
 
 @contextmanager
@@ -229,7 +234,7 @@ class _Running:
         top, path = self._directories[first["root"]], first["path"]
         place = Path(top) / os.fsdecode(path)
         if place.is_dir() and not place.is_symlink():
-            raise RestoreRefused(module=version["path"], observed="a directory stands there")
+            raise RestoreRefused(module=version["path"], observed=say("kept.directory"))
         if place.is_file() and not place.is_symlink():
             self._client.call("kept_hold", root=first["root"], path=path)
         put(top, path, _attributes(first), self._pieces(version, first))
@@ -295,7 +300,7 @@ class _Stopped:
 
     def restore(self, version: Version) -> None:
         """Never: nothing is mounted."""
-        raise RestoreRefused(module=version["path"], observed="the module does not run here")
+        raise RestoreRefused(module=version["path"], observed=say("kept.stopped"))
 
     def remove(self, version: Version) -> int:
         """Remove it; the bytes freed."""

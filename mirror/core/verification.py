@@ -19,9 +19,11 @@ from typing import Any, NamedTuple
 from mirror.core.reintegration import progress
 from mirror.core.reintegration.progress import Meter
 from mirror.vocabulary.places import REGION_BYTES
+from mirror.vocabulary.said import Said, parts_of
 
 BLOCK_BYTES = 4096
 DIFFERENCES_LISTED_MAX = 1_000
+NOT_SAID = Said()
 TEXT_MAX = 200  # an extended attribute may have 64 KiB
 EQUAL, OTHER_DATA, HOLE_THERE, HOLE_HERE = 0, 1, 2, 3  # a byte a block, native/capture/copy.h
 
@@ -201,10 +203,10 @@ class Report:
     started_us: int
     repair: bool
     believed: str
-    because: str
+    because: Said
     outcome: str = "running"
     ended_us: int = 0
-    observed: str = ""
+    observed: Said = NOT_SAID
     kept_aside: str = ""
     differences: int = 0
     repaired: int = 0
@@ -221,6 +223,8 @@ class Report:
     def as_fields(self, listed_max: int = DIFFERENCES_LISTED_MAX) -> dict[str, Any]:
         """Plain values."""
         values = asdict(self)
+        values["because_said"] = parts_of(self.because)
+        values["observed_said"] = parts_of(self.observed)
         values["different"] = self.differences - self.repaired
         values["listed"] = [
             {**asdict(each), "kind": each.kind.value} for each in self.listed[:listed_max]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from mirror.errors import MirrorError
-from mirror.vocabulary import said_config, said_web
+from mirror.vocabulary import said_config, said_outside, said_web
 from mirror.vocabulary.facts import Proof
 
 Facts = Mapping[str, object]
@@ -20,6 +20,7 @@ Facts = Mapping[str, object]
 TEMPLATES: dict[str, str] = {
     **said_config.TEMPLATES,
     **said_web.TEMPLATES,
+    **said_outside.TEMPLATES,
     # why a node does not serve
     "wait.first_answer": "Waiting for the first answer of {resource} (rule {rule})",
     "wait.rule": "Failover rule {rule} holds: {resources}",
@@ -79,6 +80,21 @@ TEMPLATES: dict[str, str] = {
     "node.ended": "its console ended the stream",
     "node.answers": "its console answers {status}",
     "node.mute": "The control plane of {node} is not heard; its data plane answers",
+    # of a verification: whose copy is believed, why it ended, what is left to do
+    "verify.serves": "it serves: the application has been reading its copy",
+    "verify.asked": "it was asked to end",
+    "verify.checkpoints": "the checkpoints do not go on",
+    "verify.unread": "the secondary cannot read {path}",
+    "verify.names_follow": "names are made equal by a reintegration, which follows",
+    "verify.unmended": "{count} links or devices differ; remove and make them again",
+    # why a version that was kept aside is not restored
+    "kept.not_serving": "this node does not serve",
+    "kept.no_such": "none has it",
+    "kept.several": "several have it",
+    "kept.directory": "a directory stands there",
+    "kept.stopped": "the module does not run here",
+    "kept.failed": "{path}: {observed}",
+    "kept.failed_more": "{path}: {observed}, and {count} more",
     # what is wrong with a disk
     "disk.nearly_full": "Disk nearly full: {directory}: {percent} % used, {free_mib} MiB left",
     # what a story tells
@@ -133,8 +149,8 @@ def said_of(error: BaseException) -> Said:
             return Said(str(error))
 
 
-def facts_of(error: MirrorError) -> dict[str, Any]:
-    """Give the facts of an error for a message."""
+def facts_of(error: MirrorError | Said) -> dict[str, Any]:
+    """Give the facts of an error, or of a sentence, for a message."""
     return {name: _part(fact) for name, fact in error.facts.items()}
 
 

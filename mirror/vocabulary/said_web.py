@@ -22,6 +22,7 @@ TEMPLATES: dict[str, str] = {
     "field.scopes": "openid must come first, then others with blanks between",
     # what a request is refused for
     "seen.empty": "empty",
+    "seen.not_asked": "it was not asked",
     "seen.it_is_empty": "it is empty",
     "seen.no_body": "the body is empty",
     "seen.broke_off": "it broke off after {bytes} bytes",
@@ -150,6 +151,8 @@ TEMPLATES: dict[str, str] = {
     "notice.disk": "the disk of {directory} is {percent}% full",
     "notice.filling": "the disk of {directory} is {percent}% full and full within a day",
     "notice.test": "a test, asked for by an administrator",
+    # in the audit, in place of what was sent
+    "audit.letters": "({letters} letters)",
     # whether the data are safe
     "safe.mute": "Both nodes hold everything, but the control plane of {peer} is not heard.",
     "safe.both": "Both nodes hold everything. Either one may be lost.",

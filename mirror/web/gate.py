@@ -31,7 +31,7 @@ from mirror.errors import (
     RoleTooLow,
     SignInNeeded,
 )
-from mirror.vocabulary.said import Said, say
+from mirror.vocabulary.said import Said, parts_of, say
 from mirror.web.console import Console
 from mirror.web.forward import forward
 from mirror.web.identity import NOBODY, Access, Caller, Via
@@ -353,5 +353,5 @@ def _shown(name: str, value: object) -> object:
         value = {str(inner): _shown(str(inner), one) for inner, one in value.items()}
     text = value if isinstance(value, str) else json.dumps(value)
     if name in _CONTENT_FIELDS or len(text) > _DETAIL_VALUE_MAX:
-        return f"({len(text)} letters)"
+        return parts_of(say("audit.letters", letters=len(text)))
     return value

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from mirror.config.module_store import PACKAGE_SUFFIX
 from mirror.errors import ConfigRefused, InputRefused, MirrorError
-from mirror.vocabulary.said import say
+from mirror.vocabulary.said import Said, facts_of, said_of, say
 from mirror.web.command_line import LONG_S
 from mirror.web.console import Console
 from mirror.web.identity import Caller
@@ -155,18 +155,31 @@ class PeerRefusal(Exception):
         except (ValueError, TypeError):
             self._problem = {}
 
+    def sentence(self) -> Said:
+        """Say it in its own words."""
+        text = str(self._problem.get("detail") or "")
+        if not text:
+            return say("http.answers", status=self._status)
+        return Said(text, str(self._problem.get("code") or ""), self._problem.get("facts") or {})
+
     def result(self, node: str) -> NodeResult:
         """Say it as the result of that node."""
+        sentence = self.sentence()
         return NodeResult(
             node=node,
             done=False,
             status=self._status,
-            sentence=str(self._problem.get("detail") or f"it answers {self._status}"),
-            code=str(self._problem.get("code") or ""),
-            facts=self._problem.get("facts") or {},
+            sentence=str(sentence),
+            code=sentence.code,
+            facts=facts_of(sentence),
             errors=self._problem.get("errors") or [],
             notices=[],
         )
+
+
+def why_not(error: MirrorError | PeerRefusal) -> Said:
+    """Say why the other node gave nothing."""
+    return error.sentence() if isinstance(error, PeerRefusal) else said_of(error)
 
 
 def failed(node: str, error: MirrorError) -> NodeResult:

@@ -13,11 +13,12 @@ from urllib.parse import quote, unquote
 import httpx
 
 from mirror.adapters.console.roles import Role
+from mirror.adapters.failures import failure_of
 from mirror.adapters.pki_files import PkiFiles
 from mirror.adapters.tls import tls_context
 from mirror.config.layout import Layout
 from mirror.errors import MirrorError, PeerNotReachable
-from mirror.vocabulary.said import say
+from mirror.vocabulary.said import said_of, say
 from mirror.web.cluster_seen import ClusterSeen
 from mirror.web.identity import Caller
 
@@ -84,15 +85,15 @@ class Peers:
             try:
                 response = await _sent(client, request)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                observed = say("peer.at", address=address, observed=_reason(error))
+                observed = say("peer.at", address=address, observed=failure_of(error))
                 continue
             except httpx.HTTPError as error:
-                raise PeerNotReachable(node=node, observed=_reason(error)) from error
+                raise PeerNotReachable(node=node, observed=failure_of(error)) from error
             self._preferred = address
             try:
                 yield response
             except httpx.HTTPError as error:
-                raise PeerNotReachable(node=node, observed=_reason(error)) from error
+                raise PeerNotReachable(node=node, observed=failure_of(error)) from error
             finally:
                 await response.aclose()
             return
@@ -113,7 +114,7 @@ class Peers:
             try:
                 context = tls_context(self._pki.directory, server_side=False)
             except MirrorError as error:
-                raise PeerNotReachable(node=node, observed=str(error)) from error
+                raise PeerNotReachable(node=node, observed=said_of(error)) from error
             transport = httpx.AsyncHTTPTransport(
                 verify=context,
                 trust_env=False,
@@ -152,12 +153,6 @@ def read_caller(text: str) -> tuple[str, Role | None]:
     """Read the header: name and role. Raises: ValueError when it is none of ours."""
     role, _, name = text.partition(" ")
     return unquote(name)[:100], None if role == "-" else Role(role)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, httpx.TimeoutException):
-        return say("seen.late")
-    return str(error) or type(error).__name__
 
 
 def _changed_ns(file: Path) -> int:

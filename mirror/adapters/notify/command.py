@@ -6,8 +6,10 @@ import os
 import signal
 from collections.abc import Mapping
 
+from mirror.adapters.failures import failure_of
 from mirror.adapters.notify.settings import CommandSettings
 from mirror.errors import NotificationFailed
+from mirror.vocabulary.said import Said, say
 
 RUN_S = 30.0
 
@@ -29,18 +31,19 @@ async def run_command(
             start_new_session=True,
         )
     except OSError as error:
-        observed = error.strerror or str(error)
-        raise NotificationFailed(channel="command", where=path, observed=observed) from error
+        raise _failed(path, failure_of(error)) from error
     try:
         async with asyncio.timeout(RUN_S):
             code = await process.wait()
     except TimeoutError as error:
-        raise NotificationFailed(
-            channel="command", where=path, observed=f"it ran longer than {RUN_S:g} s"
-        ) from error
+        raise _failed(path, say("command.late", seconds=f"{RUN_S:g}")) from error
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
     if code:
-        raise NotificationFailed(channel="command", where=path, observed=f"exit code {code}")
+        raise _failed(path, say("command.code", status=code))
+
+
+def _failed(path: str, observed: Said) -> NotificationFailed:
+    return NotificationFailed(channel="command", where=path, observed=observed)

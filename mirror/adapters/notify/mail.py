@@ -5,8 +5,10 @@ import ssl
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
+from mirror.adapters.failures import cited, failure_of
 from mirror.adapters.notify.settings import MailSettings
 from mirror.errors import NotificationFailed
+from mirror.vocabulary.said import Said, say
 
 ANSWER_S = 10.0
 HEADER_LETTERS_MAX = 200
@@ -47,8 +49,23 @@ def _connected(settings: MailSettings) -> smtplib.SMTP:
     return server
 
 
-def _said(error: Exception) -> str:
+def _said(error: Exception) -> Said:
     """What the server answered; an answer to a sign-in may repeat what was sent, so not that."""
-    if isinstance(error, smtplib.SMTPAuthenticationError):
-        return f"it refuses name or password ({error.smtp_code})"
-    return str(error) or type(error).__name__
+    match error:
+        case smtplib.SMTPAuthenticationError():
+            return say("mail.refused", status=error.smtp_code)
+        case smtplib.SMTPNotSupportedError():
+            return say("mail.no_starttls" if "STARTTLS" in str(error) else "mail.no_sign_in")
+        case smtplib.SMTPRecipientsRefused():
+            code, words = next(iter(error.recipients.values()))
+            return say("mail.recipients", observed=_answer(code, words))
+        case smtplib.SMTPServerDisconnected():
+            return say("why.broke_off")
+        case smtplib.SMTPResponseException():
+            return _answer(error.smtp_code, error.smtp_error)
+    return failure_of(error)
+
+
+def _answer(code: int, words: bytes | str) -> Said:
+    text = words.decode(errors="replace") if isinstance(words, bytes) else words
+    return say("mail.answers", status=code, observed=cited(text))

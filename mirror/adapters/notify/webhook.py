@@ -8,8 +8,10 @@ from typing import Any
 
 import httpx
 
+from mirror.adapters.failures import failure_of
 from mirror.adapters.notify.settings import WebhookSettings
 from mirror.errors import NotificationFailed
+from mirror.vocabulary.said import say
 
 ANSWER_S = 10.0
 SIGNATURE_HEADER = "x-mirror-signature"
@@ -28,9 +30,8 @@ async def call_webhook(settings: WebhookSettings, body: Mapping[str, Any]) -> No
         async with httpx.AsyncClient(timeout=ANSWER_S, trust_env=False) as client:
             answer = await client.post(settings.url, content=content, headers=headers)
     except httpx.HTTPError as error:
-        observed = str(error) or type(error).__name__
+        observed = failure_of(error)
         raise NotificationFailed(channel="webhook", where=where, observed=observed) from error
     if answer.status_code >= 300:
-        raise NotificationFailed(
-            channel="webhook", where=where, observed=f"it answers {answer.status_code}"
-        )
+        observed = say("http.answers", status=answer.status_code)
+        raise NotificationFailed(channel="webhook", where=where, observed=observed)

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from mirror.vocabulary.said import Misread, say
+
 CLOCKS_S = 60
 ES256_BYTES = 64
 
@@ -28,26 +30,26 @@ def claims_of(
     nonce: str,
     now_s: int,
 ) -> dict[str, Any]:
-    """What the token says. keys: of the provider's JWKS. Raises: ValueError with the reason."""
+    """What the token says. keys: of the provider's JWKS. Raises: Misread with the reason."""
     parts = token.split(".")
     if len(parts) != 3:
-        raise ValueError("the ID token has not three parts")
+        raise Misread(say("oidc.parts"))
     header, claims = _object(parts[0]), _object(parts[1])
     signed, signature = f"{parts[0]}.{parts[1]}".encode(), _bytes(parts[2])
     candidates = [one for one in keys if header.get("kid") in (None, one.get("kid"))]
     if not any(_is_signed(one, str(header.get("alg")), signed, signature) for one in candidates):
-        raise ValueError("the ID token is signed by nobody we know")
+        raise Misread(say("oidc.signed"))
     audiences = claims.get("aud")
     known = audiences if isinstance(audiences, list) else [audiences]
     if claims.get("iss") != issuer:
-        raise ValueError("the ID token is of another issuer")
+        raise Misread(say("oidc.token_issuer"))
     if audience not in known or (len(known) > 1 and claims.get("azp") != audience):
-        raise ValueError("the ID token is for somebody else")
+        raise Misread(say("oidc.audience"))
     ends = claims.get("exp")
     if not isinstance(ends, int | float) or ends + CLOCKS_S < now_s:
-        raise ValueError("the ID token has ended; are the clocks right?")
+        raise Misread(say("oidc.ended"))
     if claims.get("nonce") != nonce:
-        raise ValueError("the ID token answers another request")
+        raise Misread(say("oidc.nonce"))
     return claims
 
 
@@ -76,10 +78,12 @@ def _is_signed(key: Mapping[str, Any], algorithm: str, signed: bytes, signature:
 def _object(part: str) -> dict[str, Any]:
     try:
         found = json.loads(_bytes(part))
-    except UnicodeDecodeError as error:
-        raise ValueError("the ID token is not understood") from error
+    except Misread:
+        raise
+    except ValueError as error:
+        raise Misread(say("oidc.not_understood")) from error
     if not isinstance(found, dict):
-        raise ValueError("the ID token is not understood")  # noqa: TRY004 - foreign data, one error
+        raise Misread(say("oidc.not_understood"))
     return found
 
 
@@ -87,7 +91,7 @@ def _bytes(part: str) -> bytes:
     try:
         return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
     except binascii.Error as error:
-        raise ValueError("the ID token is not understood") from error
+        raise Misread(say("oidc.not_understood")) from error
 
 
 def _number(text: object) -> int:

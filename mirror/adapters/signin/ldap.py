@@ -17,8 +17,11 @@ with warnings.catch_warnings():
     from ldap3.utils.conv import escape_filter_chars
 
 from mirror.adapters.console.roles import Role
+from mirror.adapters.failures import failure_of
 from mirror.adapters.signin.settings import LdapSettings
+from mirror.adapters.signin.trust import context_of
 from mirror.errors import SignInServiceFailed
+from mirror.vocabulary.said import Said, say
 
 ANSWER_S = 8
 MEMBER_OF = "memberOf"
@@ -35,7 +38,7 @@ def verify(settings: LdapSettings, name: str, password: str) -> Role | None:
     try:
         with _connected(settings, settings.bind_dn, settings.bind_password) as searching:
             if not searching.bound:
-                raise _failed(settings, "it refuses the search account")
+                raise _failed(settings, say("ldap.no_search"))
             entry = _person(searching, settings, name)
             if entry is None:
                 return None
@@ -45,13 +48,15 @@ def verify(settings: LdapSettings, name: str, password: str) -> Role | None:
             if not proving.bound:
                 return None
     except (LDAPException, OSError, TypeError, ValueError) as error:
-        raise _failed(settings, str(error) or type(error).__name__) from error
+        raise _failed(settings, failure_of(error)) from error
     return settings.roles.role_of([person, *groups])
 
 
 @contextmanager
 def _connected(settings: LdapSettings, who: str, password: str) -> Iterator[ldap3.Connection]:
     """A connection that was asked to bind; `bound` tells whether it is."""
+    if settings.ca:
+        context_of(settings.ca)  # what ldap3 says of one that is none names no field
     tls = ldap3.Tls(
         validate=ssl.CERT_REQUIRED,
         version=ssl.PROTOCOL_TLS_CLIENT,
@@ -67,14 +72,16 @@ def _connected(settings: LdapSettings, who: str, password: str) -> Iterator[ldap
         auto_referrals=False,
         read_only=True,
     )
-    connection.open()
     try:
+        connection.open()
         if settings.starttls:
             connection.start_tls()
         connection.bind()
         yield connection
     finally:
         connection.unbind()
+        if connection.socket is not None:
+            connection.socket.close()  # left open when nothing answered
 
 
 def _person(
@@ -121,5 +128,5 @@ def _entries(searching: ldap3.Connection) -> list[tuple[str, dict[str, list[obje
     ]
 
 
-def _failed(settings: LdapSettings, observed: str) -> SignInServiceFailed:
+def _failed(settings: LdapSettings, observed: Said) -> SignInServiceFailed:
     return SignInServiceFailed(service=settings.url, observed=observed)

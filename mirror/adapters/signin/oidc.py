@@ -8,7 +8,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-import ssl
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,9 +18,12 @@ import httpx
 
 from mirror.adapters import clock
 from mirror.adapters.console.roles import Role
+from mirror.adapters.failures import cited, failure_of
 from mirror.adapters.signin.jwt import claims_of
 from mirror.adapters.signin.settings import OidcSettings
+from mirror.adapters.signin.trust import context_of
 from mirror.errors import SignInServiceFailed
+from mirror.vocabulary.said import Misread, Said, say
 
 ANSWER_S = 10.0
 BEGUN_MAX = 500
@@ -90,7 +92,7 @@ class OidcFlows:
         begun = self._begun.pop(state, None)
         fresh = begun is not None and clock.boottime_ms() - begun.begun_ms < BEGUN_FOR_MS
         if begun is None or not fresh or not hmac.compare_digest(state, cookie):
-            raise _failed(settings, "this browser began no such sign-in; begin again")
+            raise _failed(settings, say("oidc.not_begun"))
         async with _client(settings) as client:
             described = await self._described(client, settings)
             token = await _id_token(client, settings, described, begun, code)
@@ -104,8 +106,8 @@ class OidcFlows:
                 nonce=begun.nonce,
                 now_s=clock.wall_us() // US_PER_S,
             )
-        except ValueError as error:
-            raise _failed(settings, str(error)) from error
+        except Misread as error:
+            raise _failed(settings, error.observed) from error
         name = str(claims.get(settings.name_claim) or claims.get("sub") or "")
         shown = "".join(letter for letter in name if letter.isprintable())[:NAME_LETTERS_MAX]
         groups = claims.get(settings.groups_claim) or ()
@@ -126,10 +128,10 @@ class OidcFlows:
 async def _described(client: httpx.AsyncClient, settings: OidcSettings) -> dict[str, Any]:
     found = await _json(client, settings, settings.issuer.rstrip("/") + DISCOVERY)
     if found.get("issuer") != settings.issuer:
-        raise _failed(settings, "it describes itself as another issuer")
+        raise _failed(settings, say("oidc.issuer"))
     for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
         if not str(found.get(name, "")).startswith(("https://", "http://")):
-            raise _failed(settings, f"its description has no {name}")
+            raise _failed(settings, say("oidc.lacks", name=name))
     return found
 
 
@@ -156,12 +158,13 @@ async def _id_token(
         )
         values = answer.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise _failed(settings, str(error) or type(error).__name__) from error
+        raise _failed(settings, failure_of(error)) from error
     token = values.get("id_token") if isinstance(values, dict) else None
     if answer.status_code != 200 or not isinstance(token, str):
         # Its words, never ours: an answer to a refused request repeats no secret.
         why = values.get("error") if isinstance(values, dict) else None
-        raise _failed(settings, f"it gives no ID token: {why or answer.status_code}")
+        observed = cited(str(why)) if why else say("http.answers", status=answer.status_code)
+        raise _failed(settings, say("oidc.no_token", observed=observed))
     return token
 
 
@@ -171,21 +174,19 @@ async def _json(client: httpx.AsyncClient, settings: OidcSettings, url: str) -> 
         answer.raise_for_status()
         found = answer.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise _failed(settings, str(error) or type(error).__name__) from error
+        raise _failed(settings, failure_of(error)) from error
     if not isinstance(found, dict):
-        raise _failed(settings, f"{url} is not understood")
+        raise _failed(settings, say("http.not_understood", url=url))
     return found
 
 
 def _client(settings: OidcSettings) -> httpx.AsyncClient:
-    context: ssl.SSLContext | bool = True
-    if settings.ca:
-        try:
-            context = ssl.create_default_context(cadata=settings.ca)
-        except (OSError, TypeError, ValueError) as error:  # an SSLError is an OSError
-            raise _failed(settings, "the authority's certificate is not understood") from error
+    try:
+        context = context_of(settings.ca) if settings.ca else True
+    except Misread as error:
+        raise _failed(settings, error.observed) from error
     return httpx.AsyncClient(timeout=ANSWER_S, trust_env=False, verify=context)
 
 
-def _failed(settings: OidcSettings, observed: str) -> SignInServiceFailed:
+def _failed(settings: OidcSettings, observed: Said) -> SignInServiceFailed:
     return SignInServiceFailed(service=settings.issuer, observed=observed)

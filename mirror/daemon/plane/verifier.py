@@ -19,6 +19,7 @@ import structlog
 
 from mirror.adapters import clock
 from mirror.adapters.durable import write_durably
+from mirror.adapters.failures import cited, failure_of
 from mirror.adapters.native import Connection, Entry, Plane
 from mirror.core.reintegration.names import NO_ID
 from mirror.core.reintegration.progress import Meter
@@ -32,11 +33,12 @@ from mirror.daemon.plane.verify import Verification
 from mirror.daemon.plane.works import Work
 from mirror.errors import MirrorError, VerificationRuns
 from mirror.vocabulary.places import PlaceKind
+from mirror.vocabulary.said import say
 
 log = structlog.get_logger()
 
 FILE_NAME = "verification.json"
-BECAUSE = "it serves: the application has been reading its copy"
+BECAUSE = say("verify.serves")
 STATUS_LISTED_MAX = 20
 END_S_MAX = 60.0
 NEVER: dict[str, Any] = {
@@ -141,10 +143,10 @@ class Verifier:
         try:
             self._verify(pair, report)
         except (OSError, MirrorError) as error:
-            report.outcome, report.observed = "interrupted", str(error)
+            report.outcome, report.observed = "interrupted", failure_of(error)
         except Exception as error:
             log.exception("verification failed")
-            report.outcome, report.observed = "interrupted", f"{error!r}"
+            report.outcome, report.observed = "interrupted", cited(f"{error!r}")
         report.ended_us = clock.wall_us()
         self._keep(report)
         try:
@@ -202,12 +204,12 @@ class Verifier:
             report.repaired += sum(len(each.kinds) for each in mended)
         if names:
             report.repaired += len(names)
-            report.observed = "names are made equal by a reintegration, which follows"
+            report.observed = say("verify.names_follow")
             self.aside = report.kept_aside
             pair.part("a verification found names that differ: the pair joins again")
         unmended = len(found.findings.objects) - len(mended)
         if unmended:
-            report.observed = f"{unmended} links or devices differ; remove and make them again"
+            report.observed = say("verify.unmended", count=unmended)
         return "different" if unmended else "repaired"
 
     def _works(self, mended: Sequence[Object]) -> list[Work]:

@@ -53,6 +53,7 @@ from mirror.daemon.plane.rpc import Rpc
 from mirror.daemon.plane.target import NAMES_AT_ONCE
 from mirror.daemon.plane.worklist import Worklist
 from mirror.errors import VerificationStopped
+from mirror.vocabulary.said import say
 
 log = structlog.get_logger()
 
@@ -333,7 +334,7 @@ class Verification:
         except OSError as error:
             if error.errno == errno.EREMOTEIO:
                 raise VerificationStopped(
-                    observed=f"the secondary cannot read {self.findings.path(root, handle)}"
+                    observed=say("verify.unread", path=self.findings.path(root, handle))
                 ) from error
             raise
 
@@ -375,7 +376,7 @@ class Verification:
                 return
             self._yield(0)
             self._stop.wait(0.1)
-        raise VerificationStopped(observed="the checkpoints do not go on")
+        raise VerificationStopped(observed=say("verify.checkpoints"))
 
     # Manners.
 
@@ -393,7 +394,7 @@ class Verification:
     def _yield(self, compared_bytes: int) -> None:
         """Between two steps: end, show, keep the bandwidth, leave the rest to live changes."""
         if self._stop.is_set():
-            raise VerificationStopped(observed="it was asked to end")
+            raise VerificationStopped(observed=say("verify.asked"))
         now_ms = clock.monotonic_ms()
         wait_ms = self._pace.wait_ms(compared_bytes, now_ms)
         changes = self._plane.counters().changes

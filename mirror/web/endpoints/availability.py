@@ -15,7 +15,7 @@ from mirror.web.endpoints.state import ModuleName
 from mirror.web.identity import Caller
 from mirror.web.models.availability import Availability, NodePeriods
 from mirror.web.models.control import Period, Timeline
-from mirror.web.on_nodes import PeerRefusal, fetch_from_peer
+from mirror.web.on_nodes import PeerRefusal, fetch_from_peer, why_not
 
 TIMELINE_S = 5.0
 US_PER_MS = 1000
@@ -64,15 +64,13 @@ async def _of_the_other(
                 console, caller, path, query=f"since_us={since_us}", read_s=TIMELINE_S
             )
             found = Timeline.model_validate_json(content)
-        except MirrorError as error:
-            observed = str(error)
-        except PeerRefusal as refusal:
-            observed = refusal.result(peer).sentence
+        except (MirrorError, PeerRefusal) as error:
+            observed = why_not(error)
     shift_us = int((difference_ms or 0.0) * US_PER_MS)
     periods = NodePeriods(
         node=peer,
         reachable=found is not None,
-        observed=observed,
+        observed=str(observed),
         clock_difference_ms=difference_ms,
         from_us=found.from_us - shift_us if found else 0,
         periods=moved(found.periods, shift_us) if found else [],

@@ -25,7 +25,7 @@ from mirror.errors import (
     MirrorError,
     NotFoundHere,
 )
-from mirror.vocabulary.said import say
+from mirror.vocabulary.said import Said, say
 from mirror.web.about_certificates import certificates_of
 from mirror.web.about_peer import ask_about
 from mirror.web.console import Console, Here, Who
@@ -55,6 +55,7 @@ from mirror.web.models.cluster import (
     SignedCertificate,
 )
 from mirror.web.models.configuration import NodeResult, Results
+from mirror.web.models.said import told
 from mirror.web.on_nodes import PeerRefusal, ask_peer, failed
 from mirror.web.refusals import from_notice, from_refusal
 from mirror.wire.join_token import JoinToken, decode_token
@@ -83,8 +84,8 @@ async def read_cluster(console: Here, caller: Who) -> ClusterView:
     files = PkiFiles(console.layout.pki)
     seen = await _seen(console)
     own = await read_node(console)
-    about: dict[str, tuple[NodeView | None, str, float | None]] = {
-        membership.shown_node: (own, "", 0.0)
+    about: dict[str, tuple[NodeView | None, Said, float | None]] = {
+        membership.shown_node: (own, Said(), 0.0)
     }
     if membership.peer:
         about[membership.peer] = await ask_about(console.peers, caller)
@@ -385,9 +386,9 @@ def _node(
     this: bool,  # noqa: FBT001 - a fact
     cluster: Cluster | None,
     seen: dict[str, str],
-    about: dict[str, tuple[NodeView | None, str, float | None]],
+    about: dict[str, tuple[NodeView | None, Said, float | None]],
 ) -> ClusterNode:
-    view, observed, difference_ms = about.get(name, (None, "not asked", None))
+    view, observed, difference_ms = about.get(name, (None, say("seen.not_asked"), None))
     found = [(lan.name, lan.node(name)) for lan in cluster.lans] if cluster else []
     return ClusterNode(
         name=name,
@@ -398,7 +399,8 @@ def _node(
             if isinstance(node, LanNode)
         ],
         reachable=view is not None,
-        observed=observed,
+        observed=str(observed),
+        observed_said=told(observed),
         seen=seen.get(name, ""),
         clock_difference_ms=difference_ms,
         about=view,

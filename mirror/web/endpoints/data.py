@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
+from mirror.adapters.failures import failure_of
 from mirror.adapters.records import read_record
 from mirror.config.names import check_module_name
 from mirror.errors import MirrorError
+from mirror.vocabulary.said import Said, said_of
 from mirror.web.comparing import advice, choice, record_facts, verdict_of
 from mirror.web.console import Console, Here, Who
 from mirror.web.endpoints.state import ModuleName
@@ -24,7 +26,7 @@ from mirror.web.models.data import (
 )
 from mirror.web.models.said import told
 from mirror.web.modules_seen import changed
-from mirror.web.on_nodes import PeerRefusal, fetch_from_peer
+from mirror.web.on_nodes import PeerRefusal, fetch_from_peer, why_not
 
 COUNT_S = 4.0
 PROGRAM_S = 8.0
@@ -87,8 +89,9 @@ async def _here(console: Console, name: str, *, listing: bool) -> NodeData:
                     NewestFile(path=path, bytes=size, changed_us=changed_us)
                     for path, size, changed_us in one["newest"]
                 ],
-                **{key: one[key] for key in ("path", "error", "empty", "files", "bytes")},
-                complete=one["complete"],
+                **{key: one[key] for key in ("path", "empty", "files", "bytes", "complete")},
+                error=str(one["error"]),
+                error_said=told(one["error"]),
             )
             for one in found
         ],
@@ -106,14 +109,13 @@ async def _there(console: Console, caller: Who, name: str, peer: str) -> NodeDat
     try:
         content = await fetch_from_peer(console, caller, path, query="listing=true")
         return NodeData.model_validate_json(content)
-    except MirrorError as error:
-        observed = str(error)
-    except PeerRefusal as refusal:
-        observed = refusal.result(peer).sentence
+    except (MirrorError, PeerRefusal) as error:
+        observed = why_not(error)
     return NodeData(
         node=peer,
         reachable=False,
-        observed=observed,
+        observed=str(observed),
+        observed_said=told(observed),
         state="UNKNOWN",
         ready="",
         record=None,
@@ -136,10 +138,14 @@ async def _looked_at(
             timeout_s=PROGRAM_S,
         )
     except MirrorError as error:
-        unseen = {"error": str(error), "empty": True, "files": 0, "bytes": 0, "newest": []}
+        unseen = {"error": said_of(error), "empty": True, "files": 0, "bytes": 0, "newest": []}
         unseen |= {"complete": False, "listed": [], "listed_all": False}
         return [{"path": path, **unseen} for path in directories]
-    return list(answer)
+    return [one | {"error": _unseen(one)} for one in answer]
+
+
+def _unseen(one: dict[str, Any]) -> Said:
+    return failure_of(OSError(one["errno"], one["error"])) if one["error"] else Said()
 
 
 def _record(console: Console, name: str) -> RecordFacts:
@@ -148,4 +154,6 @@ def _record(console: Console, name: str) -> RecordFacts:
         return record_facts(read_record(file) or NO_RECORD, changed(file) // US_PER_NS)
     except (MirrorError, ValueError) as error:
         unread = record_facts(NO_RECORD, 0)
-        return unread.model_copy(update={"error": str(error), "blank": False})
+        return unread.model_copy(
+            update={"error": str(error), "error_said": told(said_of(error)), "blank": False}
+        )

@@ -7,7 +7,7 @@ import asyncio
 
 from mirror.config.names import check_module_name
 from mirror.errors import ConfirmationNeeded, InputRefused, MirrorError
-from mirror.vocabulary.said import say
+from mirror.vocabulary.said import Said, said_of, say
 from mirror.web.command_line import LONG_S
 from mirror.web.comparing import verdict_of
 from mirror.web.console import Console, Here, Who
@@ -25,9 +25,10 @@ from mirror.web.models.kept import (
     Split,
     SplitSide,
 )
+from mirror.web.models.said import told
 from mirror.web.models.state import ModuleState
 from mirror.web.notices import says_split
-from mirror.web.on_nodes import PeerRefusal, fetch_from_peer
+from mirror.web.on_nodes import PeerRefusal, fetch_from_peer, why_not
 
 EXIT_SOME_FAILED = 1
 
@@ -106,11 +107,11 @@ def _chosen(body: ChosenVersions) -> list[str]:
 async def _own_side(console: Console, name: str) -> SplitSide:
     seen = console.watcher.this_node().modules.get(name)
     data = await read_data(console, name)
-    changed, observed = None, ""
+    changed, observed = None, Said()
     try:
         changed = await read_changes(console, name)
     except MirrorError as error:
-        observed = str(error)
+        observed = said_of(error)
     return _side(data, seen, changed, observed)
 
 
@@ -122,42 +123,41 @@ async def _other_side(console: Console, caller: Caller, name: str) -> SplitSide:
             await fetch_from_peer(console, caller, f"{base}/state")
         )
     except (MirrorError, PeerRefusal) as error:
+        observed = why_not(error)
         return SplitSide(
             node=peer,
             reachable=False,
-            observed=_said(error, peer),
+            observed=str(observed),
+            observed_said=told(observed),
             state="UNKNOWN",
             ready="",
             reason="",
             record=None,
             changed=None,
         )
-    changed, observed = None, ""
+    changed, observed = None, Said()
     try:
         found = await fetch_from_peer(console, caller, f"{base}/changes")
         changed = ChangedFiles.model_validate_json(found)
     except (MirrorError, PeerRefusal) as error:
-        observed = _said(error, peer)
+        observed = why_not(error)
     return _side(data, state, changed, observed)
 
 
 def _side(
-    data: NodeData, state: ModuleState | None, changed: ChangedFiles | None, observed: str
+    data: NodeData, state: ModuleState | None, changed: ChangedFiles | None, observed: Said
 ) -> SplitSide:
     return SplitSide(
         node=data.node,
         reachable=True,
-        observed=observed,
+        observed=str(observed),
+        observed_said=told(observed),
         state=data.state,
         ready=data.ready,
         reason=state.reason if state else "",
         record=data.record,
         changed=changed,
     )
-
-
-def _said(error: Exception, node: str) -> str:
-    return error.result(node).sentence if isinstance(error, PeerRefusal) else str(error)
 
 
 def _verdict(sides: list[SplitSide]) -> Verdict | None:

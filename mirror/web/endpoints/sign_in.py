@@ -1,7 +1,6 @@
 """Signing in by somebody else's word: going to the provider and back, and the settings of it."""
 
 import asyncio
-import ssl
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -15,8 +14,9 @@ from mirror.adapters.signin.settings import (
     SignInSettings,
     to_map,
 )
+from mirror.adapters.signin.trust import context_of
 from mirror.errors import InputRefused, MirrorError, NotFoundHere, SignInServiceFailed
-from mirror.vocabulary.said import Said, say
+from mirror.vocabulary.said import Misread, Said, said_of, say
 from mirror.web.console import Console, Here
 from mirror.web.endpoints.session import ldap_role, open_session
 from mirror.web.gate import cookie_name
@@ -141,7 +141,7 @@ async def oidc_callback(
     """The browser comes back from the provider; it is signed in, or told why not."""
     settings = (await asyncio.to_thread(console.sign_in_store.read)).oidc
     cookie = request.cookies.get(_state_cookie(console, request), "")
-    name, role, failed = "", None, ""
+    name, role, failed = "", None, Said()
     try:
         if error or not settings.issuer or len(state) + len(code) > PARAMETER_LETTERS_MAX:
             raise SignInServiceFailed(
@@ -150,7 +150,7 @@ async def oidc_callback(
             )
         name, role = await console.oidc.end(settings, state=state, cookie=cookie, code=code)
     except MirrorError as refused:
-        failed = str(refused)
+        failed = said_of(refused)
     shown = f"{OIDC}:{name}" if name else ""
     await _note(console, request, shown, role, failed)
     if failed or role is None:
@@ -198,15 +198,15 @@ def _refuse_no_certificate(body: SignInTargets) -> None:
         if not authority:
             continue
         try:
-            ssl.create_default_context(cadata=authority)
-        except (OSError, TypeError, ValueError) as error:  # an SSLError is an OSError
+            context_of(authority)
+        except Misread as error:
             raise InputRefused(
                 what=field, observed=say("seen.no_certificate"), remedy=say("do.pem")
             ) from error
 
 
 async def _note(
-    console: Console, request: Request, name: str, role: Role | None, failed: str
+    console: Console, request: Request, name: str, role: Role | None, failed: Said
 ) -> None:
     """A sign-in changes something although it is a GET: it is in the audit too."""
     number = await asyncio.to_thread(
@@ -219,7 +219,7 @@ async def _note(
         what="sign in at the provider",
         detail="",
     )
-    result = Said(failed or ("done" if role else "no role"))
+    result = failed or Said("done" if role else "no role")
     status = 200 if result == "done" else 403
     await asyncio.to_thread(console.audit.end, number, result=result, status=status, duration_ms=0)
 

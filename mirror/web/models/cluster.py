@@ -49,6 +49,9 @@ class ClusterNode(BaseModel):
     addresses: list[LanAddress]
     reachable: bool = Field(description="Its console answers")
     observed: str = Field(description="Why it does not; empty when it does")
+    observed_said: Said | None = Field(
+        default=None, description="What `observed` was made of; null: only the sentence is known"
+    )
     seen: str = Field(description="What the control plane here says of it; empty: nothing")
     clock_difference_ms: float | None = Field(
         description="Its clock against this one's, without the way; null: not known"

@@ -18,6 +18,7 @@ class DirectoryFacts(BaseModel):
 
     path: str
     error: str = Field(description="Why nothing is seen; empty when something is")
+    error_said: Said | None = Field(default=None, description="What `error` was made of")
     empty: bool
     files: int
     bytes: int
@@ -51,6 +52,7 @@ class RecordFacts(BaseModel):
     history: list[str] = Field(description="Earlier generations, newest first")
     changed_us: int = Field(description="When the record was written; 0: there is none")
     error: str = Field(description="Why the record cannot be read; empty when it can")
+    error_said: Said | None = Field(default=None, description="What `error` was made of")
 
 
 class NodeData(BaseModel):
@@ -59,6 +61,9 @@ class NodeData(BaseModel):
     node: str
     reachable: bool
     observed: str = Field(description="Why it does not answer; empty when it does")
+    observed_said: Said | None = Field(
+        default=None, description="What `observed` was made of; null: only the sentence is known"
+    )
     state: str
     ready: str
     record: RecordFacts | None

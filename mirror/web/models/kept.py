@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from mirror.web.models.data import RecordFacts, Verdict
+from mirror.web.models.said import Said
 from mirror.web.models.security import Strict
 
 IDS_MAX = 5000
@@ -67,6 +68,7 @@ class RestoredVersion(BaseModel):
     id: str
     path: str
     observed: str = Field(default="", description="Why not; empty when it was")
+    observed_said: Said | None = Field(default=None, description="What `observed` was made of")
 
 
 class Restored(BaseModel):
@@ -116,6 +118,9 @@ class SplitSide(BaseModel):
     node: str
     reachable: bool
     observed: str = Field(description="Why its list is not known; empty when it is")
+    observed_said: Said | None = Field(
+        default=None, description="What `observed` was made of; null: only the sentence is known"
+    )
     state: str
     ready: str
     reason: str

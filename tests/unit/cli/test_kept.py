@@ -38,6 +38,8 @@ def test_a_stopped_module_restores_nothing(web: Layout, mirror: Run, data: Path)
     done = mirror("kept", "restore", "--all", "-m", "web")
     assert done.code != 0
     assert "run it on the node that serves (MIR-509)" in done.err
+    refused = mirror("kept", "restore", "--all", "-m", "web", "--json").json["error"]
+    assert refused["facts"]["observed"]["code"] == "kept.not_serving"
 
 
 def test_versions_are_removed_by_a_part_of_their_id(web: Layout, mirror: Run, data: Path) -> None:

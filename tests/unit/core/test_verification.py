@@ -12,6 +12,7 @@ from mirror.core.verification import (
     VerifyMeter,
     differing,
 )
+from mirror.vocabulary.said import say
 
 BLOCK, REGION = 4096, 65_536
 SEEN: dict[str, Any] = {
@@ -73,7 +74,7 @@ def test_a_symbolic_link_has_no_mode_of_its_own() -> None:
 
 
 def test_a_report_lists_the_first_and_counts_all() -> None:
-    report = Report(1, repair=True, believed="n1", because="it serves")
+    report = Report(1, repair=True, believed="n1", because=say("verify.serves"))
     for number in range(DIFFERENCES_LISTED_MAX + 5):
         report.add(Difference("/d", f"f{number}", Kind.DATA, "data", "other data", 0, 4096))
     report.outcome, report.progress = "different", {"files_done": 7, "bytes_done": 8}
@@ -81,6 +82,10 @@ def test_a_report_lists_the_first_and_counts_all() -> None:
     assert fields["differences"] == DIFFERENCES_LISTED_MAX + 5
     assert [each["path"] for each in fields["listed"]] == ["f0", "f1"]
     assert fields["listed"][0]["kind"] == "data"
+    assert fields["because_said"]["code"] == "verify.serves"
+    assert fields["observed_said"] is None
+    report.observed = say("verify.unmended", count=2)
+    assert report.as_fields()["observed_said"]["facts"] == {"count": 2}
     assert report.sentence() == (
         "Verification: 1005 differences, 0 repaired from n1: 7 files, 8 bytes compared;"
         " the first: /d/f0: data at offset 0: data | other data"

@@ -269,6 +269,8 @@ def test_both_sides_of_a_split_brain_stand_side_by_side(
     ]
     assert found["nodes"][0]["changed"] is None
     assert "(MIR-" in found["nodes"][0]["observed"], "no data plane runs in this test"
+    for one in found["nodes"]:
+        assert one["observed_said"]["code"].startswith("MIR-")
 
 
 PLANTED = ("planted-mail-password", "planted-search-password", "planted-client-secret", "hunter2")
@@ -285,6 +287,15 @@ def by_command(pair: Pair, file: Path, port: int) -> str:
         check=True,
     )
     return done.stdout
+
+
+def test_why_the_other_side_is_not_known_has_a_code(pair: Pair, installed: object) -> None:
+    admin = pair.n1.browser(Role.ADMIN)
+    pair.n2.kill()
+    for page in ("start-facts", "split"):
+        away = admin.json(f"/api/v1/modules/web/{page}")["nodes"][1]
+        assert (away["reachable"], away["observed_said"]["code"]) == (False, "MIR-810")
+    pair.n2.start()
 
 
 def test_a_snapshot_says_why_the_other_node_is_missing(

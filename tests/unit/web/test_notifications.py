@@ -166,7 +166,7 @@ def test_a_command_that_fails_says_so(tmp_path: Path) -> None:
     with pytest.raises(NotificationFailed, match="exit code 3"):
         asyncio.run(run_command(CommandSettings(str(script)), arguments, {}))
     assert (tmp_path / "said").read_text().splitlines() == list(arguments), "no shell reads it"
-    with pytest.raises(NotificationFailed, match="No such file"):
+    with pytest.raises(NotificationFailed, match="it does not exist"):
         asyncio.run(run_command(CommandSettings("/no/such/program"), arguments, {}))
 
 

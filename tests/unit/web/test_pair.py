@@ -278,6 +278,9 @@ def test_a_page_goes_on_when_its_node_dies(pair: Pair, admin: Browser) -> None:
         other.csrf = answer.json()["csrf"]
         unreachable = other.get("/api/v1/nodes/n1/state")
         assert (unreachable.status_code, unreachable.json()["code"]) == (502, "MIR-810")
+        at_address = unreachable.json()["facts"]["observed"]
+        assert at_address["facts"]["observed"]["code"] == "why.refused"
+        assert other.json("/api/v1/cluster")["nodes"][0]["observed_said"]["code"] == "MIR-810"
         pair.n1.start()
         until(found, "node", node="n1", reachable=True)
     assert pair.n2.browser(Role.MONITOR).json("/api/v1/nodes/n1/node")["node"] == "n1"

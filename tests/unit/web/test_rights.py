@@ -1,5 +1,6 @@
 """Every route with no, wrong and lesser credentials: nothing is done, nothing leaks."""
 
+import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -138,6 +139,17 @@ def test_a_lowered_role_counts_at_once(node: Node, admin: Browser) -> None:
     admin.put("/api/v1/users/temp", role="Monitor")
     assert temp.get("/api/v1/users").status_code in {401, 403}
     admin.delete("/api/v1/users/temp")
+
+
+def test_what_is_long_is_counted_in_the_audit(node: Node, admin: Browser) -> None:
+    text = "x" * 300
+    admin.post("/api/v1/modules/web/commands", verb=text)
+    (entry,) = audited(admin, 1)
+    assert json.loads(entry["detail"])["verb"] == {
+        "code": "audit.letters",
+        "facts": {"letters": 300},
+        "text": "(300 letters)",
+    }
 
 
 def test_the_audit_has_who_what_and_how_it_ended_and_no_secret(

@@ -115,12 +115,14 @@ def test_the_directory_is_asked_by_tls_when_it_is_told_to(
     save(admin, ldap=ldap_settings(tls))
     distrusted = admin.post(f"{SETTINGS}/ldap/try", name="nora", password=NORA)
     assert (distrusted.status_code, distrusted.json()["code"]) == (409, "MIR-821")
+    assert distrusted.json()["facts"]["observed"]["code"] == "why.certificate"
 
 
 def test_a_directory_that_is_down_leaves_our_own_users(node: Node, admin: Browser) -> None:
     save(admin, ldap=ldap_settings("ldap://127.0.0.1:1"))
     answer = node.browser().sign_in("nora", NORA)
     assert (answer.status_code, answer.json()["code"]) == (409, "MIR-821")
+    assert answer.json()["facts"]["observed"]["code"] == "why.refused"
     assert NORA not in answer.text
     assert node.browser().sign_in("monitor", PASSWORDS[Role.MONITOR]).status_code == 200
 

@@ -36,7 +36,7 @@ function splitSide(json: Json): SplitSide {
   return {
     node: text(json["node"]),
     reachable: json["reachable"] === true,
-    observed: text(json["observed"]),
+    observed: said(json["observed_said"], text(json["observed"])),
     word: wordOf(json["state"]),
     readiness: readinessOf(json["ready"]),
     wasPrimary: map(json["record"])["was_primary"] === true,
@@ -57,12 +57,12 @@ function side(json: Json): Side {
   return {
     node: text(json["node"]),
     reachable: json["reachable"] === true,
-    observed: text(json["observed"]),
+    observed: said(json["observed_said"], text(json["observed"])),
     files: sum(directories, "files"),
     bytes: sum(directories, "bytes"),
     complete: directories.every((one) => one["complete"] === true),
     empty: directories.every((one) => one["empty"] === true),
-    errors: directories.map((one) => text(one["error"])).filter(Boolean),
+    errors: [...directories, record ?? {}].map((one) => said(one["error_said"], text(one["error"]))).filter((one) => one.text),
     newest: newest.sort((a, b) => (b.at ?? 0) - (a.at ?? 0)).slice(0, NEWEST),
     record: record && {
       blank: record["blank"] === true,

@@ -2,7 +2,7 @@
 // node goes to /nodes/NODE/..., which the node spoken to sends on.
 import type { Availability, Kept, LogLine, ModuleView, SeriesPoint, Session } from "../model/types.ts";
 import type { KeptVersion, SplitView, StartFacts } from "../model/data.ts";
-import { plain, type Said } from "../model/said.ts";
+import { plain, type Said, said } from "../model/said.ts";
 import { effectOf, type Foresight, receivers } from "../model/whatif.ts";
 import * as adapt from "./adapt.ts";
 import * as adaptData from "./adaptdata.ts";
@@ -57,9 +57,9 @@ export const modules = {
   split: async (name: string): Promise<SplitView> => adaptData.split(await get(`${onModule(name)}/split`)),
   /** Asked of the node that serves: it knows those of the other one too. */
   kept: async (name: string, node: string): Promise<KeptVersion[]> => adaptData.keptVersions(await get(`${onNode(node)}${onModule(name)}/kept-versions`)),
-  /** Sentences of those that could not be restored. */
-  restoreKept: async (name: string, node: string, ids: string[]): Promise<string[]> =>
-    list(map(await post(`${onNode(node)}${onModule(name)}/kept-versions/restore`, { ids }, APPLY_MS))["failed"]).map((one) => `${text(one["path"])}: ${text(one["observed"])}`),
+  /** Those that could not be restored, and why. */
+  restoreKept: async (name: string, node: string, ids: string[]): Promise<{ path: string; why: Said }[]> =>
+    list(map(await post(`${onNode(node)}${onModule(name)}/kept-versions/restore`, { ids }, APPLY_MS))["failed"]).map((one) => ({ path: text(one["path"]), why: said(one["observed_said"], text(one["observed"])) })),
   removeKept: (name: string, node: string, ids: string[], confirm: string) => post<Json>(`${onNode(node)}${onModule(name)}/kept-versions/remove`, { ids, confirm }, APPLY_MS),
 };
 

@@ -11,13 +11,14 @@ export interface FileLine {
 export interface Side {
   node: string;
   reachable: boolean;
-  observed: string;
+  /** Why it does not answer, or why its list is not known. */
+  observed: Said;
   files: number;
   bytes: number;
   /** False: the time did not suffice, so it is at least this. */
   complete: boolean;
   empty: boolean;
-  errors: string[];
+  errors: Said[];
   newest: FileLine[];
   record: { blank: boolean; generation: string; term: number; wasPrimary: boolean; livedOn: boolean; cleanStop: boolean; inconsistent: boolean; targetOf: string; mayServe: string[]; at: number | null } | null;
 }
@@ -48,7 +49,8 @@ export interface StartFacts {
 export interface SplitSide {
   node: string;
   reachable: boolean;
-  observed: string;
+  /** Why it does not answer, or why its list is not known. */
+  observed: Said;
   word: Word;
   readiness: Readiness;
   wasPrimary: boolean;

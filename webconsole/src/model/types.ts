@@ -115,8 +115,8 @@ export interface Verification {
   repaired: number;
   /** Which side is believed, and why. */
   believed: string;
-  because: string;
-  observed: string;
+  because: Said;
+  observed: Said;
   percent: number | null;
   listed: { path: string; kind: string; prim: string; second: string; offset: number | null }[];
 }
@@ -188,7 +188,7 @@ export interface ClusterNode {
   host: string;
   addresses: { lan: string; address: string }[];
   reachable: boolean;
-  observed: string;
+  observed: Said;
   clockMs: number | null;
   version: string;
   urls: string[];

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import * as api from "../api/endpoints.ts";
 import { type Json, map, num, text } from "../api/json.ts";
 import { lang, t } from "../i18n/index.ts";
+import { tell } from "../i18n/said.ts";
 import { moment } from "../model/figures.ts";
 import { type Said, said } from "../model/said.ts";
 import { cluster, now, session } from "../store.ts";
@@ -20,7 +21,7 @@ const EMPTY = new Set(["null", '""', "{}", "[]"]);
 function detail(kept: string): string {
   try {
     const sent = Object.entries(map(JSON.parse(kept))).filter(([, value]) => value !== NOT_KEPT && !EMPTY.has(JSON.stringify(value)));
-    return sent.map(([name, value]) => `${name} ${Array.isArray(value) ? value.join(" ") : typeof value === "string" ? value : JSON.stringify(value)}`).join(", ");
+    return sent.map(([name, value]) => `${name} ${Array.isArray(value) ? value.join(" ") : typeof value === "string" ? value : tell(said(value, JSON.stringify(value))).text}`).join(", ");
   } catch {
     return kept;
   }

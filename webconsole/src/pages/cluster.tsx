@@ -13,7 +13,7 @@ import { sentenceOf } from "../ui/load.ts";
 import { Begin } from "./begin.tsx";
 import { ClusterEdit } from "./clusteredit.tsx";
 import { LetIn } from "./tokens.tsx";
-import type { Shown } from "../ui/words.tsx";
+import { type Shown, Words } from "../ui/words.tsx";
 
 const READ_EVERY_MS = 3000;
 
@@ -58,7 +58,7 @@ function Nodes({ nodes, admin }: { nodes: ClusterNode[]; admin: boolean }) {
                   <th scope="row">{one.name}{one.self && <span class="tag">{t("cluster.this")}</span>}</th>
                   <td class={`resource ${one.reachable ? "up" : "down"}`}>
                     <Icon name={one.reachable ? "Ready" : "NotReady"} /> {t(one.reachable ? "wizard.node.answers" : "state.silent")}
-                    {one.observed && <small class="muted" lang="en">{one.observed}</small>}
+                    {one.observed.text && <small class="muted"><Words of={one.observed} /></small>}
                   </td>
                   <td>{one.addresses.map((address) => <span key={address.lan} class="pair-address"><code>{address.address}</code> <span class="muted">{address.lan}</span></span>)}</td>
                   <td>{one.version || NO_FIGURE}</td>

@@ -8,6 +8,7 @@ import { Bar, Button, Notice, Panel } from "../ui/basics.tsx";
 import { ask } from "./actions.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { fromBoth, useLoaded } from "../ui/load.ts";
+import { Words } from "../ui/words.tsx";
 
 /** Resources do not come as events: they are read this often while they are shown. */
 const READ_EVERY_MS = 5000;
@@ -134,8 +135,8 @@ function Verifying({ module }: { module: ModuleView }) {
       <Notice level={shown}>
         {word("verify", found.outcome)}{" "}
         {found.endedAt !== null && <span class="muted">{figures.moment(found.endedAt, now.value, lang.value)}</span>}
-        {found.different > 0 && <p>{t("verify.different.count", { n: found.different })} {found.believed && t("verify.believed", { side: found.believed })} <span lang="en">{found.because}</span></p>}
-        {found.observed && <p lang="en">{found.observed}</p>}
+        {found.different > 0 && <p>{t("verify.different.count", { n: found.different })} {found.believed && t("verify.believed", { side: found.believed })} <Words of={found.because} /></p>}
+        {found.observed.text && <p><Words of={found.observed} /></p>}
       </Notice>
       {found.listed.length > 0 && (
         <div class="scroll tall" tabIndex={0} role="region" aria-label={t("verify.title")}>
@@ -143,7 +144,7 @@ function Verifying({ module }: { module: ModuleView }) {
             <thead><tr><th scope="col">{t("split.file")}</th><th scope="col">{t("verify.kind")}</th><th scope="col" class="right">{t("verify.offset")}</th><th scope="col">PRIM</th><th scope="col">SECOND</th></tr></thead>
             <tbody>
               {found.listed.map((one, index) => (
-                <tr key={index}><th scope="row"><code>{one.path}</code></th><td>{one.kind}</td><td class="right">{figures.count(one.offset, lang.value)}</td><td><code>{one.prim}</code></td><td><code>{one.second}</code></td></tr>
+                <tr key={index}><th scope="row"><code>{one.path}</code></th><td>{word("verify.kind", one.kind)}</td><td class="right">{figures.count(one.offset, lang.value)}</td><td><Found text={one.prim} /></td><td><Found text={one.second} /></td></tr>
               ))}
             </tbody>
           </table>
@@ -151,4 +152,11 @@ function Verifying({ module }: { module: ModuleView }) {
       )}
     </Panel>
   );
+}
+
+/** What stands on one side: a word of ours, one and an identity, or a value as it was found. */
+function Found({ text }: { text: string }) {
+  const [, kind = text, identity = ""] = /^(.+?)( [0-9a-f]{8})$/.exec(text) ?? [];
+  const known = word("verify.found", kind);
+  return known === kind ? <code>{text}</code> : <>{known}{identity && <code>{identity}</code>}</>;
 }

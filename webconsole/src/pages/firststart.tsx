@@ -96,7 +96,7 @@ function Replaced({ choice }: { choice: ChoiceOfSource }) {
 
 export function Facts({ side }: { side: Side | undefined }) {
   if (!side) return <p class="muted">{t("load.reading")}</p>;
-  if (!side.reachable) return <Notice level="warn"><span lang="en">{side.observed}</span></Notice>;
+  if (!side.reachable) return <Notice level="warn"><Words of={side.observed} /></Notice>;
   const record = side.record;
   const size = `${figures.size(side.bytes, lang.value)} · ${t("facts.n.files", { n: figures.count(side.files, lang.value) })}`;
   return (
@@ -115,7 +115,7 @@ export function Facts({ side }: { side: Side | undefined }) {
           {side.newest.length === 0 && figures.NO_FIGURE}
         </dd>
       </div>
-      {side.errors.map((one) => <div class="figure" key={one}><dt /><dd class="field-error" lang="en">{one}</dd></div>)}
+      {side.errors.map((one, index) => <div class="figure" key={index}><dt /><dd class="field-error"><Words of={one} /></dd></div>)}
     </dl>
   );
 }

@@ -65,7 +65,7 @@ function Side(props: { side: SplitSide; found: SplitView; chosen: boolean; onCho
         <StateChip word={side.word} readiness={side.readiness} reachable={side.reachable} small />
         {side.wasPrimary && <span class="tag">{t("split.was.primary")}</span>}
       </span>
-      {side.observed && <Notice level="warn"><span lang="en">{side.observed}</span></Notice>}
+      {side.observed.text && <Notice level="warn"><Words of={side.observed} /></Notice>}
       <dl class="figures">
         <div class="figure"><dt>{t("split.changed")}</dt><dd>{side.complete ? changed : t("facts.more.than", { size: changed })}</dd></div>
         <div class="figure"><dt>{t("split.last.write")}</dt><dd>{figures.moment(newest, now.value, lang.value)}</dd></div>
