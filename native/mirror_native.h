@@ -101,6 +101,7 @@ struct mnf_entry {
     uint8_t root;
     uint8_t id[16];
     uint64_t region;
+    uint32_t region_count; /* DATA: side by side from `region` on; else 1 */
     char name[256];
     uint16_t name_size;
     uint8_t parent[16];
@@ -227,16 +228,17 @@ struct mnf_copied {
     uint64_t hole_bytes;
     int remote_error; /* the target's errno, when the result is -EREMOTEIO */
 };
-/* Compares [offset, offset + size) with the target by 64 KiB blocks and sends what differs, 1 MiB
- * under one lock at a time. handle: of this node's object. The range may end behind the file. */
-int mnf_copy_range(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,
-                   struct mn_connection *connection, uint64_t offset, uint64_t size,
-                   struct mnf_copied *copied);
+/* Compares ranges with the target by blocks of 4096 bytes and sends what differs, at most 1 MiB
+ * under one lock. handle: of this node's object. ranges: offset and size of each, in bytes; one
+ * may end behind the file. */
+int mnf_copy_ranges(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,
+                    struct mn_connection *connection, const uint64_t *ranges, uint32_t range_count,
+                    struct mnf_copied *copied);
 /* The target's size becomes this node's, on a COPY lane. */
 int mnf_copy_size(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,
                   struct mn_connection *connection, struct mnf_copied *copied);
 /* Files that hold nothing at the target, which made them: whole, without a question. outcome: 0
- * copied, 1 gone here, 2 left: to be copied by mnf_copy_range (capture/copy_new.h). */
+ * copied, 1 gone here, 2 left: to be copied by mnf_copy_ranges (capture/copy_new.h). */
 struct mnf_copy_new {
     uint8_t handle[48];
     uint8_t id[16];

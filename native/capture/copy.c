@@ -248,18 +248,15 @@ static int copy_step(const struct mn_copy *copy, int fd, uint64_t offset, uint64
     return result != 0 ? result : receive_ack(copy->connection, copied);
 }
 
-int mn_copy_range(const struct mn_copy *copy, uint64_t offset, uint64_t size,
-                  struct mn_copied *copied)
+static int copy_range(const struct mn_copy *copy, int fd, const struct mn_copy_range *range,
+                      uint8_t *buffer, struct mn_copied *copied)
 {
     uint64_t key = mn_handle_key(&copy->handle);
-    uint8_t *buffer = malloc(MN_COPY_STEP_BYTES);
-    uint64_t end = offset + size;
+    uint64_t offset = range->offset_bytes;
+    uint64_t end = offset + range->size_bytes;
     struct stat status;
-    int fd = open_here(copy, &status);
-    int result = fd < 0 ? fd : 0;
+    int result = 0;
 
-    if (buffer == NULL)
-        result = result == 0 ? -ENOMEM : result;
     while (result == 0 && offset < end) {
         uint64_t step_end = end - offset < MN_COPY_STEP_BYTES ? end : offset + MN_COPY_STEP_BYTES;
         struct mn_lock_set locks = {.count = 0};
@@ -279,6 +276,21 @@ int mn_copy_range(const struct mn_copy *copy, uint64_t offset, uint64_t size,
         mn_locks_release(&copy->capture->locks, &locks);
         offset = step_end;
     }
+    return result;
+}
+
+int mn_copy_ranges(const struct mn_copy *copy, const struct mn_copy_range *ranges,
+                   uint32_t range_count, struct mn_copied *copied)
+{
+    uint8_t *buffer = malloc(MN_COPY_STEP_BYTES);
+    struct stat status;
+    int fd = open_here(copy, &status);
+    int result = fd < 0 ? fd : 0;
+
+    if (buffer == NULL)
+        result = result == 0 ? -ENOMEM : result;
+    for (uint32_t i = 0; i < range_count && result == 0; i++)
+        result = copy_range(copy, fd, &ranges[i], buffer, copied);
     free(buffer);
     if (fd >= 0)
         close(fd);

@@ -25,10 +25,15 @@ struct mn_copied {
     int32_t remote_error; /* the target's errno, when the result is -EREMOTEIO */
 };
 
-/* Returns 0, -ENOENT (the object has gone here), or -errno: of the connection, of this disk, or
- * -EREMOTEIO: the secondary's. */
-int mn_copy_range(const struct mn_copy *copy, uint64_t offset, uint64_t size,
-                  struct mn_copied *copied);
+struct mn_copy_range {
+    uint64_t offset_bytes;
+    uint64_t size_bytes;
+};
+
+/* One range after the other. Returns 0, -ENOENT (the object has gone here), or -errno: of the
+ * connection, of this disk, or -EREMOTEIO: the secondary's. */
+int mn_copy_ranges(const struct mn_copy *copy, const struct mn_copy_range *ranges,
+                   uint32_t range_count, struct mn_copied *copied);
 /* The secondary's size becomes this node's. */
 int mn_copy_size(const struct mn_copy *copy, struct mn_copied *copied);
 
@@ -45,7 +50,7 @@ enum mn_compared {
     MN_BLOCK_HOLE_HERE = 3,
 };
 /* One step of at most MN_COMPARE_STEP_BYTES, as far as the file here goes: a byte a block. size 0:
- * only the two sizes, while no write is under way. Returns as mn_copy_range. */
+ * only the two sizes, while no write is under way. Returns as mn_copy_ranges. */
 int mn_compare_step(const struct mn_copy *copy, uint64_t offset, uint64_t size,
                     uint8_t *blocks_out, uint32_t *count_out, uint64_t *bytes_out,
                     uint64_t *their_bytes_out);

@@ -156,9 +156,9 @@ void mnf_counters(struct mn_plane *plane, uint64_t *counters_out)
                       (capture->keeper->connection != NULL ? 2U : 0U);
 }
 
-int mnf_copy_range(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,
-                   struct mn_connection *connection, uint64_t offset, uint64_t size,
-                   struct mnf_copied *copied)
+int mnf_copy_ranges(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,
+                    struct mn_connection *connection, const uint64_t *ranges, uint32_t range_count,
+                    struct mnf_copied *copied)
 {
     struct mn_copied result_copied = {0};
     struct mn_copy copy = {
@@ -167,7 +167,8 @@ int mnf_copy_range(struct mn_plane *plane, int root, const uint8_t *handle, cons
 
     memcpy(&copy.handle, handle, sizeof(copy.handle));
     memcpy(copy.id.bytes, id, MN_ID_BYTES);
-    result = mn_copy_range(&copy, offset, size, &result_copied);
+    result =
+        mn_copy_ranges(&copy, (const struct mn_copy_range *)ranges, range_count, &result_copied);
     copied->compared_bytes = result_copied.compared_bytes;
     copied->copied_bytes = result_copied.copied_bytes;
     copied->hole_bytes = result_copied.hole_bytes;

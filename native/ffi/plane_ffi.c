@@ -286,6 +286,7 @@ static void entry_to_python(const struct mn_index_entry *from, struct mnf_entry 
     to->root = from->root;
     memcpy(to->id, from->id.bytes, MN_ID_BYTES);
     to->region = from->region;
+    to->region_count = from->region_count;
     memcpy(to->name, from->name, sizeof(to->name));
     to->name_size = from->name_size;
     memcpy(to->parent, from->parent.bytes, MN_ID_BYTES);
@@ -303,6 +304,7 @@ static void entry_from_python(const struct mnf_entry *from, struct mn_index_entr
     to->root = from->root;
     memcpy(to->id.bytes, from->id, MN_ID_BYTES);
     to->region = from->region;
+    to->region_count = from->region_count;
     memcpy(to->name, from->name, sizeof(to->name));
     to->name_size = from->name_size;
     memcpy(to->parent.bytes, from->parent, MN_ID_BYTES);
@@ -329,6 +331,7 @@ int mnf_index_next(struct mn_plane *plane, uint8_t *cursor, uint16_t *cursor_siz
             return result;
         if (count == 0)
             break;
+        count = mn_index_join_regions(found, count);
         for (uint32_t i = 0; i < count; i++)
             entry_to_python(&found[i], &entries[total + i]);
         total += count;

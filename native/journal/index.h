@@ -14,8 +14,9 @@ struct mn_index_entry {
     uint8_t kind;
     uint8_t root;
     struct mn_id id;
-    uint64_t region; /* DATA */
-    char name[256];  /* NAME; not terminated */
+    uint64_t region;       /* DATA: the first one */
+    uint32_t region_count; /* DATA: that many, side by side; 0 is taken for 1 */
+    char name[256];        /* NAME; not terminated */
     uint16_t name_size;
     struct mn_id parent; /* hint: where the object was when noted */
     char hint[256];
@@ -55,6 +56,9 @@ int mn_index_absorb(struct mn_index *index, struct mn_recent *recent);
  */
 int mn_index_next(struct mn_index *index, uint8_t *cursor, uint16_t *cursor_size,
                   struct mn_index_entry *entries, uint32_t entry_count_max, uint32_t *count_out);
+/* Walks give each region an entry of its own. This makes one of each run of regions, side by side
+ * and otherwise alike, in place. Returns the count of entries left. */
+uint32_t mn_index_join_regions(struct mn_index_entry *entries, uint32_t count);
 /* Durable removal. Entries noted again (generation counter per entry) since they were read by
  * mn_index_next stay: `noted` of the entry guards it. Only after a checkpoint of the target
  * (design 8). */

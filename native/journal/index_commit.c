@@ -59,6 +59,24 @@ static int put_note(struct mn_index *index, MDB_txn *txn, const struct mn_reques
     return result;
 }
 
+static uint32_t region_count(const struct mn_index_entry *entry)
+{
+    return entry->kind == MN_PLACE_DATA && entry->region_count > 1 ? entry->region_count : 1;
+}
+
+static int put_regions(struct mn_index *index, MDB_txn *txn, const struct mn_index_entry *entry,
+                       enum mn_fill forced)
+{
+    struct mn_index_entry each = *entry;
+    int result = 0;
+
+    for (uint32_t left = region_count(entry); left > 0 && result == 0; left--) {
+        result = mn_index_put(index, txn, &each, forced);
+        each.region++;
+    }
+    return result;
+}
+
 static int put_request(struct mn_index *index, MDB_txn *txn, const struct mn_request *request,
                        enum mn_fill forced)
 {
@@ -70,7 +88,7 @@ static int put_request(struct mn_index *index, MDB_txn *txn, const struct mn_req
     case MN_REQUEST_ABSORB: return mn_recent_visit(request->recent, absorb_place, &absorbing);
     case MN_REQUEST_MERGE:
         for (uint32_t i = 0; i < request->entry_count && result == 0; i++)
-            result = mn_index_put(index, txn, &request->entries[i], forced);
+            result = put_regions(index, txn, &request->entries[i], forced);
         return result;
     default: return -EINVAL;
     }
@@ -134,40 +152,64 @@ static bool may_remove(struct mn_index *index, const struct mn_index_entry *entr
     return untouched;
 }
 
-static int remove_chunk(struct mn_index *index, const struct mn_index_entry *entries,
-                        uint32_t count)
+static int remove_one(struct mn_index *index, MDB_txn *txn, const struct mn_index_entry *entry)
+{
+    struct mn_key key;
+
+    mn_entry_key(entry, &key);
+    if (!may_remove(index, entry, &key))
+        return 0;
+    MDB_val name = {key.size, key.bytes};
+    int code = mdb_del(txn, index->store.dbi, &name, NULL);
+    index->batch_writes = index->batch_writes || code == 0;
+    return code == MDB_NOTFOUND ? 0 : mn_store_error(code);
+}
+
+/* From entry *at and its region *region on, at most so many keys. */
+static int remove_chunk(struct mn_index *index, const struct mn_request *request, uint32_t key_max,
+                        uint32_t *at, uint32_t *region)
 {
     MDB_txn *txn;
-    struct mn_key key;
 
     index->batch_writes = false;
     int result = mn_store_error(mdb_txn_begin(index->store.env, NULL, 0, &txn));
     if (result < 0)
         return result;
-    for (uint32_t i = 0; i < count && result == 0; i++) {
-        result = mn_entry_check(&entries[i]);
+    for (uint32_t i = 0; i < key_max && *at < request->entry_count && result == 0; i++) {
+        struct mn_index_entry each = request->entries[*at];
+
+        result = mn_entry_check(&each);
         if (result < 0)
             break;
-        mn_entry_key(&entries[i], &key);
-        if (!may_remove(index, &entries[i], &key))
-            continue;
-        MDB_val name = {key.size, key.bytes};
-        int code = mdb_del(txn, index->store.dbi, &name, NULL);
-        index->batch_writes = index->batch_writes || code == 0;
-        result = code == MDB_NOTFOUND ? 0 : mn_store_error(code);
+        each.region += *region;
+        result = remove_one(index, txn, &each);
+        if (++*region >= region_count(&each)) {
+            *region = 0;
+            ++*at;
+        }
     }
     return end_batch(index, txn, result);
 }
 
 static int remove_all(struct mn_index *index, const struct mn_request *request)
 {
+    uint32_t key_max = MN_REMOVE_KEYS_MAX;
+    uint32_t at = 0;
+    uint32_t region = 0;
     int result = 0;
 
-    /* In pieces, so that a nearly full map can be emptied: each piece frees pages for the next. */
-    for (uint32_t done = 0; done < request->entry_count && result == 0; done += MN_REMOVE_CHUNK) {
-        uint32_t rest = request->entry_count - done;
-        uint32_t count = rest < MN_REMOVE_CHUNK ? rest : MN_REMOVE_CHUNK;
-        result = remove_chunk(index, request->entries + done, count);
+    while (at < request->entry_count && result == 0) {
+        uint32_t at_first = at;
+        uint32_t region_first = region;
+
+        result = remove_chunk(index, request, key_max, &at, &region);
+        /* A nearly full map is emptied in small pieces: each frees pages for the next. */
+        if (result == -ENOSPC && key_max > MN_REMOVE_KEYS_MIN) {
+            key_max = MN_REMOVE_KEYS_MIN;
+            at = at_first;
+            region = region_first;
+            result = 0;
+        }
     }
     return result;
 }

@@ -39,7 +39,9 @@ enum {
     MN_NOTE_REGIONS_MAX = 256,
     /* Keys that a batch remembers; what is beyond is found in the store when touched again. */
     MN_BATCH_KEYS_MAX = 8192,
-    MN_REMOVE_CHUNK = 1024,
+    /* Keys removed in one commit; a map that is nearly full has no room for that. */
+    MN_REMOVE_KEYS_MAX = 8192,
+    MN_REMOVE_KEYS_MIN = 256,
 };
 
 struct mn_index {

@@ -70,10 +70,32 @@ int mn_index_next(struct mn_index *index, uint8_t *cursor, uint16_t *cursor_size
         mdb_txn_abort(txn);
     }
     pthread_mutex_unlock(&index->store_mutex);
-    for (uint32_t i = 0; i < *count_out; i++)
+    for (uint32_t i = 0; i < *count_out; i++) {
         entries[i].noted = sequence;
+        entries[i].region_count = 1;
+    }
     see_ahead(index, entries, *count_out);
     return result;
+}
+
+static bool is_alike(const struct mn_index_entry *a, const struct mn_index_entry *b)
+{
+    return a->kind == MN_PLACE_DATA && b->kind == MN_PLACE_DATA && a->root == b->root &&
+           memcmp(&a->id, &b->id, sizeof(a->id)) == 0 && a->ahead == b->ahead &&
+           a->noted == b->noted && memcmp(&a->handle, &b->handle, sizeof(a->handle)) == 0;
+}
+
+uint32_t mn_index_join_regions(struct mn_index_entry *entries, uint32_t count)
+{
+    uint32_t last = 0;
+
+    for (uint32_t i = 1; i < count; i++)
+        if (is_alike(&entries[last], &entries[i]) &&
+            entries[last].region + entries[last].region_count == entries[i].region)
+            entries[last].region_count++;
+        else
+            entries[++last] = entries[i];
+    return count == 0 ? 0 : last + 1;
 }
 
 uint64_t mn_index_count(struct mn_index *index)

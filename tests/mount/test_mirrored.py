@@ -229,7 +229,7 @@ def test_a_hole_within_a_block_at_the_target_is_no_data(pair: Pair) -> None:
     with pair.copy_lane() as lane:
         look = look_up(pair, b"file")
         assert look.id is not None
-        copied = pair.primary.copy_range(0, look.handle, look.id, lane, 0, len(content))
+        copied = pair.primary.copy_ranges(0, look.handle, look.id, lane, [(0, len(content))])
     assert copied.copied_bytes == 57344  # the hole, nothing beside it
     assert first_hole(pair.right / "file") == len(content)
     assert (pair.right / "file").read_bytes() == content
@@ -248,7 +248,7 @@ def test_only_blocks_that_differ_travel(pair: Pair) -> None:
     with pair.copy_lane() as lane:
         look = look_up(pair, b"file")
         assert look.id is not None
-        copied = pair.primary.copy_range(0, look.handle, look.id, lane, 0, size)
+        copied = pair.primary.copy_ranges(0, look.handle, look.id, lane, [(0, size)])
     assert copied.copied_bytes == 4 * 4096 + 100
     assert copied.compared_bytes == size
     assert (pair.right / "file").read_bytes() == content

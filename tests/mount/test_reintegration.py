@@ -347,7 +347,7 @@ def test_flags_that_came_back_do_not_stop_a_copy(nodes: Nodes, flag: str) -> Non
     joined(nodes)
     (nodes.mount / "a" / "file").write_bytes(os.urandom(200_000))
     right = str(nodes.right / "a" / "file")
-    set_size, copy = nodes.source.copy_size, nodes.source.copy_range
+    set_size, copy = nodes.source.copy_size, nodes.source.copy_ranges
 
     def finished_first(act: Callable[..., Any]) -> Callable[..., Any]:
         def perform(*arguments: Any) -> Any:
@@ -357,7 +357,7 @@ def test_flags_that_came_back_do_not_stop_a_copy(nodes: Nodes, flag: str) -> Non
         return perform
 
     nodes.source.copy_size = finished_first(set_size)  # type: ignore[method-assign]
-    nodes.source.copy_range = finished_first(copy)  # type: ignore[method-assign]
+    nodes.source.copy_ranges = finished_first(copy)  # type: ignore[method-assign]
     nodes.reintegrate()
     assert_joined(nodes)
 
@@ -369,7 +369,7 @@ def test_what_flags_refuse_is_refused_while_joining(nodes: Nodes, flag: str) -> 
     path = nodes.mount / "a" / "file"
     path.write_bytes(os.urandom(200_000))
     assert os.spawnlp(os.P_WAIT, "chattr", "chattr", flag, str(path)) == 0
-    copy = nodes.source.copy_range
+    copy = nodes.source.copy_ranges
     tried = []
 
     def disturbed(*arguments: Any) -> Any:
@@ -388,7 +388,7 @@ def test_what_flags_refuse_is_refused_while_joining(nodes: Nodes, flag: str) -> 
             tried.append(number)
         return copy(*arguments)
 
-    nodes.source.copy_range = disturbed  # type: ignore[method-assign, assignment]
+    nodes.source.copy_ranges = disturbed  # type: ignore[method-assign, assignment]
     nodes.reintegrate()
     assert tried
     assert nodes.lost == []
@@ -406,7 +406,7 @@ def test_a_flag_left_at_the_target_does_not_part_the_pair(nodes: Nodes, flag: st
     (nodes.mount / "a" / "file").write_bytes(os.urandom(200_000))
     other = str(nodes.right / "a" / "other")
     assert os.spawnlp(os.P_WAIT, "chattr", "chattr", flag, other) == 0
-    copy = nodes.source.copy_range
+    copy = nodes.source.copy_ranges
     done: list[bool] = []
 
     def disturbed(*arguments: Any) -> Any:
@@ -416,7 +416,7 @@ def test_a_flag_left_at_the_target_does_not_part_the_pair(nodes: Nodes, flag: st
             (nodes.mount / "a" / "other").rename(nodes.mount / "renamed")
         return copy(*arguments)
 
-    nodes.source.copy_range = disturbed  # type: ignore[method-assign, assignment]
+    nodes.source.copy_ranges = disturbed  # type: ignore[method-assign, assignment]
     nodes.reintegrate()
     assert done
     assert nodes.lost == []

@@ -163,7 +163,7 @@ def test_what_an_unfinished_copy_holds_is_kept_when_this_node_served(
         raise ReintegrationStopped(step="data", observed="the test")
 
     with monkeypatch.context() as patch:
-        patch.setattr(nodes.source, "copy_range", cut)
+        patch.setattr(nodes.source, "copy_ranges", cut)
         with pytest.raises(ReintegrationStopped):
             nodes.reintegrate(full=True)
     nodes.forget_losses()

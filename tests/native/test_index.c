@@ -108,7 +108,33 @@ static void test_removal(void)
     CHECK_INT(index_note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
     CHECK_INT(mn_index_count(index), 1);
 
+    RUN("a run of regions is one entry, and each region leaves unless it was touched since");
+    for (uint32_t region = 3; region < 9; region++)
+        CHECK_INT(index_note(index, 1, MN_PLACE_DATA, region, NULL), 0);
+    CHECK_INT(index_note(index, 1, MN_PLACE_DATA, 20, NULL), 0);
+    CHECK_INT(index_note(index, 1, MN_PLACE_ATTRIBUTES, 0, NULL), 0);
+    CHECK_INT(index_note(index, 3, MN_PLACE_DATA, 21, NULL), 0);
+    uint32_t read = index_read(index, entries, ROOM);
+    CHECK_INT(mn_index_join_regions(entries, read), 4);
+    CHECK_INT(entries[0].region, 2);
+    CHECK_INT(entries[0].region_count, 7);
+    CHECK_INT(entries[1].region_count, 1);
+    CHECK_INT(index_note(index, 1, MN_PLACE_DATA, 5, NULL), 0);
+    CHECK_INT(mn_index_remove(index, entries, 4), 0);
+    CHECK_INT(index_read(index, entries, ROOM), 1);
+    CHECK_INT(entries[0].region, 5);
+    CHECK_INT(mn_index_join_regions(entries, 0), 0);
+
+    RUN("a run that comes from the peer is noted region by region");
+    entries[0].region_count = 3;
+    CHECK_INT(mn_index_merge(index, entries, 1), 0);
+    CHECK_INT(mn_index_count(index), 3);
+    CHECK_INT(index_read(index, entries, ROOM), 3);
+    CHECK_INT(mn_index_remove(index, entries, 3), 0);
+    CHECK_INT(mn_index_count(index), 0);
+
     RUN("a cursor goes on where its entry was removed");
+    CHECK_INT(index_note(index, 1, MN_PLACE_DATA, 2, NULL), 0);
     uint8_t cursor[512];
     uint16_t cursor_size = 0;
     uint32_t count;

@@ -374,19 +374,22 @@ class Plane:
 
     # Reintegration of one object.
 
-    def copy_range(
+    def copy_ranges(
         self,
         root: int,
         handle: bytes,
         identity: bytes,
         connection: Connection,
-        offset: int,
-        size: int,
+        ranges: Sequence[tuple[int, int]],
     ) -> Copied:
-        """Compare a range with the target's and send what differs. Raises ENOENT: gone here."""
+        """Compare ranges with the target's and send what differs. Raises ENOENT: gone here.
+
+        ranges: offset and size of each, in bytes; one may end behind the file.
+        """
         copied = ffi.new("struct mnf_copied *")
-        result = lib.mnf_copy_range(
-            self._raw, root, handle, identity, connection.raw, offset, size, copied
+        raw = ffi.new("uint64_t[]", [number for each in ranges for number in each])
+        result = lib.mnf_copy_ranges(
+            self._raw, root, handle, identity, connection.raw, raw, len(ranges), copied
         )
         _check_copy(result, copied)
         return Copied(copied.compared_bytes, copied.copied_bytes, copied.hole_bytes)
@@ -471,6 +474,7 @@ def _entry(raw: Any) -> Entry:  # noqa: ANN401 - cffi has no types
         raw.noted,
         bytes(raw.parent_handle),
         bool(raw.ahead),
+        raw.region_count,
     )
 
 
@@ -479,6 +483,7 @@ def _raw_entries(entries: Sequence[Entry]) -> Any:  # noqa: ANN401 - as _entry
     for at, entry in enumerate(entries):
         to = raw[at]
         to.kind, to.root, to.region, to.noted = entry.kind, entry.root, entry.region, entry.noted
+        to.region_count = entry.region_count
         to.name_size, to.hint_size = len(entry.name), len(entry.hint)
         ffi.memmove(to.id, entry.id, ID_BYTES)
         ffi.memmove(to.parent, entry.parent or NO_ID, ID_BYTES)

@@ -30,6 +30,7 @@ class Entry(NamedTuple):
 
     parent, hint, parent_handle: where the object was then; empty when that is not known.
     ahead: a region noted ahead of a touch that had not come when the entry was read.
+    region_count: of a file's data, so many regions side by side; 1 for everything else.
     """
 
     kind: int
@@ -43,6 +44,7 @@ class Entry(NamedTuple):
     noted: int
     parent_handle: bytes = b""
     ahead: bool = False
+    region_count: int = 1
 
 
 class Copied(NamedTuple):

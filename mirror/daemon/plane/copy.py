@@ -16,17 +16,21 @@ from dataclasses import dataclass, field
 
 from mirror.adapters import clock
 from mirror.adapters.native import Connection, Entry, Plane, block_hash, bulk
-from mirror.core.reintegration.data import Range, pieces_of
+from mirror.core.reintegration.data import Range, bytes_of, pieces_of, shares_of
 from mirror.core.reintegration.pace import Pace
 from mirror.daemon.plane.objects import GONE, is_gone, opened
 from mirror.errors import ReintegrationStopped
 from mirror.vocabulary.places import REGION_BYTES
 from mirror.wire import codec
 
-PIECE_BYTES = 16 << 20
-PIECE_BYTES_SLOWED = 1 << 20  # under a bound of bandwidth: small steps, an even flow
+SHARE_BYTES = 16 << 20
+SHARE_BYTES_SLOWED = 1 << 20  # under a bound of bandwidth: small steps, an even flow
+SHARE_PIECES = 16  # scattered regions: one call of the library for so many
 COMPARE_BYTES = 1 << 20
 WAITING_MAX = 512
+
+
+Share = tuple[Range, ...]
 
 
 @dataclass(slots=True)
@@ -42,7 +46,7 @@ class File:
     whole: bool
     ranges: tuple[Range, ...]
     entries: list[Entry]  # the caller's, untouched here
-    pieces: deque[Range] = field(default_factory=deque)
+    shares: deque[Share] = field(default_factory=deque)
     active: int = 0
     gone: bool = False
     left: bool = False  # it was thought to be new and small: it must be copied as any other
@@ -80,7 +84,7 @@ class CopyPool:
     ) -> None:
         self._plane = plane
         self._keep_aside = keep_aside
-        self._piece_bytes = PIECE_BYTES_SLOWED if allowed_bytes_s else PIECE_BYTES
+        self._share_bytes = SHARE_BYTES_SLOWED if allowed_bytes_s else SHARE_BYTES
         self._pace = Pace(allowed_bytes_s, clock.monotonic_ms())
         self._changed = threading.Condition()
         self._waiting: deque[File | NewFiles] = deque()
@@ -159,14 +163,14 @@ class CopyPool:
                 self._failure = self._failure or error
                 self._changed.notify_all()
 
-    def _next(self) -> tuple[File, Range | None] | NewFiles | None:
-        """A piece of an open file, or one that waits. None: the end."""
+    def _next(self) -> tuple[File, Share | None] | NewFiles | None:
+        """A share of an open file, or one that waits. None: the end."""
         with self._changed:
             while not self._ended.is_set() and self._failure is None:
                 for file in self._open:
-                    if file.pieces:
+                    if file.shares:
                         file.active += 1
-                        return file, file.pieces.popleft()
+                        return file, file.shares.popleft()
                 if self._waiting:
                     self._busy += 1
                     task = self._waiting.popleft()
@@ -174,12 +178,12 @@ class CopyPool:
                 self._changed.wait()
         return None
 
-    def _perform(self, connection: Connection, file: File, piece: Range | None) -> None:
+    def _perform(self, connection: Connection, file: File, share: Share | None) -> None:
         try:
-            if piece is None:
+            if share is None:
                 self._begin(connection, file)
             else:
-                self._copy(connection, file, piece)
+                self._copy(connection, file, share)
         except OSError as error:
             if error.errno not in GONE and not (
                 error.errno == errno.EREMOTEIO and is_gone(self._plane, file.root, file.handle)
@@ -187,15 +191,15 @@ class CopyPool:
                 raise _explained(error) from error
             file.gone = True
         with self._changed:
-            if piece is None:
+            if share is None:
                 self._busy -= 1
-                if file.pieces and not file.gone:
+                if file.shares and not file.gone:
                     self._open.append(file)
             else:
                 file.active -= 1
             if file.gone:
-                file.pieces.clear()
-            if not file.pieces and file.active == 0:
+                file.shares.clear()
+            if not file.shares and file.active == 0:
                 if file in self._open:
                     self._open.remove(file)
                 self._finished.append(file)
@@ -233,7 +237,7 @@ class CopyPool:
         # The size first: a live write behind the end here would leave, at a target that is longer,
         # what lies before it; and behind the end no range is copied.
         self._plane.copy_size(file.root, file.handle, file.id, connection)
-        file.pieces.extend(pieces_of(self._ranges(file), self._piece_bytes))
+        file.shares.extend(shares_of(self._ranges(file), self._share_bytes, SHARE_PIECES))
 
     def _ranges(self, file: File) -> Sequence[Range]:
         if not file.whole:
@@ -242,10 +246,10 @@ class CopyPool:
             size = os.fstat(fd).st_size
         return ((0, size),) if size else ()
 
-    def _copy(self, connection: Connection, file: File, piece: Range) -> None:
-        copied = self._plane.copy_range(file.root, file.handle, file.id, connection, *piece)
+    def _copy(self, connection: Connection, file: File, share: Share) -> None:
+        copied = self._plane.copy_ranges(file.root, file.handle, file.id, connection, share)
         with self._changed:
-            self._done += piece[1]
+            self._done += bytes_of(share)
         self._sent(copied.copied_bytes, copied.compared_bytes)
 
     def _differs(self, connection: Connection, file: File) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from mirror.adapters.native import Entry, Plane
+from mirror.adapters.native import Plane
 from mirror.core.reintegration.names import NO_ID
 from mirror.daemon.plane import attributes
 from mirror.daemon.plane.aside import Aside
@@ -74,7 +74,7 @@ class Target:
         self._confirmed = threading.Event()
         self._trees: dict[int, Tree] = {}
         self._asides: dict[int, Aside] = {}
-        self._places: Iterator[Entry] = iter(())
+        self._places: Iterator[dict[str, object]] = iter(())
 
     def confirm(self) -> None:
         """The record of the end is durable. Any thread."""
@@ -115,7 +115,7 @@ class Target:
         for number in range(self._root_count):
             self._open_root(number, aside)
         self._plane.index_absorb()
-        self._places = self._plane.index_entries()
+        self._places = _places(self._plane)
         return "Ack", {"error": 0, "result": KEEPS_ASIDE if aside else 0}
 
     def _open_root(self, number: int, aside: str) -> None:
@@ -135,18 +135,7 @@ class Target:
         return edited
 
     def _fetch_index(self, _message: Decoded) -> Answer:
-        places = [
-            {
-                "kind": entry.kind,
-                "root": entry.root,
-                "id": entry.id,
-                "region": entry.region,
-                "name": entry.name,
-                "parent": entry.parent,
-                "hint": entry.hint,
-            }
-            for entry in itertools.islice(self._places, PLACES_AT_ONCE)
-        ]
+        places = list(itertools.islice(self._places, PLACES_AT_ONCE))
         more = b"more" if len(places) == PLACES_AT_ONCE else b""
         return "IndexPage", {"places": places, "next": more}
 
@@ -318,3 +307,18 @@ def _error(message: str, error: int) -> Answer:
             return name, {**NOTHING, "error": error}
         case _:
             raise OSError(error, "this answer cannot hold an error", message)
+
+
+def _places(plane: Plane) -> Iterator[dict[str, object]]:
+    """The index as FetchIndex answers it."""
+    for entry in plane.index_entries():
+        for region in range(entry.region, entry.region + entry.region_count):
+            yield {
+                "kind": entry.kind,
+                "root": entry.root,
+                "id": entry.id,
+                "region": region,
+                "name": entry.name,
+                "parent": entry.parent,
+                "hint": entry.hint,
+            }

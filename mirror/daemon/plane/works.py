@@ -77,7 +77,7 @@ class Works:
             for entry in self._plane.index_entries(root.number, PlaceKind.DATA):
                 files += entry.id != last
                 last = entry.id
-                size += 0 if entry.ahead else REGION_BYTES
+                size += 0 if entry.ahead else entry.region_count * REGION_BYTES
             for entry in self._plane.index_entries(root.number, PlaceKind.WHOLE):
                 files += 1
                 size += self._size(entry)
@@ -121,7 +121,7 @@ class Works:
             first.id,
             next(handles, b"") or self._foreign_handle(first),
             whole=kind is PlaceKind.WHOLE,
-            regions=[entry.region for entry in entries if not entry.ahead] if is_data else [],
+            regions=_touched(entries) if is_data else [],
             parent=first.parent,
             hint=first.hint,
             parent_handle=first.parent_handle,
@@ -144,3 +144,12 @@ class Works:
                     found |= find_all(self._plane, root, wanted - {root.id})
                 self._foreign |= {(root.number, key): value for key, value in found.items()}
         return self._foreign.get((entry.root, entry.id), b"")
+
+
+def _touched(entries: list[Entry]) -> list[int]:
+    return [
+        region
+        for entry in entries
+        if not entry.ahead
+        for region in range(entry.region, entry.region + entry.region_count)
+    ]
