@@ -129,7 +129,7 @@ MUTATIONS = (
         "the agent is not called",
         table(election, "CASES", ("E10",), verdict=Verdict.SERVE),
         (SIMULATOR,),
-        range(3, 60, 7),
+        range(122, 200, 7),  # the seeds with an agent
     ),
     Mutation("a living link is no sign of life", deaf_to_the_link, (SIMULATOR,)),
     Mutation(

@@ -33,10 +33,11 @@ from mirror.vocabulary.events import (
 from mirror.vocabulary.facts import Hearing, WitnessKind
 from mirror.vocabulary.record import Record, record_from_map
 from mirror.vocabulary.states import Goal, State
-from mirror.vocabulary.words import word_from_map
+from mirror.vocabulary.words import Word, word_from_map
 from tests.simulation.ledger import Disk, Ledger, Violation
 from tests.simulation.network import LANS, Network
 from tests.simulation.plane import SimPlane
+from tests.simulation.process import Signal
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -115,7 +116,7 @@ class SimHost:
         self.jumped_ms = 0
         self.checked: dict[str, str] = {}
         self.powered = False
-        self.running = asyncio.Event()
+        self.running = Signal()
         self.running.set()
         self.plane: SimPlane | None = None
         self.driver: GatedDriver | None = None
@@ -124,6 +125,8 @@ class SimHost:
         self.word: Mapping[str, Any] | None = None
         self.sequence = 0
         self.heard_sequence = 0
+        self.heard_map: Mapping[str, Any] = {}  # read once: most words say again what was said
+        self.heard_word: Word
         self.tasks: list[asyncio.Task[None]] = []
         self.control_died_ms = 0
         self.command_refusals: list[str] = []
@@ -283,7 +286,9 @@ class SimHost:
     def hear(self, number: int, word: Mapping[str, Any]) -> None:
         if self.powered and self.driver is not None and number > self.heard_sequence:
             self.heard_sequence = number
-            self.post(PeerHeard(word_from_map(word)))
+            if word is not self.heard_map:
+                self.heard_map, self.heard_word = word, word_from_map(word)
+            self.post(PeerHeard(self.heard_word))
 
 
 class _Port:

@@ -66,15 +66,22 @@ class Ledger:
             value = self.previous[value]
         return value == ancestor
 
+    def line(self, value: int, ancestor: int) -> set[int]:
+        """Give the value and what it was written over, back to an ancestor at least."""
+        found = {value}
+        while value > ancestor:
+            value = self.previous[value]
+            found.add(value)
+        return found
+
     def check_holds_all(self, node: str, disk: Disk) -> None:
         """Invariants 4 and 5: who begins to serve holds everything that was acknowledged."""
         if self.excused:
             return
         for block, values in self.acknowledged.items():
-            held = disk.blocks.get(block, 0)
-            for value in values:
-                if not self.descends(held, value):
-                    raise Violation(f"{node} serves without acknowledged write {value} of {block}")
+            line = self.line(disk.blocks.get(block, 0), min(values, default=0))
+            for value in values - line:
+                raise Violation(f"{node} serves without acknowledged write {value} of {block}")
 
     def together(self, disk: Disk) -> None:
         """Both are in step again: what was lost with an excuse is lost, the rest counts anew.
@@ -82,8 +89,7 @@ class Ledger:
         An excuse that lasted for the whole of a run hid eight of twelve planted faults.
         """
         for block, values in self.acknowledged.items():
-            held = disk.blocks.get(block, 0)
-            kept = {value for value in values if self.descends(held, value)}
+            kept = values & self.line(disk.blocks.get(block, 0), min(values, default=0))
             if kept != values and not self.excused:
                 raise Violation(f"in step, and acknowledged writes of {block} are lost")
             self.acknowledged[block] = kept

@@ -19,6 +19,7 @@ from mirror.vocabulary.events import (
     TargetInSync,
 )
 from tests.simulation.ledger import BLOCKS, Violation, check_equal
+from tests.simulation.process import Answer, Signal, Steps
 
 if TYPE_CHECKING:
     from tests.simulation.host import SimHost
@@ -50,8 +51,8 @@ class SimPlane:
         self.recent: set[int] = set()
         self.in_flight = 0
         self.blocks_in_flight: set[int] = set()
-        self.opened = asyncio.Event()
-        self.confirmed = asyncio.Event()
+        self.opened = Signal()
+        self.confirmed = Signal()
         self.aside = ""
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -195,7 +196,7 @@ class SimPlane:
             # It led this session before: those connections were closed here, which it sees now.
             other.lose(session, "connection reset")
         self.session, self.mode, self.aside = session, "following", aside
-        self.recent, self.confirmed = set(), asyncio.Event()
+        self.recent, self.confirmed = set(), Signal()
         self._spawn(self._ping())
 
     async def do_confirm_sync(self, session: str) -> None:
@@ -285,40 +286,48 @@ class SimPlane:
 
     # --- the application's writes ---
 
-    async def write(self, block: int, value: int) -> None:
-        """Replicate, then apply; returns when the client may be told. Raises: Closed."""
+    def write(self, block: int, value: int, until_s: float) -> Steps:
+        """Replicate, then apply; ends when the client may be told.
+
+        until_s: how long the client waits. Raises: Closed; TimeoutError.
+        """
         while True:
             if not self.alive or self.gate == "closed":
                 raise Closed
             if self.gate == "frozen":
-                await self.opened.wait()
+                if not self.opened.is_set():
+                    yield self.opened, until_s
                 continue
+            if self.host.world.loop.time() > until_s:
+                raise TimeoutError
             self.in_flight += 1
             self.blocks_in_flight.add(block)
             try:
-                if await self._once(block, value):
+                if (yield from self._once(block, value, until_s)):
                     return
             finally:
                 self.in_flight -= 1
                 self.blocks_in_flight.discard(block)
 
-    async def _once(self, block: int, value: int) -> bool:
+    def _once(self, block: int, value: int, until_s: float) -> Answer:
         if self.mode == "alone":
             self.host.disk.index.add(block)
-            await asyncio.sleep(0.0002)
+            yield 0.0002
             return self._apply(block, value, "")
         if self.mode not in {"prim", "leading"}:
             raise Closed
-        session = self.session
+        session, draw = self.session, self.host.world.random
         self.recent.add(block)
         if self.mode == "leading":
             self.host.disk.index.add(block)
-        await asyncio.sleep(self.host.world.random.uniform(0.0005, 0.002))
-        await self.host.peer.running.wait()
+        yield draw.uniform(0.0005, 0.002)
+        running = self.host.peer.running
+        if not running.is_set():
+            yield running, until_s
         other = self.peer
         if other is None or self.session != session:
             # No answer: held until the link is known to be lost, and then decided anew.
-            await asyncio.sleep(0.02)
+            yield 0.02
             return False
         if other.host.disk_full:
             # Its ENOSPC never reaches the application: the secondary is dropped (design 5).
@@ -326,7 +335,7 @@ class SimPlane:
             return False
         other.recent.add(block)
         other.host.disk.blocks[block] = value
-        await asyncio.sleep(self.host.world.random.uniform(0.0005, 0.002))
+        yield draw.uniform(0.0005, 0.002)
         if self.session != session or self.peer is None:
             return False
         return self._apply(block, value, session)

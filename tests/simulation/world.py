@@ -14,8 +14,10 @@ from tests.simulation.ledger import BLOCKS, Disk, Ledger, Violation, check_equal
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import LANS, Network
 from tests.simulation.plane import Closed, SimPlane, pulses
+from tests.simulation.process import EVER, Process, Steps
 
 CLIENTS = 3
+PATIENCE_S = 20.0  # of a client
 SETTLE_S = 40.0
 FORCED = "an administrator forced"
 
@@ -46,7 +48,7 @@ class World:
         self.both_may_run = False
         self.judged = True  # a transcript is told, not judged
         self.witness_forced = False  # an administrator overrode it, and it holds one node still
-        self.clients: list[asyncio.Task[None]] = []
+        self.clients: list[Process] = []
 
     def now_ms(self) -> int:
         return self.loop.now_ms()
@@ -56,7 +58,11 @@ class World:
 
     def task_ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.failed = self.failed or error
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """The first one ends the run."""
+        self.failed = self.failed or error
 
     # --- checks ---
 
@@ -115,22 +121,24 @@ class World:
 
     # --- clients ---
 
-    async def _client(self, number: int) -> None:
+    def _client(self, number: int) -> Steps:
         mine = [block for block in range(BLOCKS) if block % CLIENTS == number]
+        draw = self.random
         while True:
-            await asyncio.sleep(self.random.uniform(0.005, 0.03))
+            yield draw.uniform(0.005, 0.03)
             servers = [host for host in self.hosts.values() if host.address and host.app]
             if not servers:
                 continue
-            host = self.random.choice(servers)
+            host = draw.choice(servers)
             plane = host.plane
             if plane is None or not plane.alive or not host.powered:
                 continue
-            await host.running.wait()
-            block = self.random.choice(mine)
+            if not host.running.is_set():
+                yield host.running, EVER
+            block = draw.choice(mine)
             value = self.ledger.begin(host.disk, block)
             try:
-                await asyncio.wait_for(plane.write(block, value), 20)
+                yield from plane.write(block, value, self.loop.time() + PATIENCE_S)
             except (Closed, TimeoutError):
                 continue
             self._tell_client(host, plane, block, value)
@@ -143,9 +151,7 @@ class World:
 
     def start_clients(self) -> None:
         for number in range(CLIENTS):
-            task = self.loop.create_task(self._client(number))
-            task.add_done_callback(self.task_ended)
-            self.clients.append(task)
+            self.clients.append(Process(self.loop, self._client(number), self.fail))
 
     # --- time ---
 
