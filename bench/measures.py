@@ -7,14 +7,11 @@ meets all of it alike.
 import json
 import os
 import subprocess
-import sysconfig
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 from bench.consoles import consoles
 from bench.failover import failover
@@ -25,6 +22,8 @@ from bench.pages import pages
 from bench.reintegration import reintegration
 from bench.returning import returning
 from bench.row import Figures, Row
+from bench.turns import in_turns, on_each
+from bench.unpacking import stdlib_archive, timed, unpacked_stdlib
 
 ROUNDS = 5
 WRITES = 8_000
@@ -59,18 +58,6 @@ def ping(hosts: Hosts, way: str, size: int = 4096, count: int = WRITES) -> Figur
     raise RuntimeError(f"bench: no answer to {way}: {done.stderr.decode()}")
 
 
-def in_turns(rounds: int, **ways: Callable[[], Figures]) -> dict[str, Figures]:
-    """Run every way once a round; return each figure's median over the rounds."""
-    seen: dict[str, list[Figures]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, measure in ways.items():
-            seen[name].append(measure())
-    return {
-        name: {key: median(each[key] for each in figures) for key in figures[0]}
-        for name, figures in seen.items()
-    }
-
-
 @contextmanager
 def three(hosts: Hosts, **options: object) -> Iterator[dict[str, Path]]:
     """A directory on the local disk, one served alone, and one mirrored."""
@@ -80,13 +67,6 @@ def three(hosts: Hosts, **options: object) -> Iterator[dict[str, Path]]:
         alone = stack.enter_context(hosts.mount(mirrored=False, **options))
         mirrored = stack.enter_context(hosts.mount(mirrored=True, **options))
         yield {"local": local, "alone": alone, "mirrored": mirrored}
-
-
-def on_each(
-    at: dict[str, Path], rounds: int, measure: Callable[[Path], Figures]
-) -> dict[str, Figures]:
-    """Measure the same on every path, in turns."""
-    return in_turns(rounds, **{name: partial(measure, path) for name, path in at.items()})
 
 
 def write_latency(hosts: Hosts, rounds: int) -> list[Row]:
@@ -181,32 +161,12 @@ def throughput(hosts: Hosts, rounds: int) -> list[Row]:
     return rows
 
 
-def _stdlib_archive(hosts: Hosts) -> Path:
-    """The standard library as a tar, without what is installed beside it."""
-    archive = hosts.directory / "stdlib.tar"
-    if not archive.exists():
-        top = Path(sysconfig.get_path("stdlib"))
-        with tarfile.open(archive, "w") as tar:
-            tar.add(top, "stdlib", filter=lambda m: None if "site-packages" in m.name else m)
-    return archive
-
-
-def _timed(*command: str | Path) -> Figures:
-    started = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return {"s": time.perf_counter() - started}
-
-
 def metadata(hosts: Hosts, rounds: int) -> list[Row]:
     """(e) Unpacking a tree, finding in it, reading from the cache."""
-    archive = _stdlib_archive(hosts)
-
-    def unpack(path: Path) -> Figures:
-        subprocess.run(["rm", "-rf", path / "stdlib"], check=True)
-        return _timed("tar", "-xf", archive, "-C", path)
+    unpack = partial(unpacked_stdlib, stdlib_archive(hosts))
 
     def find(path: Path) -> Figures:
-        return _timed("find", path / "stdlib", "-size", "+1")
+        return timed("find", path / "stdlib", "-size", "+1")
 
     def read(path: Path) -> Figures:
         return load(hosts, path / "f", "read", CACHED_READS, 4096, 1, "none")
