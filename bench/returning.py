@@ -13,6 +13,7 @@ reference of the large file is the same regions read on one disk, written to the
 import json
 import os
 import random
+import resource
 import secrets
 import shutil
 import subprocess
@@ -81,8 +82,13 @@ class Node:
 
     def processor_s(self) -> float:
         """Time used so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return processor_s(self.process.pid)
+
+
+def processor_s(pid: int) -> float:
+    """Time that a process, with all its threads, has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Returns:
@@ -116,10 +122,19 @@ class Returns:
         assert self.target is not None
         os.sync()
         self.target.ask("begin")
+        used = self._processor_s()
         before = self._hosts.interface_bytes("n2")
         answer = self.source.ask("return", full=full)
         moved = self._hosts.interface_bytes("n2") - before
-        return {"s": answer["seconds"], "moved_mb": moved / 1e6, "files": answer["files"]}
+        return {
+            "s": answer["seconds"],
+            "processor_s": self._processor_s() - used,
+            "moved_mb": moved / 1e6,
+            "files": answer["files"],
+        }
+
+    def _processor_s(self) -> float:
+        return sum(node.processor_s() for node in (self.source, self.target) if node)
 
     def part(self) -> None:
         """The target goes away; the source goes on alone."""
@@ -131,15 +146,18 @@ class Returns:
     def rsync(self) -> Figures:
         """The same change by rsync, onto its own copy, synced."""
         os.sync()
-        before = self._hosts.interface_bytes("n2")
-        started = time.monotonic()
         how = ("-a", "--inplace", "--no-whole-file", "--delete", "--exclude=/.mirror")
         to = f"rsync://{ADDRESSES['n2']}/copy/"
         with _daemon(self._hosts, self.beside):
+            used = _children_s()
+            before = self._hosts.interface_bytes("n2")
+            started = time.monotonic()
             run(*self._hosts.inside("n1", "rsync", *how, f"{self.lower}/", to))
             run("sync", "-f", self.beside)
-        moved = self._hosts.interface_bytes("n2") - before
-        return {"s": time.monotonic() - started, "moved_mb": moved / 1e6}
+            seconds = time.monotonic() - started
+            moved = self._hosts.interface_bytes("n2") - before
+        used = _children_s() - used  # the daemon counts when it has ended
+        return {"s": seconds, "processor_s": used, "moved_mb": moved / 1e6}
 
     def close(self) -> None:
         """End both nodes and remove the trees."""
@@ -149,6 +167,12 @@ class Returns:
         for host in ADDRESSES:
             shutil.rmtree(self._hosts.disk(host) / self._name, ignore_errors=True)
             run("fstrim", self._hosts.disk(host))  # the image of the disk gives its room back
+
+
+def _children_s() -> float:
+    """Processor time of the children that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @contextmanager
@@ -181,7 +205,7 @@ def _opened(hosts: Hosts) -> Iterator[Returns]:
         returns.close()
 
 
-def _fill(top: Path, count: int) -> list[Path]:
+def fill(top: Path, count: int) -> list[Path]:
     """Make small files; return their paths beneath top."""
     content = os.urandom(SMALL_BYTES)
     paths = []
@@ -212,21 +236,27 @@ def _beside(what: str, ours: Figures, theirs: Figures, target: float | None) -> 
     ]
 
 
-def small_files(hosts: Hosts, scale: Scale) -> list[Row]:
-    """First copy of many small files."""
+def first_copies(hosts: Hosts, count: int) -> tuple[Figures, Figures]:
+    """The first copy of many small files. Returns: rsync's, ours."""
     with _opened(hosts) as returns:
-        _fill(returns.lower, scale.copied_files)
+        fill(returns.lower, count)
         theirs = returns.rsync()
         returns.start()
         ours = returns.returns(full=True)
         returns.part()
+    return theirs, ours
+
+
+def small_files(hosts: Hosts, scale: Scale) -> list[Row]:
+    """First copy of many small files."""
+    theirs, ours = first_copies(hosts, scale.copied_files)
     return _beside(f"first copy of {scale.copied_files:,} files", ours, theirs, 1 / 1.5)
 
 
 def few_changed(hosts: Hosts, scale: Scale) -> list[Row]:
     """Some files of a large tree are rewritten while the node is away."""
     with _opened(hosts) as returns:
-        paths = _fill(returns.lower, scale.files)
+        paths = fill(returns.lower, scale.files)
         returns.rsync()
         returns.start()
         assert returns.source is not None
