@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.consoles import consoles
 from bench.failover import failover
+from bench.gluster import gluster
 from bench.hosts import ADDRESSES, Hosts
 from bench.hot import hot
 from bench.many_modules import many_modules
@@ -199,7 +200,7 @@ def threads(hosts: Hosts, rounds: int) -> list[Row]:
     return rows
 
 
-LONG = "dgmoq"  # only with --full, or by name
+LONG = "dgjmoq"  # only with --full, or by name
 MEASURES: dict[str, Callable[[Hosts, int], list[Row]]] = {
     "a": write_latency,
     "b": buffered_latency,
@@ -210,6 +211,7 @@ MEASURES: dict[str, Callable[[Hosts, int], list[Row]]] = {
     "g": reintegration,
     "h": returning,
     "i": failover,
+    "j": gluster,
     "m": many_modules,
     "o": consoles,
     "p": hot,
