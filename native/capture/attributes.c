@@ -348,7 +348,7 @@ int mn_op_ioctl(struct mn_worker *worker, const struct mn_fuse_request *request)
      */
     if (in->cmd != FS_IOC_GETFLAGS && in->cmd != FS_IOC_SETFLAGS && in->cmd != FS_IOC_FSGETXATTR)
         return -ENOTTY;
-    op.fd = mn_lower_open(worker->mount->root, &op.node->handle, O_RDONLY | O_NONBLOCK);
+    op.fd = mn_lower_open(worker->mount->root, mn_node_handle(op.node), O_RDONLY | O_NONBLOCK);
     if (op.fd < 0)
         return op.fd == -ENXIO || op.fd == -ELOOP ? -ENOTTY : op.fd;
     if (in->cmd != FS_IOC_SETFLAGS) {

@@ -296,7 +296,7 @@ static int64_t perform_link(struct mn_change *change)
 
     if (directory_fd < 0)
         return directory_fd;
-    fd = mn_lower_open(change->mount->root, &op->node->handle, O_PATH);
+    fd = mn_lower_open(change->mount->root, mn_node_handle(op->node), O_PATH);
     if (fd < 0)
         return fd;
     result = mn_lower_link(fd, directory_fd, op->name);

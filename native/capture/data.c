@@ -323,7 +323,7 @@ int mn_op_fsyncdir(struct mn_worker *worker, const struct mn_fuse_request *reque
 
     if (in == NULL)
         return -EINVAL;
-    fd = mn_lower_open(worker->mount->root, &node->handle, O_RDONLY | O_DIRECTORY);
+    fd = mn_lower_open(worker->mount->root, mn_node_handle(node), O_RDONLY | O_DIRECTORY);
     if (fd < 0)
         return fd;
     result = synchronise(worker, request, node, fd, (in->fsync_flags & FUSE_FSYNC_FDATASYNC) != 0);

@@ -59,7 +59,8 @@ int mn_borrow(struct mn_mount *mount, struct mn_node *node, struct mn_borrowed *
         file->borrower_count++;
     pthread_mutex_unlock(&mount->nodes.mutex);
     borrowed_out->file = file;
-    borrowed_out->fd = file != NULL ? file->fd : mn_lower_open(mount->root, &node->handle, O_PATH);
+    borrowed_out->fd =
+        file != NULL ? file->fd : mn_lower_open(mount->root, mn_node_handle(node), O_PATH);
     return borrowed_out->fd < 0 ? borrowed_out->fd : 0;
 }
 
@@ -103,7 +104,7 @@ int mn_op_open(struct mn_worker *worker, const struct mn_fuse_request *request)
     else if (access == O_WRONLY)
         access = O_RDWR; /* the write-back cache reads the rest of a page it writes, and writes
                             pages, not ends: append-only files stay closed to it (EPERM) */
-    fd = mn_lower_open(worker->mount->root, &node->handle, access);
+    fd = mn_lower_open(worker->mount->root, mn_node_handle(node), access);
     if (fd < 0)
         return fd;
     file = mn_file_new(worker->mount, node, fd);

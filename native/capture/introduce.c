@@ -24,10 +24,10 @@ int mn_node_identify(struct mn_mount *mount, struct mn_node *node)
 
     if ((mn_node_flags(node) & MN_NODE_HAS_ID) != 0)
         return 0;
-    fd = mn_lower_open(mount->root, &node->handle, O_PATH);
+    fd = mn_lower_open(mount->root, mn_node_handle(node), O_PATH);
     if (fd < 0)
         return fd;
-    result = mn_lower_id_get(fd, &node->handle, &id);
+    result = mn_lower_id_get(fd, mn_node_handle(node), &id);
     close(fd);
     if (result != 0)
         return result;
@@ -41,7 +41,7 @@ void mn_node_ref(const struct mn_mount *mount, const struct mn_node *node, struc
     struct mn_node_table *table = (struct mn_node_table *)(uintptr_t)&mount->nodes;
 
     ref_out->id = node->id;
-    ref_out->handle = node->handle;
+    mn_handle_copy(&ref_out->handle, mn_node_handle(node));
     ref_out->root = (uint8_t)mount->root->index;
     pthread_mutex_lock(&table->mutex);
     ref_out->name = node->name == NULL ? "" : node->name;
@@ -51,7 +51,7 @@ void mn_node_ref(const struct mn_mount *mount, const struct mn_node *node, struc
     else
         memset(&ref_out->parent, 0, sizeof(ref_out->parent));
     if (node->parent != NULL)
-        ref_out->parent_handle = node->parent->handle;
+        mn_handle_copy(&ref_out->parent_handle, mn_node_handle(node->parent));
     else
         ref_out->parent_handle.size = 0;
     pthread_mutex_unlock(&table->mutex);
@@ -86,11 +86,11 @@ static int give_identity(struct mn_change *change, struct mn_node *node)
             return MN_PARK;
         }
     }
-    fd = mn_lower_open(change->mount->root, &node->handle, O_PATH);
+    fd = mn_lower_open(change->mount->root, mn_node_handle(node), O_PATH);
     if (fd < 0)
         return fd;
     /* Reintegration names objects too, while this node is alone. */
-    result = mn_lower_id_give(fd, &node->handle, &message.id);
+    result = mn_lower_id_give(fd, mn_node_handle(node), &message.id);
     close(fd);
     if (result != 0)
         return result;
@@ -181,7 +181,7 @@ static int find_other_name(struct mn_mount *mount, struct mn_node *node)
     char *rest = NULL;
     size_t top_length;
     int result;
-    int fd = mn_lower_open(mount->root, &node->handle, O_PATH);
+    int fd = mn_lower_open(mount->root, mn_node_handle(node), O_PATH);
 
     if (fd < 0)
         return fd;

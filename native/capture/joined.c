@@ -44,9 +44,13 @@ int mn_joined_note(struct mn_joined *joined, uint8_t root, const struct mn_id *i
     pthread_mutex_lock(&joined->mutex);
     if (joined->count == joined->room)
         result = grow(joined);
-    if (result == 0)
-        joined->objects[joined->count++] =
-            (struct mn_joined_object){.id = *id, .handle = *handle, .root = root};
+    if (result == 0) {
+        struct mn_joined_object *object = &joined->objects[joined->count++];
+
+        object->id = *id;
+        object->root = root;
+        mn_handle_copy(&object->handle, handle);
+    }
     pthread_mutex_unlock(&joined->mutex);
     return result;
 }

@@ -91,7 +91,7 @@ int mn_joining_take_flags(const struct mn_change *change)
             result = mn_connection_receive_ack(connection, &ack);
         if (result != 0)
             return result;
-        mn_change_joined(change, &change->objects[i]->id, &change->objects[i]->handle);
+        mn_change_joined(change, &change->objects[i]->id, mn_node_handle(change->objects[i]));
     }
     return 0;
 }

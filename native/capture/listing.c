@@ -74,7 +74,7 @@ static int list(struct mn_worker *worker, const struct mn_fuse_request *request,
         return -EINVAL;
     limit = in->size < MN_FUSE_DATA_BYTES_MAX ? in->size : MN_FUSE_DATA_BYTES_MAX;
     mn_worker_relieve(worker);
-    fd = mn_lower_open(worker->mount->root, &directory->handle, O_RDONLY | O_DIRECTORY);
+    fd = mn_lower_open(worker->mount->root, mn_node_handle(directory), O_RDONLY | O_DIRECTORY);
     if (fd < 0)
         return fd;
     if (lseek(fd, (off_t)in->offset, SEEK_SET) < 0) {

@@ -58,7 +58,7 @@ int mn_worker_directory(struct mn_worker *worker, struct mn_mount *mount,
     if (worker->directory_fd >= 0 && worker->directory_mount == mount &&
         worker->directory_key == node->key)
         return worker->directory_fd;
-    fd = mn_lower_open(mount->root, &node->handle, O_PATH | O_DIRECTORY);
+    fd = mn_lower_open(mount->root, mn_node_handle(node), O_PATH | O_DIRECTORY);
     if (fd < 0)
         return fd;
     if (worker->directory_fd >= 0)
@@ -184,7 +184,7 @@ int mn_op_readlink(struct mn_worker *worker, const struct mn_fuse_request *reque
     struct mn_node *node = mn_node_of(worker->mount, request->header->nodeid);
     char text[4096];
     ssize_t size;
-    int fd = mn_lower_open(worker->mount->root, &node->handle, O_PATH);
+    int fd = mn_lower_open(worker->mount->root, mn_node_handle(node), O_PATH);
 
     if (fd < 0)
         return fd;

@@ -62,7 +62,7 @@ static int64_t perform_unlink(struct mn_change *change)
 
     if (directory_fd < 0)
         return directory_fd;
-    fd = mn_lower_open(change->mount->root, &op->node->handle, O_PATH);
+    fd = mn_lower_open(change->mount->root, mn_node_handle(op->node), O_PATH);
     if (fd < 0)
         return fd;
     result = mn_lower_unlink(directory_fd, op->name, op->is_directory);
@@ -200,13 +200,13 @@ static int64_t perform_rename(struct mn_change *change)
     int result;
 
     /* The worker keeps one directory only; the second is opened beside it. */
-    to = mn_lower_open(mount->root, &op->new_directory->handle, O_PATH | O_DIRECTORY);
+    to = mn_lower_open(mount->root, mn_node_handle(op->new_directory), O_PATH | O_DIRECTORY);
     if (to < 0)
         return to;
     from = mn_worker_directory(change->worker, mount, op->directory);
     result = from < 0 ? from : 0;
     if (result == 0 && op->replaced != NULL) {
-        replaced_fd = mn_lower_open(mount->root, &op->replaced->handle, O_PATH);
+        replaced_fd = mn_lower_open(mount->root, mn_node_handle(op->replaced), O_PATH);
         result = replaced_fd < 0 ? replaced_fd : 0;
     }
     if (result == 0)
@@ -271,7 +271,7 @@ static int check_move(struct mn_change *change)
     struct rename_operation *op = change->operation;
     struct mn_mount *mount = change->mount;
     int from = mn_worker_directory(change->worker, mount, op->directory);
-    int to = mn_lower_open(mount->root, &op->new_directory->handle, O_PATH | O_DIRECTORY);
+    int to = mn_lower_open(mount->root, mn_node_handle(op->new_directory), O_PATH | O_DIRECTORY);
     bool exchange = (op->flags & RENAME_EXCHANGE) != 0;
     char path[PATH_MAX];
     char new_path[PATH_MAX];

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,7 +26,8 @@ static struct mn_node **slot_of(struct mn_node_table *table, const struct mn_han
 {
     struct mn_node **slot = &table->buckets[key & (table->bucket_count - 1)];
 
-    while (*slot != NULL && !((*slot)->key == key && mn_handle_equal(&(*slot)->handle, handle)))
+    while (*slot != NULL &&
+           !((*slot)->key == key && mn_handle_equal(mn_node_handle(*slot), handle)))
         slot = &(*slot)->hash_next;
     return slot;
 }
@@ -79,7 +81,7 @@ static void release_if_unused(struct mn_node_table *table, struct mn_node *node)
 {
     while (node != NULL && node->pin_count == 0 && node->lookup_count == 0) {
         struct mn_node *parent = node->parent;
-        struct mn_node **slot = slot_of(table, &node->handle, node->key);
+        struct mn_node **slot = slot_of(table, mn_node_handle(node), node->key);
 
         *slot = node->hash_next;
         table->node_count--;
@@ -235,10 +237,10 @@ struct mn_node *mn_node_get(struct mn_node_table *table, const struct mn_handle 
     slot = slot_of(table, handle, key);
     node = *slot;
     if (node == NULL) {
-        node = calloc(1, sizeof(*node));
+        node = calloc(1, sizeof(*node) + offsetof(struct mn_handle, bytes) + handle->size);
         if (node == NULL)
             goto out;
-        node->handle = *handle;
+        memcpy(node->handle_bytes, handle, offsetof(struct mn_handle, bytes) + handle->size);
         node->key = key;
         node->removed_fd = -1;
         *slot = node;

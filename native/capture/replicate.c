@@ -262,7 +262,7 @@ static int settle(struct mn_change *change, const struct mn_ack *ack, int64_t lo
     if (ack->error != 0 && local == -ack->error)
         return 0;
     if (is_unequal_yet(change)) {
-        mn_change_joined(change, &change->subject->id, &change->subject->handle);
+        mn_change_joined(change, &change->subject->id, mn_node_handle(change->subject));
         return 0;
     }
     if (undo(change, ack, local) == 0)

@@ -239,7 +239,7 @@ static int64_t perform_name(struct mn_change *change)
 
     if (directory_fd < 0)
         return directory_fd;
-    mn_change_joined(change, &op->node->id, &op->node->handle);
+    mn_change_joined(change, &op->node->id, mn_node_handle(op->node));
     return mn_lower_link(op->fd, directory_fd, op->name);
 }
 
@@ -286,7 +286,7 @@ int mn_link_nameless(struct mn_worker *worker, const struct mn_fuse_request *req
     int64_t outcome = 0;
     int result;
 
-    op.fd = mn_lower_open(worker->mount->root, &node->handle, O_RDONLY);
+    op.fd = mn_lower_open(worker->mount->root, mn_node_handle(node), O_RDONLY);
     if (op.fd < 0)
         return op.fd == -ESTALE ? -ENOENT : op.fd;
     mn_change_init(&change, worker, &op);

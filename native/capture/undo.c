@@ -124,7 +124,7 @@ int mn_undo_range(struct mn_change *change, struct mn_node *node, uint64_t offse
 
     if (size > UNDO_BYTES_MAX)
         return -EOPNOTSUPP;
-    fd = mn_lower_open(change->mount->root, &node->handle, O_RDONLY);
+    fd = mn_lower_open(change->mount->root, mn_node_handle(node), O_RDONLY);
     if (fd < 0)
         return fd;
     result = undo_pieces(change, node, fd, offset, offset + size);
@@ -145,7 +145,7 @@ static int send_size(struct mn_change *change, struct mn_node *node)
 
     if ((mn_node_flags(node) & MN_NODE_UNLINKED) != 0)
         return 0; /* the secondary has it no more */
-    fd = mn_lower_open(change->mount->root, &node->handle, O_PATH);
+    fd = mn_lower_open(change->mount->root, mn_node_handle(node), O_PATH);
     if (fd < 0)
         return fd;
     result = fstat(fd, &status) == 0 ? 0 : -errno;

@@ -223,7 +223,7 @@ int mn_op_listxattr(struct mn_worker *worker, const struct mn_fuse_request *requ
 
     if (in == NULL)
         return -EINVAL;
-    fd = mn_lower_open(worker->mount->root, &node->handle, O_PATH);
+    fd = mn_lower_open(worker->mount->root, mn_node_handle(node), O_PATH);
     if (fd < 0)
         return fd;
     mn_proc_path(fd, path);

@@ -16,7 +16,7 @@ int mn_index_open(const char *directory, uint64_t map_bytes, uint32_t entry_coun
     int result = mn_store_open(directory, map_bytes, entry_count_max, &index->store);
     if (result < 0)
         goto free_index;
-    result = mn_known_init(&index->known, entry_count_max);
+    result = mn_known_init(&index->known);
     if (result < 0)
         goto close_store;
     pthread_mutex_init(&index->mutex, NULL);

@@ -1,4 +1,5 @@
-/* Known keys: open addressing, removal by shifting back, so that no search grows with age. */
+/* Known keys: open addressing, removal by shifting back, so that no search grows with age. The
+ * table doubles when it is three quarters full, and is small again once it was cleared. */
 #include "journal/index_known.h"
 
 #include <errno.h>
@@ -9,14 +10,10 @@
 
 enum { SLOTS_MIN = 1024, SLOTS_MAX = 1 << 20 };
 
-int mn_known_init(struct mn_known *known, uint32_t count_expected)
+int mn_known_init(struct mn_known *known)
 {
-    uint32_t slot_count = SLOTS_MIN;
-
-    while (slot_count < SLOTS_MAX && slot_count / 2 < count_expected)
-        slot_count *= 2;
-    *known = (struct mn_known){.mask = slot_count - 1};
-    known->slots = calloc(slot_count, sizeof(*known->slots));
+    *known = (struct mn_known){.mask = SLOTS_MIN - 1};
+    known->slots = calloc(SLOTS_MIN, sizeof(*known->slots));
     return known->slots == NULL ? -ENOMEM : 0;
 }
 
@@ -28,7 +25,15 @@ void mn_known_deinit(struct mn_known *known)
 
 void mn_known_clear(struct mn_known *known)
 {
-    memset(known->slots, 0, ((size_t)known->mask + 1) * sizeof(*known->slots));
+    struct mn_known_slot *fewer = calloc(SLOTS_MIN, sizeof(*fewer));
+
+    if (fewer != NULL) {
+        free(known->slots);
+        known->slots = fewer;
+        known->mask = SLOTS_MIN - 1;
+    } else {
+        memset(known->slots, 0, ((size_t)known->mask + 1) * sizeof(*known->slots));
+    }
     known->count = 0;
     known->floor = ++known->sequence;
 }
@@ -67,9 +72,28 @@ void mn_known_touch_any(struct mn_known *known, const struct mn_key_hash *hash)
         known->floor = ++known->sequence;
 }
 
+/* false: it may not grow, or there is no memory for it. */
+static bool grow(struct mn_known *known)
+{
+    struct mn_known_slot *old = known->slots;
+    size_t old_count = (size_t)known->mask + 1;
+    struct mn_known_slot *slots =
+        old_count >= SLOTS_MAX ? NULL : calloc(2 * old_count, sizeof(*slots));
+
+    if (slots == NULL)
+        return false;
+    known->slots = slots;
+    known->mask = (uint32_t)(2 * old_count - 1);
+    for (size_t i = 0; i < old_count; i++)
+        if (old[i].touched != 0)
+            slots[find(known, &old[i].hash)] = old[i];
+    free(old);
+    return true;
+}
+
 static void add(struct mn_known *known, const struct mn_key_hash *hash, uint64_t flag)
 {
-    if (known->count >= known->mask / 4 * 3)
+    if (known->count >= known->mask / 4 * 3 && !grow(known))
         mn_known_clear(known);
     known->slots[find(known, hash)] =
         (struct mn_known_slot){.hash = *hash, .touched = ++known->sequence | flag};

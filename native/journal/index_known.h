@@ -1,5 +1,5 @@
 /* Keys known to be durable in the dirty index, and when each was last touched. In memory and
- * bounded: when it is full it forgets everything, and says since when it knows (floor).
+ * bounded (24 MiB): when it is full it forgets everything, and says since when it knows (floor).
  * Not thread safe: index.c holds the mutex. Private to journal/. */
 #ifndef MN_JOURNAL_INDEX_KNOWN_H
 #define MN_JOURNAL_INDEX_KNOWN_H
@@ -31,7 +31,7 @@ struct mn_known {
     uint64_t floor;    /* touches up to this one may have been forgotten */
 };
 
-int mn_known_init(struct mn_known *known, uint32_t count_expected);
+int mn_known_init(struct mn_known *known);
 void mn_known_deinit(struct mn_known *known);
 void mn_known_clear(struct mn_known *known);
 struct mn_key_hash mn_known_hash(const void *key, size_t size);

@@ -72,6 +72,16 @@ static inline bool mn_id_is_zero(const struct mn_id *id)
     return mn_id_equal(id, &zero);
 }
 
+/* Reads no more of `from` than it holds: a node's handle has no room behind that (capture/node.h).
+ */
+static inline void mn_handle_copy(struct mn_handle *to, const struct mn_handle *from)
+{
+    memset(to, 0, sizeof(*to));
+    to->type = from->type;
+    to->size = from->size;
+    memcpy(to->bytes, from->bytes, from->size);
+}
+
 static inline bool mn_handle_equal(const struct mn_handle *left, const struct mn_handle *right)
 {
     return left->type == right->type && left->size == right->size &&
