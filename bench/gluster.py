@@ -1,8 +1,8 @@
 """What GlusterFS needs for the same: a volume of two replicas, beside us and beside rsync.
 
-    heal      n2's brick dies, small files are written through the mount on n1, the brick comes
-              back: until the index is empty, `heal info` counts 0, and all is on n2's disk. Ours
-              and rsync's are the first copy of as many files of the same size and tree, as in h
+    heal      small files are written through the mount, n2's brick is put back to an empty one,
+              and healed: until the index is empty, `heal info` counts 0, all is on n2's disk and
+              both bricks are equal. Ours and rsync's are the first copy of the same tree, as in h
     unpack    the standard library, through a mount of either and on the local disk. Ours with
               barrier="write": each call waits for the other node; a close of GlusterFS does not.
 
@@ -29,9 +29,8 @@ UNPACK_RATIO_MAX = 6.0  # as in measure e
 def healed(hosts: Hosts, volume: Volume, count: int) -> list[Row]:
     """The first copy of many small files."""
     rsync, ours = first_copies(hosts, count)
-    volume.part()
     fill(volume.mount, count)
-    heal = volume.heal()
+    heal = volume.first_copy()
     what = f"first copy of {count:,} files"
     used = {"processor_s": ours["processor_s"]}
     used_ratio = ours["processor_s"] / heal["processor_s"]

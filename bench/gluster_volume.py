@@ -28,7 +28,8 @@ NAME = "bench"
 CLIENTS = 3  # of each brick: the mount and both self-heal daemons
 WAIT_S = 120.0
 LOOK_S = 0.1
-STALL_S = 5.0
+STALL_S = 10.0
+HEAL_INFO = ("volume", "heal", NAME, "info")
 OPTIONS = {
     # The self-heal daemons: more than one file at a time, files whole, and no fsync a file, since
     # the disk is synced once at the end, as for rsync and for us.
@@ -78,7 +79,8 @@ class Volume:
     def __init__(self, hosts: Hosts) -> None:
         self._hosts = hosts
         self._name = f"gluster{secrets.token_hex(3)}"
-        self._mark = f"{MARK}={hosts.directory.name}{self._name}"
+        mark = hosts.directory.name + self._name
+        self._mark, self._environment = f"{MARK}={mark}", {**os.environ, MARK: mark}
         self.mount = hosts.directory / f"{self._name}.mount"
         self._daemons: dict[str, subprocess.Popen[str]] = {}
 
@@ -100,7 +102,7 @@ class Volume:
         log = self._hosts.directory / f"{self._name}.log"
         options = (f"--volfile-id={NAME}", f"--log-file={log}", "--log-level=WARNING")
         mount = ("glusterfs", f"--volfile-server={ADDRESSES['n1']}", *options, self.mount)
-        subprocess.run(self._hosts.inside("n1", *mount), check=True, env=self._environment("n1"))
+        subprocess.run(self._hosts.inside("n1", *mount), check=True, env=self._environment)
         _await(self._connected)
 
     def _start_daemon(self, host: str) -> None:
@@ -111,7 +113,7 @@ class Volume:
         enter = ("unshare", "--mount", "--propagation", "slave", "sh", "-ec", ENTER, "sh", top)
         self._daemons[host] = daemon = subprocess.Popen(
             self._hosts.inside(host, *enter),
-            env=self._environment(host),
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -119,10 +121,6 @@ class Volume:
         assert daemon.stdout is not None
         if daemon.stdout.readline() != "ready\n":
             raise RuntimeError(f"bench: no glusterd on {host}")
-
-    def _environment(self, host: str) -> dict[str, str]:
-        name, _, value = self._mark.partition("=")
-        return {**os.environ, name: f"{value}/{host}"}
 
     def brick(self, host: str) -> Path:
         """Where a host keeps its replica; GlusterFS's own things are in .glusterfs there."""
@@ -158,26 +156,27 @@ class Volume:
             CLIENTS,
         ]
 
-    def part(self) -> None:
-        """The brick of n2 dies; nothing heals it before `heal`."""
-        self._ask("volume", "set", NAME, "cluster.self-heal-daemon", "off")
-        for pid in self._processes("n2"):
-            if Path(f"/proc/{pid}/comm").read_text() == "glusterfsd\n":
-                _kill(pid)
+    def first_copy(self) -> Figures:
+        """n2's replica is put back to an empty one, and healed, until all is on its disk.
 
-    def heal(self) -> Figures:
-        """The brick of n2 is back: heal it. Returns: what that took, until all is on its disk.
-
-        The time begins when the brick is there and everybody has connected to it.
+        The time begins when the empty brick serves and everybody has connected to it. A full heal:
+        it makes a directory before it looks at what is in it. An index of what was written while
+        a brick was away is read in no order, and most of it again and again.
         """
-        self._ask("volume", "start", NAME, "force")
+        brick = f"{ADDRESSES['n2']}:{self.brick('n2')}"
+        self._ask("volume", "set", NAME, "cluster.self-heal-daemon", "off")
+        self._ask("volume", "reset-brick", NAME, brick, "start")
+        shutil.rmtree(self.brick("n2"))
+        self.brick("n2").mkdir()
+        self._ask("volume", "reset-brick", NAME, brick, brick, "commit", "force")
         _await(self._connected)
         os.sync()
         used = self.processor_s()
         before = self._hosts.interface_bytes("n2")
         started = time.monotonic()
         self._ask("volume", "set", NAME, "cluster.self-heal-daemon", "on")
-        _await(self._heals)
+        # Refused until a self-heal daemon knows that it is on.
+        _await(lambda: self._asked("volume", "heal", NAME, "full") is not None)
         self._await_healed()
         run("sync", "-f", self.brick("n2"))
         seconds = time.monotonic() - started
@@ -187,44 +186,39 @@ class Volume:
             raise RuntimeError("bench: GlusterFS says that it has healed, and the bricks differ")
         return {"s": seconds, "processor_s": used, "moved_mb": moved / 1e6}
 
-    def _heals(self) -> bool:
-        """Begin a look through the index; refused until a self-heal daemon knows that it is on."""
-        return self._asked("volume", "heal", NAME) is not None
-
     def _await_healed(self) -> None:
-        """Wait until nothing is left to heal, by the indices and by `heal info`.
+        """Wait until nothing is left to heal, by the index of what is pending and `heal info`.
 
-        What one look through the index could not heal waits ten minutes for the next one, unless
-        it is asked for: it is, when nothing has gone on for STALL_S.
+        What could not be healed waits ten minutes for the next look through the index, unless it
+        is asked for: it is, when nothing has moved for STALL_S.
         """
-        # An entry of an index is a hard link to a file that bears the name of the index.
-        indices = [self.brick(host) / ".glusterfs/indices" for host in ADDRESSES]
-        kinds = ("xattrop/xattrop-*", "dirty/dirty-*")
-        bases = [base for index in indices for kind in kinds for base in index.glob(kind)]
-        least, moved, asked = len(bases) << 32, time.monotonic(), time.monotonic()
-        while least or self._counts("numberOfEntries", "volume", "heal", NAME, "info") != [0, 0]:
-            time.sleep(LOOK_S)  # nothing tells it
-            now = time.monotonic()
-            if (left := sum(base.stat().st_nlink - 1 for base in bases)) < least:
-                least, moved = left, now
+        # An entry of the index is a hard link to a file that bears the name of the index.
+        bases = list((self.brick("n1") / ".glusterfs/indices").glob("xattrop/xattrop-*"))
+        seen, moved, asked = (0, 0), time.monotonic(), time.monotonic()
+        while True:
+            left = sum(base.stat().st_nlink - 1 for base in bases)
+            if not left and self._counts("numberOfEntries", *HEAL_INFO) == [0, 0]:
+                return
+            now, state = time.monotonic(), (left, os.statvfs(self.brick("n2")).f_ffree)
+            if state != seen:
+                seen, moved = state, now
             if now - moved > WAIT_S:
                 raise RuntimeError(f"bench: GlusterFS does not heal the last {left:,} entries")
             if now - max(moved, asked) > STALL_S:
-                self._heals()
+                self._asked("volume", "heal", NAME)
                 asked = now
+            time.sleep(LOOK_S)  # nothing tells it
 
     def processor_s(self) -> float:
         """Time that everything of GlusterFS has used so far."""
         return sum(processor_s(pid) for pid in self._processes())
 
-    def _processes(self, host: str = "") -> Iterator[int]:
-        wanted = f"{self._mark}/{host}".encode()
+    def _processes(self) -> Iterator[int]:
+        wanted = self._mark.encode()
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if entry.name.isdecimal() and any(
-                    part.startswith(wanted)
-                    for part in (entry / "environ").read_bytes().split(b"\0")
-                ):
+                environment = (entry / "environ").read_bytes() if entry.name.isdecimal() else b""
+                if wanted in environment.split(b"\0"):
                     yield int(entry.name)
 
     def close(self) -> None:
