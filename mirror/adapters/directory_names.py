@@ -24,7 +24,7 @@ OF_THE_SYSTEM_EXACTLY = ("/home", "/opt", "/root", "/srv", "/usr", "/var", "/var
 
 @dataclass(frozen=True, slots=True)
 class DirectoryNames:
-    """What is seen. error: "" or why nothing is. names: those beneath it, at most NAMES_MAX."""
+    """What is seen. error, errno: "" and 0, or why nothing is. names: NAMES_MAX at most."""
 
     path: str
     parent: str
@@ -36,6 +36,7 @@ class DirectoryNames:
     empty: bool = True
     warnings: tuple[Warned, ...] = ()
     error: str = ""
+    errno: int = 0
 
 
 def look(path: str, own: tuple[str, ...] = ()) -> DirectoryNames:
@@ -53,7 +54,9 @@ def look(path: str, own: tuple[str, ...] = ()) -> DirectoryNames:
         space = os.statvfs(path)
         facts = os.lstat(path)
     except OSError as error:
-        return DirectoryNames(path, parent, error=error.strerror or str(error))
+        return DirectoryNames(
+            path, parent, error=error.strerror or str(error), errno=error.errno or 0
+        )
     filesystem, beneath = _mounts(path)
     names.sort()
     return DirectoryNames(

@@ -11,14 +11,17 @@ import hmac
 import socket
 import ssl
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mirror.adapters import clock
+from mirror.adapters.failures import failure_of
 from mirror.adapters.pki import create_cluster, issue_node
 from mirror.adapters.pki_files import PkiFiles, read_file
 from mirror.errors import JoinFailed, LocalMessageRefused, MirrorError
+from mirror.vocabulary.said import Said, say
 from mirror.wire.join_token import JoinToken
 from mirror.wire.local import Decoder, Message, encode, reply, reply_error, request
 
@@ -71,8 +74,8 @@ class JoinServer:
             self._listener.close()
             raise JoinFailed(
                 where=f"{address} port {port}",
-                observed=error.strerror or str(error),
-                remedy="is it an address of this node?",
+                observed=failure_of(error),
+                remedy=say("do.own_address"),
             ) from error
         port = self._listener.getsockname()[1]
         self.token = JoinToken(address, port, fingerprint, secret, of_new_node=of_new_node)
@@ -125,7 +128,7 @@ class JoinServer:
             left_ms = end_ms - clock.monotonic_ms()
             if left_ms <= 0:
                 raise JoinFailed(
-                    where=where, observed="nobody joined in time", remedy="make a new token"
+                    where=where, observed=say("join.nobody"), remedy=say("do.new_token")
                 )
             self._listener.settimeout(left_ms / 1000)
             try:
@@ -140,7 +143,7 @@ class JoinServer:
                 case None:
                     pass  # not even TLS: a port scan does not end the token
         raise JoinFailed(
-            where=where, observed=f"{wrong} wrong tokens were shown", remedy="make a new token"
+            where=where, observed=say("join.wrong_tokens", count=wrong), remedy=say("do.new_token")
         )
 
     def _exchange(self, raw: socket.socket, exchange: _Exchange) -> bool | None:
@@ -202,8 +205,8 @@ def hand_invitation(token: JoinToken, invitation: bytes) -> str:
             said = answer.get("error")
             raise JoinFailed(
                 where=_where(token),
-                observed=str(said["sentence"]) if isinstance(said, dict) else "it refuses",
-                remedy="look there",
+                observed=_in_its_words(said) if isinstance(said, dict) else say("join.refuses"),
+                remedy=say("do.look_there"),
             )
         return str(answer.get("node") or "")
 
@@ -234,16 +237,23 @@ def _connected(token: JoinToken) -> Iterator[ssl.SSLSocket]:
             if not hmac.compare_digest(shown, token.fingerprint):
                 raise JoinFailed(
                     where=_where(token),
-                    observed="it is not the node that made the token",
-                    remedy="find out who answers there",
+                    observed=say("join.stranger"),
+                    remedy=say("do.find_out"),
                 )
             yield connection
     except (OSError, LocalMessageRefused) as error:
         raise JoinFailed(
             where=_where(token),
-            observed=getattr(error, "strerror", None) or str(error) or type(error).__name__,
-            remedy="does `cluster token` still wait on the other node?",
+            observed=failure_of(error),
+            remedy=say("do.still_waits"),
         ) from error
+
+
+def _in_its_words(error: Mapping[str, Any]) -> Said:
+    """What the other node's error says, with its code."""
+    facts = error.get("facts")
+    known = facts if isinstance(facts, Mapping) else {}
+    return Said(str(error["sentence"]), str(error.get("code") or ""), known)
 
 
 def _where(token: JoinToken) -> str:
@@ -252,7 +262,7 @@ def _where(token: JoinToken) -> str:
 
 def _token_refused(token: JoinToken) -> JoinFailed:
     return JoinFailed(
-        where=_where(token), observed="the token is refused", remedy="make a new token"
+        where=_where(token), observed=say("join.token_refused"), remedy=say("do.new_token")
     )
 
 
@@ -264,6 +274,8 @@ def _receive(connection: ssl.SSLSocket, bytes_max: int | None) -> Message:
         chunk = connection.recv(CHUNK_BYTES)
         received += len(chunk)
         if not chunk or (bytes_max is not None and received > bytes_max):
-            raise LocalMessageRefused(what="length", observed=f"ended after {received} bytes")
+            raise LocalMessageRefused(
+                what="length", observed=say("seen.broke_off", bytes=received)
+            )
         if messages := decoder.feed(chunk):
             return messages[0]

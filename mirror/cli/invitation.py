@@ -15,6 +15,7 @@ from mirror.config.cluster import load_cluster
 from mirror.config.files import read_bytes, write_durably
 from mirror.config.layout import Layout
 from mirror.errors import ClusterInviteRefused
+from mirror.vocabulary.said import say
 
 CLUSTER_XML, NODE_JSON = "cluster.xml", "node.json"
 PRIVATE = frozenset({"node.key", "cluster.key"})
@@ -71,7 +72,7 @@ def refuse_when_member(layout: Layout, source: str, *, replace: bool) -> None:
     """A node leaves its cluster only when asked to. Raises: ClusterInviteRefused (MIR-114)."""
     if layout.node_identity.exists() and not replace:
         raise ClusterInviteRefused(
-            what=source, observed="this node is in a cluster already", remedy="-r leaves it"
+            what=source, observed=say("join.member"), remedy=say("do.leave_first")
         )
 
 

@@ -15,6 +15,7 @@ from mirror.config.module_ids import ModuleIds
 from mirror.config.names import check_module_name
 from mirror.config.package import USERCONFIG, pack, unpack
 from mirror.errors import FileNotReadable, ModuleInUse, ModuleUnknown, PackageRefused
+from mirror.vocabulary.said import say
 
 LAST_CONFIGURATIONS_KEPT = 3
 PACKAGE_SUFFIX = ".safe"
@@ -50,12 +51,12 @@ class ModuleStore:
     def require_installed(self, module: str) -> None:
         """Raise ModuleUnknown (MIR-102) for a module without edited configuration."""
         if not self.layout.module(check_module_name(module)).edited_userconfig.is_file():
-            raise ModuleUnknown(module=module, observed="not installed")
+            raise ModuleUnknown(module=module, observed=say("module.absent"))
 
     def require_configured(self, module: str) -> None:
         """Raise ModuleUnknown (MIR-102) for a module without applied configuration."""
         if not self.layout.module(check_module_name(module)).applied_userconfig.is_file():
-            raise ModuleUnknown(module=module, observed="not configured on this node")
+            raise ModuleUnknown(module=module, observed=say("module.unconfigured"))
 
     def install(
         self, module: str, source: Path, *, module_id: int | None = None, replace: bool = False
@@ -68,7 +69,7 @@ class ModuleStore:
         paths = self.layout.module(check_module_name(module))
         if paths.edited.exists() and not replace:
             raise ModuleInUse(
-                module=module, observed="it is installed already", remedy="-r replaces it"
+                module=module, observed=say("module.installed"), remedy=say("do.replace")
             )
         self.layout.modules.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{module}.", dir=self.layout.modules) as staging:
@@ -91,7 +92,7 @@ class ModuleStore:
         self.require_installed(module)
         if module in self.configured():
             raise ModuleInUse(
-                module=module, observed="it is configured", remedy="`deconfig` it first"
+                module=module, observed=say("module.configured"), remedy=say("do.deconfig")
             )
         shutil.rmtree(self.layout.module(module).edited)
         sync_directory(self.layout.modules)
@@ -116,7 +117,9 @@ class ModuleStore:
                 continue
             for path in (paths.edited / part).rglob("*"):
                 if path.is_symlink():
-                    raise PackageRefused(file=paths.edited, observed=f"{path} is a symbolic link")
+                    raise PackageRefused(
+                        file=paths.edited, observed=say("package.link", path=path)
+                    )
             shutil.copytree(paths.edited / part, staged / part)
         for script in (staged / "bin").glob("*"):
             if script.is_file():
@@ -184,5 +187,5 @@ def find_package(layout: Layout, module: str, shipped: Path | None) -> Path:
         return shipped / module
     raise FileNotReadable(
         file=f"{module}{PACKAGE_SUFFIX}",
-        observed=f"neither in {layout.application_modules} nor among the shipped modules",
+        observed=say("package.nowhere", directory=layout.application_modules),
     )

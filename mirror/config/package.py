@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from mirror.config.files import sync_directory
 from mirror.errors import FileNotReadable, PackageRefused
+from mirror.vocabulary.said import Said, say
 
 USERCONFIG = "conf/userconfig.xml"
 ENTRIES_MAX = 2_000
@@ -39,45 +40,48 @@ def check_package(file: Path) -> tuple[zipfile.ZipInfo, ...]:
     except OSError as error:
         raise FileNotReadable(file=file, observed=error.strerror or str(error)) from error
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise PackageRefused(file=file, observed=f"no zip archive ({error})") from error
+        raise PackageRefused(
+            file=file, observed=say("package.no_zip", observed=str(error))
+        ) from error
     if len(entries) > ENTRIES_MAX:
-        raise PackageRefused(file=file, observed=f"{len(entries)} entries, {ENTRIES_MAX} allowed")
+        many = say("package.entries", count=len(entries), allowed=ENTRIES_MAX)
+        raise PackageRefused(file=file, observed=many)
     seen: dict[str, str] = {}
     total_bytes = 0
     for entry in entries:
         observed = _wrong_with(entry, seen)
         if observed:
-            raise PackageRefused(file=file, observed=f"{entry.filename!r}: {observed}")
+            wrong = say("package.entry", path=repr(entry.filename), observed=observed)
+            raise PackageRefused(file=file, observed=wrong)
         seen[str(PurePosixPath(entry.filename))] = DIRECTORY if entry.is_dir() else FILE
         total_bytes += entry.file_size
     if total_bytes > PACKAGE_BYTES_MAX:
-        raise PackageRefused(
-            file=file, observed=f"{total_bytes} bytes unpacked, {PACKAGE_BYTES_MAX} allowed"
-        )
+        large = say("package.bytes", count=total_bytes, allowed=PACKAGE_BYTES_MAX)
+        raise PackageRefused(file=file, observed=large)
     if seen.get(USERCONFIG) != FILE:
-        raise PackageRefused(file=file, observed=f"{USERCONFIG} is missing")
+        raise PackageRefused(file=file, observed=say("package.missing", path=USERCONFIG))
     return tuple(entry for entry in entries if not entry.is_dir())
 
 
-def _wrong_with(entry: zipfile.ZipInfo, seen: dict[str, str]) -> str:
+def _wrong_with(entry: zipfile.ZipInfo, seen: dict[str, str]) -> Said:
     """What is wrong with one entry, or an empty text."""
     # orig_filename: zipfile silently cuts a name at a zero byte.
     name = entry.orig_filename
     path = PurePosixPath(name)
     kind = stat.S_IFMT(entry.external_attr >> 16)
     checks = (
-        (name.startswith("/") or ":" in name.split("/")[0], "absolute name"),
-        (".." in path.parts, "'..' in the name"),
-        ("\\" in name or not name.isprintable(), "a letter that names may not have"),
-        (len(name.encode()) > NAME_BYTES_MAX or not path.parts, "length of the name"),
-        (kind == stat.S_IFLNK, "a symbolic link"),
-        (kind not in (0, stat.S_IFREG, stat.S_IFDIR), "no regular file"),
-        (bool(entry.flag_bits & ENCRYPTED), "encrypted"),
-        (entry.file_size > ENTRY_BYTES_MAX, f"larger than {ENTRY_BYTES_MAX} bytes"),
-        (str(path) in seen, "twice in the package"),
-        (any(seen.get(str(parent)) == FILE for parent in path.parents), "beneath a file"),
+        (name.startswith("/") or ":" in name.split("/")[0], say("entry.absolute")),
+        (".." in path.parts, say("entry.upwards")),
+        ("\\" in name or not name.isprintable(), say("entry.letter")),
+        (len(name.encode()) > NAME_BYTES_MAX or not path.parts, say("entry.length")),
+        (kind == stat.S_IFLNK, say("entry.link")),
+        (kind not in (0, stat.S_IFREG, stat.S_IFDIR), say("entry.irregular")),
+        (bool(entry.flag_bits & ENCRYPTED), say("entry.encrypted")),
+        (entry.file_size > ENTRY_BYTES_MAX, say("entry.large", allowed=ENTRY_BYTES_MAX)),
+        (str(path) in seen, say("entry.twice")),
+        (any(seen.get(str(parent)) == FILE for parent in path.parents), say("entry.beneath")),
     )
-    return next((observed for wrong, observed in checks if wrong), "")
+    return next((observed for wrong, observed in checks if wrong), Said())
 
 
 def unpack(file: Path, target: Path) -> None:
@@ -128,9 +132,9 @@ def pack(source: Path, file: Path) -> None:
     paths = sorted(path for path in source.rglob("*") if path.is_symlink() or not path.is_dir())
     for path in paths:
         if path.is_symlink() or not path.is_file():
-            raise PackageRefused(file=file, observed=f"{path} is no regular file")
+            raise PackageRefused(file=file, observed=say("package.irregular", path=path))
     if not (source / USERCONFIG).is_file():
-        raise PackageRefused(file=file, observed=f"{source / USERCONFIG} is missing")
+        raise PackageRefused(file=file, observed=say("package.missing", path=source / USERCONFIG))
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as sink:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from mirror.errors import MirrorError
-from mirror.vocabulary import said_config, said_outside, said_web
+from mirror.vocabulary import said_config, said_modules, said_outside, said_web
 from mirror.vocabulary.facts import Proof
 
 Facts = Mapping[str, object]
@@ -21,6 +21,7 @@ TEMPLATES: dict[str, str] = {
     **said_config.TEMPLATES,
     **said_web.TEMPLATES,
     **said_outside.TEMPLATES,
+    **said_modules.TEMPLATES,
     # why a node does not serve
     "wait.first_answer": "Waiting for the first answer of {resource} (rule {rule})",
     "wait.rule": "Failover rule {rule} holds: {resources}",

@@ -139,6 +139,8 @@ TEMPLATES: dict[str, str] = {
     # what is told
     "notice.state": "{state} {ready}: {why}",
     "notice.state_alone": "{state} {ready}",
+    "ready.Ready": "Ready",
+    "ready.NotReady": "NotReady",
     "notice.joined": "both nodes hold the same data again",
     "notice.equal": "the last verification found no difference",
     "notice.differs": "verification found {count} differences",
@@ -149,7 +151,9 @@ TEMPLATES: dict[str, str] = {
     "notice.clock": "its clock is {seconds} s off",
     "notice.room": "its disk has room",
     "notice.disk": "the disk of {directory} is {percent}% full",
-    "notice.filling": "the disk of {directory} is {percent}% full and full within a day",
+    "notice.filling": (
+        "the disk of {directory} is {percent}% full, and at this rate full within a day"
+    ),
     "notice.test": "a test, asked for by an administrator",
     # in the audit, in place of what was sent
     "audit.letters": "({letters} letters)",

@@ -77,10 +77,18 @@ class Disks:
 def full_at_us(samples: Sequence[Sample]) -> int | None:
     """When the disk will be full, if it goes on as it did; None: not soon, or not known."""
     first, last = samples[0], samples[-1]
-    over_us, grown = last.time_us - first.time_us, last.used_bytes - first.used_bytes
-    if over_us < RATE_OVER_US_MIN or grown <= 0:
+    if last.time_us - first.time_us < RATE_OVER_US_MIN:
         return None
-    ahead_us = (last.total_bytes - last.used_bytes) * over_us // grown
+    # The slower half counts: one large file that was copied is no trend.
+    half_us = (first.time_us + last.time_us) // 2
+    middle = min(samples, key=lambda one: abs(one.time_us - half_us))
+    free = last.total_bytes - last.used_bytes
+    ahead_us = 0
+    for begun, ended in ((first, middle), (middle, last)):
+        over_us, grown = ended.time_us - begun.time_us, ended.used_bytes - begun.used_bytes
+        if grown <= 0 or over_us <= 0:
+            return None
+        ahead_us = max(ahead_us, free * over_us // grown)
     return last.time_us + ahead_us if ahead_us <= AHEAD_US_MAX else None
 
 

@@ -89,7 +89,7 @@ class Gate:
         where = node if elsewhere else ""
         run = self._forwarding(node) if elsewhere else self._app
         inner = receive if body is None else _replaying(body, receive)
-        if not row.changes:
+        if not row.audited:
             await run(scope, inner, send)
             return
         await self._audited(run, scope, inner, send, (row, parameters, body, where))

@@ -50,7 +50,7 @@ def state_notice(module: ModuleState, node: str) -> Notice | None:
     if module.ready not in SETTLED or module.state == "UNKNOWN":
         return None
     up = module.ready == "Ready" and module.state in READY_WORDS
-    facts = {"state": module.state, "ready": module.ready}
+    facts = {"state": module.state, "ready": say(f"ready.{module.ready}")}
     why = _said(module.reason_said, module.reason) or _said(module.safety_said, module.safety)
     reason = say("notice.state", **facts, why=why) if why else say("notice.state_alone", **facts)
     return Notice("state", module.module, node, up, reason)

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     PLAIN = "plain"
     UPLOAD = "upload"  # the body is a file, read as it comes
     WATCH = "watch"  # keeps no session alive: a page asks by itself, not a person
+    CHECK = "check"  # what is sent is looked at, and nothing changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,13 @@ class Row:
 
     @property
     def changes(self) -> bool:
-        """True when a request of this route may change something, and so is audited."""
+        """True when a request of this route may change something."""
         return self.method not in SAFE_METHODS
+
+    @property
+    def audited(self) -> bool:
+        """True for what a person changes: what a page asks by itself would hide it."""
+        return self.changes and self.kind in {Kind.PLAIN, Kind.UPLOAD}
 
     @property
     def bytes_max(self) -> int:

@@ -17,6 +17,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from mirror.errors import TokenRefused
+from mirror.vocabulary.said import say
 
 PREFIX = "mirror1."
 PREFIX_NEW = "mirror1new."
@@ -60,17 +61,17 @@ def decode_token(text: str) -> JoinToken:
     """Read a token. Raises: TokenRefused (MIR-115); the sentence never repeats the token."""
     prefix, dot, body = text.strip().partition(".")
     if prefix + dot not in PREFIXES:
-        raise TokenRefused(observed=f"it does not begin with {' or '.join(PREFIXES)}")
+        raise TokenRefused(observed=say("token.begins", known=list(PREFIXES)))
     try:
         raw = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
-        raise TokenRefused(observed="a letter that no token has") from error
+        raise TokenRefused(observed=say("token.letter")) from error
     if not raw or len(raw) != FIXED_BYTES + raw[0] or raw[0] == 0:
-        raise TokenRefused(observed="it is cut short, or too long")
+        raise TokenRefused(observed=say("token.cut"))
     end = 1 + raw[0]
     address = raw[1:end]
     if not all(33 <= letter < 127 for letter in address):
-        raise TokenRefused(observed="no address in it")
+        raise TokenRefused(observed=say("token.no_address"))
     port = int.from_bytes(raw[end : end + 2], "big")
     rest = raw[end + 2 :]
     return JoinToken(

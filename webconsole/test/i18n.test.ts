@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { en } from "../src/i18n/en.ts";
 import { fr } from "../src/i18n/fr.ts";
+import { lang, t } from "../src/i18n/index.ts";
 
 const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((one) => one[1]).sort();
 
@@ -17,4 +18,12 @@ test("both languages say the same values", () => {
 
 test("nothing is left empty", () => {
   for (const [key, text] of [...Object.entries(en), ...Object.entries(fr)]) assert.ok(text.trim(), key);
+});
+
+test("one and many", () => {
+  const files = (n: string) => t("facts.n.files", { n });
+  lang.value = "en";
+  assert.deepEqual([files("0"), files("1"), files("2"), files("1,001")], ["0 files", "1 file", "2 files", "1,001 files"]);
+  lang.value = "fr";
+  assert.deepEqual([files("0"), files("1"), files("2")], ["0 fichier", "1 fichier", "2 fichiers"]);
 });

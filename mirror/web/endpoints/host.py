@@ -15,6 +15,7 @@ from fastapi import Query
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
+from mirror.adapters.failures import failure_of
 from mirror.adapters.host_facts import interface_addresses, interface_networks, resolve
 from mirror.adapters.icmp import answers
 from mirror.config.host_check import IpNetwork
@@ -63,7 +64,11 @@ async def browse(
     )
     warnings = [say(code, **facts) for code, facts in answer["warnings"]]
     said = [told(one) for one in warnings]
-    return DirectoryView.model_validate(answer | {"warnings": warnings, "warnings_said": said})
+    view = answer | {"warnings": warnings, "warnings_said": said}
+    if answer["error"]:
+        error = failure_of(OSError(answer["errno"], answer["error"]))
+        view |= {"error": str(error), "error_said": told(error)}
+    return DirectoryView.model_validate(view)
 
 
 async def list_interfaces() -> InterfaceList:

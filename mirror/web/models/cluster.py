@@ -237,6 +237,7 @@ class DirectoryView(BaseModel):
     warnings: list[str] = Field(description="What speaks against replicating it")
     warnings_said: list[Said] = Field(description="The same, with what each is made of")
     error: str = Field(description="Why nothing is shown; empty when something is")
+    error_said: Said | None = Field(default=None, description="What `error` was made of")
 
 
 class InterfaceView(BaseModel):

@@ -141,6 +141,14 @@ def test_a_lowered_role_counts_at_once(node: Node, admin: Browser) -> None:
     admin.delete("/api/v1/users/temp")
 
 
+def test_what_a_page_asks_by_itself_is_not_in_the_audit(node: Node, admin: Browser) -> None:
+    admin.post("/api/v1/modules/web/commands", verb="stop")
+    assert admin.post("/api/v1/userconfig/check", xml="<safe/>").status_code == 200
+    admin.post("/api/v1/modules/web/whatif", verb="stop")
+    assert admin.post("/api/v1/tickets").status_code == 200
+    assert audited(admin, 1)[0]["what"] == "command to a module"
+
+
 def test_what_is_long_is_counted_in_the_audit(node: Node, admin: Browser) -> None:
     text = "x" * 300
     admin.post("/api/v1/modules/web/commands", verb=text)

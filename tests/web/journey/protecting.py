@@ -73,7 +73,7 @@ def choose_data(journey: Journey) -> None:
     directory.fill("/srv/nowhere")
     session_ends(journey, page)
     journey.expect(directory).to_have_value("/srv/nowhere")
-    journey.expect(page.locator(".field-error").first).to_contain_text("On n2:")
+    journey.expect(page.locator(".field-error").first).to_contain_text("does not exist on n1, n2")
     address.fill("10.77.1.10")
     journey.expect(page.locator(".field-error").last).to_contain_text("answers at this address")
     journey.look(page, "wizard-data-wrong")

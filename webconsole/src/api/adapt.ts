@@ -282,11 +282,12 @@ export interface FileNote {
   line: number;
   text: string;
   lang?: string | undefined;
+  said: Said;
   level: "error" | "note";
 }
 
 function note(json: Json, level: FileNote["level"]): FileNote {
-  return { line: num(json["line"]) || 1, ...problemTold(json), level };
+  return { line: num(json["line"]) || 1, ...problemTold(json), said: said(json["said"]), level };
 }
 
 export function check(body: unknown): { errors: FileNote[]; notices: FileNote[] } {

@@ -23,7 +23,7 @@ export class Problem extends Error {
     readonly code: string,
     readonly said: Said,
     readonly fields: Record<string, Told> = {},
-    readonly lines: { line: number; text: string; lang?: string | undefined; level: "error" | "note" }[] = [],
+    readonly lines: { line: number; text: string; lang?: string | undefined; said?: Said; level: "error" | "note" }[] = [],
   ) {
     super(said.text);
   }
@@ -105,7 +105,7 @@ function problemOf(status: number, body: unknown): Problem {
   const lines: Problem["lines"] = [];
   for (const one of (values["errors"] as Record<string, unknown>[] | undefined) ?? []) {
     const told = problemTold(one);
-    if (one["line"]) lines.push({ line: Number(one["line"]), ...told, level: "error" });
+    if (one["line"]) lines.push({ line: Number(one["line"]), ...told, said: said(one["said"]), level: "error" });
     // "body.name" is the field `name` of what was sent.
     if (one["field"]) fields[String(one["field"]).replace(/^body\./, "")] = told;
   }

@@ -25,9 +25,15 @@ export function setLang(next: Lang): void {
   document.documentElement.lang = next;
 }
 
-/** The text of a key; `{name}` is replaced by the value of that name. */
+/** The text of a key: `{name}` is the value of that name, `[file|files]` goes by `n`. */
 export function t(key: Key, values: Record<string, string | number> = {}): string {
-  return fill(DICTIONARIES[lang.value][key], values);
+  return fill(counted(DICTIONARIES[lang.value][key], String(values["n"]), lang.value), values);
+}
+
+/** One, and in French none too, takes the first of two forms. */
+function counted(text: string, n: string, language: Lang): string {
+  const single = n === "1" || (language === "fr" && n === "0");
+  return text.replace(/\[([^|\]]*)\|([^\]]*)\]/g, (_, one: string, many: string) => (single ? one : many));
 }
 
 export function fill(text: string, values: Record<string, string | number>): string {

@@ -220,5 +220,5 @@ const actText = (act: Act) => (act.what === "scripts" ? t("act.scripts", { scrip
 function stepText(step: Step): string {
   const state = `${step.word} (${word("readiness", step.readiness)})`;
   const said = [...(step.moved ? [t("action.becomes", { state })] : []), ...step.does.map(actText)];
-  return said.join("; ") || t("action.stays", { state });
+  return said.join(t("list.and")) || t("action.stays", { state });
 }

@@ -15,16 +15,29 @@ import { Words } from "../ui/words.tsx";
 const ENTRIES = 300;
 
 const NOT_KEPT = "(not kept)";
+/** What a page sends along for itself. */
+const OF_THE_PAGE = new Set(["etag", "key"]);
 const EMPTY = new Set(["null", '""', "{}", "[]"]);
 
 /** What was sent, as words; what is secret or long is not kept, and not worth a word. */
 function detail(kept: string): string {
   try {
-    const sent = Object.entries(map(JSON.parse(kept))).filter(([, value]) => value !== NOT_KEPT && !EMPTY.has(JSON.stringify(value)));
-    return sent.map(([name, value]) => `${name} ${Array.isArray(value) ? value.join(" ") : typeof value === "string" ? value : tell(said(value, JSON.stringify(value))).text}`).join(", ");
+    return words(map(JSON.parse(kept)));
   } catch {
     return kept;
   }
+}
+
+function words(sent: Json): string {
+  const worth = Object.entries(sent).filter(([name, value]) => value !== NOT_KEPT && !OF_THE_PAGE.has(name) && !EMPTY.has(JSON.stringify(value)));
+  return worth.map(([name, value]) => `${name} ${written(value)}`).join(", ");
+}
+
+function written(value: unknown): string {
+  if (Array.isArray(value)) return value.map(written).join(" ");
+  if (typeof value !== "object" || value === null) return String(value);
+  const one = said(value);
+  return one.code ? tell(one).text : words(map(value));
 }
 
 /** What a request does is its code; one that was sent on to another node says so after it. */
@@ -51,7 +64,7 @@ export function Audit() {
         <TextField label={t("log.search")} type="search" value={search} onInput={setSearch} />
         {loaded.problem && <Notice level="bad" role="alert">{loaded.problem}</Notice>}
         <div class="scroll" tabIndex={0} role="region" aria-label={t("audit.title")}>
-          <table class="audit">
+          <table class="audit stack">
             <thead><tr><th scope="col">{t("audit.when")}</th><th scope="col">{t("audit.who")}</th><th scope="col">{t("audit.from")}</th><th scope="col">{t("audit.node")}</th><th scope="col">{t("audit.what")}</th><th scope="col">{t("audit.result")}</th></tr></thead>
             <tbody>
               {shown.map((one, index) => {
@@ -62,8 +75,8 @@ export function Audit() {
                     <td>{text(one["name"])} <span class="muted">{text(one["role"])}</span></td>
                     <td><code>{text(one["origin"])}</code></td>
                     <td>{text(one["node"])}</td>
-                    <td><Words of={did(text(one["what"]), asked)} /> {text(one["module"])} <span class="muted">{detail(text(one["detail"]))}</span></td>
-                    <td class={`resource ${good ? "up" : "down"}`}><Icon name={good ? "Ready" : "NotReady"} /> <Words of={said(one["said"] ?? { code: `result.${text(one["result"])}`, facts: {}, text: one["result"] })} /></td>
+                    <td class="wide"><Words of={did(text(one["what"]), asked)} /> {text(one["module"])} <span class="muted">{detail(text(one["detail"]))}</span></td>
+                    <td class={`resource sentence ${good ? "up" : "down"}`}><Icon name={good ? "Ready" : "NotReady"} /> <Words of={said(one["said"] ?? { code: `result.${text(one["result"])}`, facts: {}, text: one["result"] })} /></td>
                   </tr>
                 );
               })}

@@ -48,7 +48,7 @@ function Nodes({ nodes, admin }: { nodes: ClusterNode[]; admin: boolean }) {
   return (
     <Panel title={t("cluster.nodes")}>
       <div class="scroll" tabIndex={0} role="region" aria-label={t("cluster.nodes")}>
-        <table>
+        <table class="stack">
           <thead><tr><th scope="col">{t("details.node")}</th><th scope="col">{t("details.state")}</th><th scope="col">{t("cluster.addresses")}</th><th scope="col">{t("cluster.version")}</th><th scope="col">{t("cluster.clock")}</th><th scope="col">{t("cluster.cert")}</th></tr></thead>
           <tbody>
             {nodes.map((one) => {
@@ -61,8 +61,8 @@ function Nodes({ nodes, admin }: { nodes: ClusterNode[]; admin: boolean }) {
                     {one.observed.text && <small class="muted"><Words of={one.observed} /></small>}
                   </td>
                   <td>{one.addresses.map((address) => <span key={address.lan} class="pair-address"><code>{address.address}</code> <span class="muted">{address.lan}</span></span>)}</td>
-                  <td>{one.version || NO_FIGURE}</td>
-                  <td class={`resource ${apart ? "down" : ""}`}>{one.self ? t("cluster.this") : one.clockMs === null ? NO_FIGURE : `${one.clockMs < 0 ? "−" : "+"}${duration(Math.abs(one.clockMs), lang.value)}`}</td>
+                  <td data-label={t("cluster.version")}>{one.version || NO_FIGURE}</td>
+                  <td data-label={t("cluster.clock")} class={`resource ${apart ? "down" : ""}`}>{one.self ? t("cluster.this") : one.clockMs === null ? NO_FIGURE : `${one.clockMs < 0 ? "−" : "+"}${duration(Math.abs(one.clockMs), lang.value)}`}</td>
                   <Certificate node={one} admin={admin} />
                 </tr>
               );
@@ -123,7 +123,7 @@ function Certificate({ node, admin }: { node: ClusterNode; admin: boolean }) {
     }
   };
   return (
-    <td class={`resource ${ending ? "down" : ""}`}>
+    <td data-label={t("cluster.cert")} class={`resource ${ending ? "down" : ""}`}>
       {certificateSaid(left)}{" "}
       {admin && node.reachable && <Button kind="quiet" busy={busy} label={t("cluster.cert.renew.node", { node: node.name })} onClick={() => void renew()}>{t("cluster.cert.renew")}</Button>}
       <span aria-live="polite">{said && <small class={said.level}>{said.text}</small>}</span>

@@ -5,7 +5,9 @@ import { Problem } from "../api/client.ts";
 import * as api from "../api/endpoints.ts";
 import { text } from "../api/json.ts";
 import { t } from "../i18n/index.ts";
+import { tell } from "../i18n/said.ts";
 import * as form from "../model/clusterform.ts";
+import { said } from "../model/said.ts";
 import type { ClusterView } from "../model/types.ts";
 import { unsaved } from "../router.ts";
 import { readCluster } from "../store.ts";
@@ -14,7 +16,7 @@ import { Editor, type LineNote } from "../ui/editor.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { Notes, problemNotes, Results } from "./config.tsx";
-import type { Shown } from "../ui/words.tsx";
+import { Marked, type Shown } from "../ui/words.tsx";
 
 const CHECK_AFTER_MS = 350;
 /** The server keeps the lock for two minutes; who is refused tries again as often. */
@@ -67,12 +69,12 @@ export function ClusterEdit({ seen }: { seen: ClusterView }) {
       {lock.refused && <Notice level="warn" role="alert">{lock.refused}</Notice>}
       {!dirty && seen.editing && <Notice level="none">{t("cluster.editing", seen.editing)}</Notice>}
       <Table xml={xml} notes={notes} seen={seen} onChange={change} />
-      {leaving.map((one) => <Notice key={one.name} level="warn">{t(one.reachable ? "cluster.node.leaves" : "cluster.node.leaves.silent", { node: one.name })}</Notice>)}
+      {leaving.map((one) => <Notice key={one.name} level="warn"><Marked text={t(one.reachable ? "cluster.node.leaves" : "cluster.node.leaves.silent", { node: one.name })} /></Notice>)}
       <details class="teach">
         <summary>{t("cluster.text")}</summary>
         <Editor label="cluster.xml" value={xml} language="xml" notes={notes} onInput={change} />
       </details>
-      <Notes notes={notes} />
+      <Notes notes={notes.map((one) => atCell(one, xml))} />
       <div class="said" aria-live="polite">{said && <Notice level={said.level}>{said.text}</Notice>}<Results results={results.filter((one) => !one.ok || form.nodeNames(xml).includes(one.node))} /></div>
       <div class="config-foot">
         <Button disabled={!dirty} onClick={() => { setTyped(null); unsaved.value = false; }}>{t("dialog.cancel")}</Button>
@@ -175,6 +177,18 @@ function Table(props: { xml: string; notes: LineNote[]; seen: ClusterView; onCha
       </div>
     </>
   );
+}
+
+/** A note on an address is said by its place in the table, whose lines nobody counts. */
+function atCell(note: LineNote, xml: string): LineNote {
+  const lan = form.lans(xml).find((one) => one.cells.some((cell) => cell.line === note.line));
+  const cell = lan?.cells.find((one) => one.line === note.line);
+  if (!lan || !cell || note.line === 0) return note;
+  const at = t("cluster.cell.at", { node: cell.node, lan: lan.name });
+  const facts = note.said?.code === "config.value" ? note.said.facts : null;
+  if (!facts) return { ...note, at };
+  const part = (name: string) => tell(said(facts[name], text(facts[name]))).text;
+  return { ...note, at, lang: undefined, text: t("cluster.cell.wrong", { observed: part("observed"), allowed: part("allowed") }) };
 }
 
 function freeLan(taken: string[]): string {

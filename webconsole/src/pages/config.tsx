@@ -152,7 +152,7 @@ export function Notes({ notes }: { notes: LineNote[] }) {
     <ul class="notes" aria-live="polite">
       {notes.map((one, index) => (
         <li key={index} class={one.level}>
-          <b>{t(one.level === "error" ? "config.error.line" : "config.note.line", { line: one.line })}</b> <span lang={one.lang}>{one.text}</span>
+          <b>{one.at ?? t(one.level === "error" ? "config.error.line" : "config.note.line", { line: one.line })}</b> <span lang={one.lang}>{one.text}</span>
         </li>
       ))}
     </ul>

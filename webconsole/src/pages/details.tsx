@@ -39,7 +39,7 @@ function Checkers({ module: given }: { module: ModuleView }) {
   const names = [...new Set(module.nodes.flatMap((one) => one.checkers.map((c) => c.name)))].sort();
   return (
     <Panel title={t("details.checkers")}>
-      {names.length === 0 ? <p class="muted">{t("details.checkers.none")}</p> : (
+      {names.length === 0 ? <p class="muted">{read.value ? t("details.checkers.none") : read.problem || t("load.reading")}</p> : (
         <div class="scroll" tabIndex={0} role="region" aria-label={t("details.checkers")}>
           <table>
             <thead><tr><th scope="col">{t("details.resource")}</th>{module.nodes.map((one) => <th key={one.node} scope="col">{one.node}</th>)}</tr></thead>

@@ -25,7 +25,7 @@ export function DirectoryDialog(props: { start: string; onClose: () => void; onC
     <Dialog title={t("browse.title", { node })} onClose={props.onClose}>
       <p class="browse-path"><code>{path}</code></p>
       <div class="browse-list">
-        {(loaded.problem || text(loaded.value?.["error"])) && <Notice level="bad" role="alert">{loaded.problem || text(loaded.value?.["error"])}</Notice>}
+        {(loaded.problem || text(loaded.value?.["error"])) && <Notice level="bad" role="alert">{loaded.problem || <Words of={said(loaded.value?.["error_said"], text(loaded.value?.["error"]))} />}</Notice>}
         <ul>
           {path !== "/" && <li><button type="button" onClick={() => setPath(parent)}><Icon name="left" /> {t("browse.up")}</button></li>}
           {texts(loaded.value?.["names"]).map((name) => {

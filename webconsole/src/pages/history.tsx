@@ -32,7 +32,7 @@ export function History({ module }: { module: ModuleView }) {
       >
         {loaded.value ? <Timeline module={module} spans={loaded.value.spans} length={length} /> : <p class="muted">{loaded.problem || t("load.reading")}</p>}
       </Panel>
-      <Availabilities value={loaded.value} />
+      <Availabilities value={loaded.value} reading={!loaded.value && !loaded.problem} />
       <Graphs module={module} />
     </div>
   );
@@ -56,7 +56,7 @@ function Timeline(props: { module: ModuleView; spans: Span[]; length: number }) 
               });
               return (
                 <li key={one.span.from} class={`span ${one.span.readiness}`} style={{ left: `${one.left}%`, width: `${one.width}%` }} title={`${text}, ${when}${one.span.row ? ` (${one.span.row})` : ""}`}>
-                  <span aria-hidden="true">{one.width > 6 ? one.span.word : ""}</span>
+                  <span aria-hidden="true">{one.span.word}</span>
                   <span class="sr">{text}, {when}</span>
                 </li>
               );
@@ -78,11 +78,11 @@ function Timeline(props: { module: ModuleView; spans: Span[]; length: number }) 
   );
 }
 
-function Availabilities({ value }: { value: Availability | null }) {
+function Availabilities({ value, reading }: { value: Availability | null; reading: boolean }) {
   const unplanned = value?.outages.filter((one) => !one.planned) ?? [];
   const last = unplanned[0];
   const down = unplanned.reduce((sum, one) => sum + one.ms, 0);
-  if (!value || value.ratio === null) return <Panel title={t("avail.title")} class="availability"><p class="muted">{t("avail.not.yet")}</p></Panel>;
+  if (!value || value.ratio === null) return <Panel title={t("avail.title")} class="availability"><p class="muted">{t(reading ? "load.reading" : "avail.not.yet")}</p></Panel>;
   return (
     <Panel title={t("avail.title")} class="availability">
       <p class="big">{figures.availability(value.ratio, lang.value)}</p>

@@ -46,7 +46,7 @@ export function KeptPanel({ module, states }: { module: ModuleView; states: stri
         <>
           <TextField label={t("log.search")} type="search" value={search} onInput={setSearch} />
           <div class="scroll" tabIndex={0} role="region" aria-label={t("aside.title")}>
-            <table>
+            <table class="stack">
               <thead><tr><th scope="col">{t("split.file")}</th><th scope="col">{t("aside.node")}</th><th scope="col" class="right">{t("split.size")}</th><th scope="col">{t("split.time")}</th><th scope="col">{t("aside.why")}</th><th scope="col"><span class="sr">{t("aside.restore")}</span></th></tr></thead>
               <tbody>{items.slice(0, SHOWN_MAX).map((one) => <Row key={one.id} version={one} admin={admin} onRestore={() => void restore([one.id])} />)}</tbody>
             </table>

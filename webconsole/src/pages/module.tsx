@@ -1,5 +1,6 @@
 // The page of one module: four questions at a glance, both nodes and their link, what happened,
 // and doors to everything else. Draws values; decides nothing.
+import { useEffect, useRef } from "preact/hooks";
 import { lang, maybe, say, t, word } from "../i18n/index.ts";
 import { tell } from "../i18n/said.ts";
 import { moment } from "../model/figures.ts";
@@ -28,6 +29,12 @@ export function ModulePage() {
   const name = place.value.path[1] ?? "";
   const tab = place.value.path[2] ?? "overview";
   const module = modules.value?.get(name);
+  const tabs = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a narrow screen the tabs scroll; the one that is shown must be seen.
+    const current = tabs.current?.querySelector<HTMLElement>("[aria-current]");
+    if (tabs.current && current) tabs.current.scrollLeft = current.offsetLeft + current.offsetWidth / 2 - tabs.current.clientWidth / 2;
+  }, [tab, lang.value, module === undefined]);
   if (modules.value === null) return <p class="page muted" role="status">{t("load.reading")}</p>;
   if (!module) {
     return (
@@ -42,7 +49,7 @@ export function ModulePage() {
         <a href="#/modules">{t("nav.modules")}</a><Icon name="right" /><span aria-current="page">{name}</span>
       </nav>
       <Questions module={module} />
-      <nav class="tabs" aria-label={t("tabs.label")}>
+      <nav class="tabs" ref={tabs} aria-label={t("tabs.label")}>
         {TABS.filter((one) => session.value?.role === "Admin" || one === "overview" || one === "log").map((one) => (
           <a key={one} href={one === "overview" ? href("m", name) : href("m", name, one)} aria-current={tab === one ? "page" : undefined}>
             {t(`tab.${one}`)}

@@ -133,14 +133,14 @@ function Told({ nodes }: { nodes: string[] }) {
       {loaded.value && all.length === 0 && <p class="muted">{t("notices.none")}</p>}
       {all.length > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-label={t("notices.told")}>
-          <table>
+          <table class="stack">
             <thead><tr><th scope="col">{t("audit.when")}</th><th scope="col">{t("details.node")}</th><th scope="col">{t("wizard.module")}</th><th scope="col">{t("notices.reason")}</th></tr></thead>
             <tbody>
               {all.map((one) => (
                 <tr key={`${text(one["node"])}${text(one["id"])}`}>
                   <td>{moment((num(one["time_us"]) ?? 0) / 1000, now.value, lang.value)}</td>
                   <td>{text(one["node"])}</td><td>{text(one["service"])}</td>
-                  <td class={`resource ${one["up"] === true ? "up" : "down"}`}><Icon name={one["up"] === true ? "Ready" : "NotReady"} /> <Words of={said(one["said"], text(one["reason"]))} /></td>
+                  <td class={`resource sentence ${one["up"] === true ? "up" : "down"}`}><Icon name={one["up"] === true ? "Ready" : "NotReady"} /> <Words of={said(one["said"], text(one["reason"]))} /></td>
                 </tr>
               ))}
             </tbody>

@@ -44,7 +44,7 @@ function Users() {
     <Panel title={t("users.title")} tools={<Button kind="primary" onClick={() => setAdding(true)}>{t("users.add")}</Button>}>
       {loaded.problem && <Notice level="bad" role="alert">{loaded.problem}</Notice>}
       <div class="scroll" tabIndex={0} role="region" aria-label={t("users.title")}>
-        <table>
+        <table class="stack">
           <thead><tr><th scope="col">{t("login.user")}</th><th scope="col">{t("users.role")}</th><th scope="col">{t("users.changed")}</th><th scope="col"><span class="sr">{t("users.remove")}</span></th></tr></thead>
           <tbody>
             {(loaded.value ?? []).map((one) => {
@@ -58,7 +58,7 @@ function Users() {
                       {ROLES.map((role) => <option key={role}>{role}</option>)}
                     </select>
                   </td>
-                  <td>{moment((num(one["changed_us"]) ?? 0) / 1000 || null, now.value, lang.value)}</td>
+                  <td data-label={t("users.changed")}>{moment((num(one["changed_us"]) ?? 0) / 1000 || null, now.value, lang.value)}</td>
                   <td><Button kind="quiet" disabled={self} label={t("users.remove.of", { user: name })} onClick={() => { if (confirm(t("users.remove.sure", { user: name }))) void attempt(() => api.people.removeUser(name)); }}>{t("users.remove")}</Button></td>
                 </tr>
               );
@@ -137,14 +137,14 @@ function Tokens() {
       </div>
       {(loaded.value ?? []).length > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-label={t("tokens.title")}>
-          <table>
+          <table class="stack">
             <thead><tr><th scope="col">{t("tokens.label")}</th><th scope="col">{t("users.role")}</th><th scope="col">{t("tokens.by")}</th><th scope="col">{t("tokens.used")}</th><th scope="col">{t("tokens.expires")}</th><th scope="col"><span class="sr">{t("users.remove")}</span></th></tr></thead>
             <tbody>
               {(loaded.value ?? []).map((one) => (
                 <tr key={text(one["id"])}>
-                  <th scope="row">{text(one["label"])}</th><td>{text(one["role"])}</td><td>{text(one["created_by"])}</td>
-                  <td>{num(one["used_us"]) ? moment((num(one["used_us"]) ?? 0) / 1000, now.value, lang.value) : t("tokens.never")}</td>
-                  <td>{moment((num(one["expires_us"]) ?? 0) / 1000, now.value, lang.value)}</td>
+                  <th scope="row">{text(one["label"])}</th><td>{text(one["role"])}</td><td data-label={t("tokens.by")}>{text(one["created_by"])}</td>
+                  <td data-label={t("tokens.used")}>{num(one["used_us"]) ? moment((num(one["used_us"]) ?? 0) / 1000, now.value, lang.value) : t("tokens.never")}</td>
+                  <td data-label={t("tokens.expires")}>{moment((num(one["expires_us"]) ?? 0) / 1000, now.value, lang.value)}</td>
                   <td><Button kind="quiet" label={t("tokens.revoke.of", { label: text(one["label"]) })} onClick={() => void api.people.removeToken(text(one["id"])).then(loaded.again, (error) => setSaid(sentenceOf(error)))}>{t("tokens.revoke")}</Button></td>
                 </tr>
               ))}

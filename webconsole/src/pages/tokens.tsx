@@ -10,7 +10,7 @@ import type { ClusterNode } from "../model/types.ts";
 import { readCluster } from "../store.ts";
 import { Button, Choice, Notice, Panel, TextField } from "../ui/basics.tsx";
 import { sentenceOf } from "../ui/load.ts";
-import type { Shown } from "../ui/words.tsx";
+import { Marked, type Shown } from "../ui/words.tsx";
 
 /** On a node of the cluster: let the other one in. */
 export function LetIn({ nodes }: { nodes: ClusterNode[] }) {
@@ -21,12 +21,12 @@ export function LetIn({ nodes }: { nodes: ClusterNode[] }) {
       <div class="two-ways">
         <section>
           <h3>{t("cluster.token.give")}</h3>
-          <p class="help">{t("cluster.token.give.help")}</p>
+          <p class="help"><Marked text={t("cluster.token.give.help")} /></p>
           <Made make={() => api.cluster.token(other, "")} said={t("cluster.token.once", { node: other })} />
         </section>
         <section>
           <h3>{t("cluster.token.take")}</h3>
-          <p class="help">{t("cluster.token.take.help")}</p>
+          <p class="help"><Marked text={t("cluster.token.take.help")} /></p>
           <Used wanted="new" button={t("cluster.token.take.button", { node: other })} />
         </section>
       </div>
@@ -44,7 +44,7 @@ export function Join({ addresses }: { addresses: string[] }) {
       <Used wanted="member" button={t("begin.join.button")} />
       <details class="teach">
         <summary>{t("begin.join.other.way")}</summary>
-        <p class="help">{t("begin.join.other.way.help")}</p>
+        <p class="help"><Marked text={t("begin.join.other.way.help")} /></p>
         {addresses.length > 1 && <Choice label={t("begin.join.address")} value={address || (addresses[0] ?? "")} onChange={setAddress} options={addresses.map((one) => ({ value: one, label: one }))} />}
         <Made make={() => api.cluster.token("", address || (addresses[0] ?? ""))} said={t("begin.join.made")} />
       </details>

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { Problem } from "../api/client.ts";
 import * as api from "../api/endpoints.ts";
 import { text } from "../api/json.ts";
-import { t } from "../i18n/index.ts";
+import { maybe, t } from "../i18n/index.ts";
 import { type Answers, answersOf, nameProblem } from "../model/wizard.ts";
 import { place, unsaved } from "../router.ts";
 import { cluster, modules } from "../store.ts";
@@ -103,7 +103,7 @@ function ModuleStep(props: StepProps & { installed: boolean; onInstalled: () => 
     }
   };
   const choose = (template: string, name: string) => change({ template, name: answers.name || freeName(name, names) });
-  const card = (template: string, title: string, lead: string) => (
+  const card = (template: string, title: string, lead: Shown) => (
     <label key={template} class={`usual-card${answers.template === template ? " chosen" : ""}`}>
       <span><input type="radio" name="template" checked={answers.template === template} onChange={() => choose(template, template === OWN ? "" : template)} /> <b>{title}</b></span>
       <span>{lead}</span>
@@ -115,7 +115,7 @@ function ModuleStep(props: StepProps & { installed: boolean; onInstalled: () => 
       {templates.problem && <Notice level="bad" role="alert">{templates.problem}</Notice>}
       <fieldset class="usual" disabled={props.installed}>
         <legend class="sr">{t("wizard.module.title")}</legend>
-        {(templates.value ?? []).map((one) => card(text(one["name"]), `${text(one["name"])}.safe`, about(text(one["readme"])) || t("wizard.package", { kind: text(one["kind"]) })))}
+        {(templates.value ?? []).map((one) => card(text(one["name"]), `${text(one["name"])}.safe`, maybe(`template.${text(one["name"])}`) || <span lang="en">{about(text(one["readme"]))}</span>))}
         {card(OWN, t("usual.package"), t("usual.package.about"))}
       </fieldset>
       {answers.template === OWN && !props.installed && (

@@ -5,11 +5,11 @@ import * as api from "../api/endpoints.ts";
 import { type Json, list, num, text, texts } from "../api/json.ts";
 import { lang, t } from "../i18n/index.ts";
 import { size } from "../model/figures.ts";
-import { said } from "../model/said.ts";
+import { type Said, said } from "../model/said.ts";
 import { cluster, expired } from "../store.ts";
 import { Button, Notice, TextField } from "../ui/basics.tsx";
 import { Icon } from "../ui/icons.tsx";
-import { plainOf, sentenceOf } from "../ui/load.ts";
+import { plainOf, saidOf, sentenceOf } from "../ui/load.ts";
 import { type Shown, Words } from "../ui/words.tsx";
 import { DirectoryDialog } from "./directories.tsx";
 import { Foot, type StepProps } from "./wizard.tsx";
@@ -42,11 +42,11 @@ function useLook<T>(value: string, look: (value: string) => Promise<T>, failed: 
 export function DataStep({ answers, change, next }: StepProps) {
   const [browsing, setBrowsing] = useState<number | null>(null);
   const [tried, setTried] = useState(false);
-  const [missing, setMissing] = useState<Record<string, string>>({});
+  const [missing, setMissing] = useState<Record<string, Unseen[]>>({});
   const address = answers.address.trim();
   const seen = useLook<Json>(address, api.host.address, (error) => ({ problem: sentenceOf(error) }));
   const wrong = answers.directories.map((one, at) =>
-    one === "" ? t("wizard.dir.empty") : !one.startsWith("/") ? t("wizard.dir.absolute") : answers.directories.indexOf(one) < at ? t("wizard.dir.twice") : (missing[one] ?? ""));
+    one === "" ? t("wizard.dir.empty") : !one.startsWith("/") ? t("wizard.dir.absolute") : answers.directories.indexOf(one) < at ? t("wizard.dir.twice") : unseenSaid(missing[one] ?? []));
   const badAddress: Shown = !address || !seen ? "" : seen["problem"] ? (seen["problem"] as Shown) : seen["answers"] === true ? t("wizard.address.used") : "";
   const looking = (address !== "" && !seen) || answers.directories.some((one) => one.startsWith("/") && !(one in missing));
   const set = (index: number, dir: string) => change({ directories: answers.directories.map((one, at) => (at === index ? dir : one)) });
@@ -63,11 +63,11 @@ export function DataStep({ answers, change, next }: StepProps) {
         <div key={index}>
           <div class="directory">
             <TextField label={t("form.directory", { n: index + 1 })} value={dir} mono placeholder="/var/lib/postgresql" onInput={(value) => set(index, value)}
-              error={(tried || missing[dir] ? wrong[index] : "") || undefined} />
+              error={(tried || missing[dir]?.length ? wrong[index] : "") || undefined} />
             <Button onClick={() => setBrowsing(index)}><Icon name="folder" /> {t("wizard.browse")}</Button>
             <Button kind="quiet" label={t("form.directory.remove", { dir })} disabled={answers.directories.length === 1} onClick={() => change({ directories: answers.directories.filter((_, at) => at !== index) })}><Icon name="close" /></Button>
           </div>
-          <OnNodes dir={dir.startsWith("/") ? dir : ""} onLooked={(of, sentence) => setMissing((before) => ({ ...before, [of]: sentence }))} />
+          <OnNodes dir={dir.startsWith("/") ? dir : ""} onLooked={(of, unseen) => setMissing((before) => ({ ...before, [of]: unseen }))} />
         </div>
       ))}
       <Button onClick={() => change({ directories: [...answers.directories, ""] })}><Icon name="plus" /> {t("form.directory.add")}</Button>
@@ -83,13 +83,27 @@ export function DataStep({ answers, change, next }: StepProps) {
   );
 }
 
+/** A node on which a directory is not seen, and why. */
+interface Unseen {
+  node: string;
+  why: Said;
+}
+
+/** One sentence for the field: what is so, where, and what to do. */
+function unseenSaid(unseen: Unseen[]): Shown {
+  const nodes = unseen.map((one) => one.node).join(", ");
+  if (!unseen.length) return "";
+  if (unseen.every((one) => one.why.code === "why.absent")) return t("wizard.dir.absent", { nodes });
+  return <>{unseen.map((one) => <span key={one.node} class="one-node">{t("wizard.dir.on", { node: one.node })} <Words of={one.why} /></span>)}</>;
+}
+
 /** A directory as it is on each node: free room, and what speaks against it. */
-function OnNodes(props: { dir: string; onLooked: (dir: string, sentence: string) => void }) {
+function OnNodes(props: { dir: string; onLooked: (dir: string, unseen: Unseen[]) => void }) {
   const nodes = (cluster.value?.nodes ?? []).filter((one) => one.reachable).map((one) => one.name);
   const look = async (dir: string) => {
-    const found = await Promise.all(nodes.map(async (node) => ({ ...(await api.host.directories(node, dir).catch((error: unknown) => ({ error: plainOf(error) }))), node }) as Json));
+    const found = await Promise.all(nodes.map(async (node) => ({ ...(await api.host.directories(node, dir).catch((error: unknown) => ({ error: plainOf(error), error_said: saidOf(error) }))), node }) as Json));
     const bad = found.filter((one) => text(one["error"]));
-    props.onLooked(dir, bad.map((one) => t("wizard.dir.on", { node: text(one["node"]), said: text(one["error"]) })).join(" "));
+    props.onLooked(dir, bad.map((one) => ({ node: text(one["node"]), why: said(one["error_said"], text(one["error"])) })));
     return found;
   };
   const found = useLook<Json[]>(props.dir, look, () => []);

@@ -37,7 +37,7 @@ export function ScriptsStep({ answers, change, next, scripts, onScripts }: StepP
       <p class="help"><Icon name="lock" /> {t("wizard.certificates.help")}</p>
       <ul class="node-list">
         {nodes.map((one) => (
-          <li key={one.name}><b>{one.name}</b> <span>{certificateSaid(one.certificateMs)}</span></li>
+          <li key={one.name}><b>{one.name}</b> <span>{t("wizard.certificates.of", { valid: certificateSaid(one.certificateMs) })}</span></li>
         ))}
       </ul>
       <Foot />

@@ -1,6 +1,7 @@
 // An editor for XML and scripts. CodeMirror is loaded when it is first needed; until then, and
 // should it never come, a plain text area does the same.
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { Said } from "../model/said.ts";
 import { theme } from "../theme.ts";
 import type { Handle } from "./editor-codemirror.ts";
 
@@ -10,6 +11,10 @@ export interface LineNote {
   /** Of the text, when it is not the page's. */
   lang?: string | undefined;
   level: "error" | "note";
+  /** What the text was made of, when it is known. */
+  said?: Said;
+  /** Where it is, in place of the line. */
+  at?: string;
 }
 
 export interface EditorProps {

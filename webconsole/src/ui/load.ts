@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem, Unreachable } from "../api/client.ts";
 import { t } from "../i18n/index.ts";
+import type { Said } from "../model/said.ts";
 import { session } from "../store.ts";
 import { type Shown, shown } from "./words.tsx";
 
@@ -47,6 +48,9 @@ export async function fromBoth<T>(nodes: readonly string[], read: (node: string)
   if (bad && answers.every((one) => one.status === "rejected")) throw bad.reason;
   return good;
 }
+
+/** What the server said, with its parts. */
+export const saidOf = (error: unknown): Said | null => (error instanceof Problem ? error.said : null);
 
 /** The same, as text alone: for a sentence inside another one. */
 export function plainOf(error: unknown): string {

@@ -7,10 +7,15 @@ import type { Said } from "../model/said.ts";
 export type Shown = string | VNode;
 
 export function shown(told: Told): Shown {
-  return told.lang ? <span lang={told.lang}>{told.text}</span> : told.text;
+  return told.lang ? <span lang={told.lang}><Marked text={told.text} /></span> : told.text.includes("`") ? <Marked text={told.text} /> : told.text;
+}
+
+/** What stands between `these` is a command, and is shown as one. */
+export function Marked({ text }: { text: string }) {
+  return <>{text.split("`").map((part, index) => (index % 2 ? <code key={index}>{part}</code> : part))}</>;
 }
 
 export function Words({ of }: { of: Said }) {
   const told = tell(of);
-  return told.text ? <span lang={told.lang}>{told.text}</span> : null;
+  return told.text ? <span lang={told.lang}><Marked text={told.text} /></span> : null;
 }
