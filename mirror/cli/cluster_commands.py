@@ -40,7 +40,8 @@ from mirror.config.cluster import Cluster, addresses_of, load_cluster
 from mirror.config.collector import listed
 from mirror.config.files import read_bytes, write_durably
 from mirror.config.layout import CLUSTER_UDP_PORT, CONSOLE_HTTPS_PORT
-from mirror.errors import ClusterInviteRefused, ModuleInUse, NodeNotReachable
+from mirror.errors import ClusterInviteRefused, ModuleInUse, NodeNotReachable, TokenRefused
+from mirror.vocabulary.said import say
 from mirror.wire.join_token import PREFIXES, decode_token, new_secret
 
 FILE = click.Path(path_type=Path)
@@ -339,6 +340,8 @@ def join(session: Session, token_or_file: str, name: str | None, *, replace: boo
     With the TOKEN of a new node, on a node of the cluster: take that node in.
     """
     if not token_or_file.startswith(PREFIXES):
+        if "/" not in token_or_file and not Path(token_or_file).exists():
+            raise TokenRefused(observed=say("token.no_file"))
         content, after = read_bytes(Path(token_or_file)), f"; remove {token_or_file}"
         mine = _accept(session, content, token_or_file, replace=replace)
         session.report({"node": mine}, f"this node is {mine} of the cluster{after}")

@@ -13,6 +13,7 @@ import click
 from mirror.adapters.lab import module_setup, status
 from mirror.adapters.lab.client import DiskMode, Lab, Part
 from mirror.adapters.lab.switch import Direction
+from mirror.cli.options import SectionedGroup
 from mirror.errors import MirrorError
 from mirror.vocabulary.units import parse_size_bytes
 
@@ -24,7 +25,7 @@ _name = click.option(
 _host = click.argument("host", metavar="HOST")
 
 
-@click.group()
+@click.group(cls=SectionedGroup)
 def group() -> None:
     """Make two hosts, a client and a witness on this machine, and break them."""
 

@@ -66,7 +66,13 @@ def level(session: Session) -> None:
     help="How many lines.",
 )
 @click.option("-A", "every", is_flag=True, help="All levels, the verbose ones included.")
-@click.option("-l", "language", type=click.Choice(["en", "fr"]), default="en", help="Language.")
+@click.option(
+    "-l",
+    "language",
+    type=click.Choice(["en", "fr"]),
+    default="en",
+    help="As SafeKit has it; the log is in English.",
+)
 @click.option("-f", "follow", is_flag=True, help="Go on with new lines as they come.")
 @common
 @pass_session
@@ -124,6 +130,8 @@ def _follow(session: Session, module: str, last: int, *, every: bool) -> None:
 
 def _on_disk(session: Session, module: str, last: int, *, every: bool) -> list[dict[str, Any]]:
     file = session.layout.module(module).log_database
+    if not file.exists():
+        session.store.require_installed(module)
     try:
         found = read_last(file, last, LEVELS if every else SHOWN_LEVELS)
     except sqlite3.Error as error:

@@ -11,6 +11,8 @@ from mirror.config.collector import nearest
 from mirror.errors import MirrorError
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+# A summary is never cut: what it says last is often what matters.
+SUMMARY_MAX = 1_000
 pass_session = click.make_pass_decorator(Session, ensure=True)
 
 
@@ -123,4 +125,4 @@ class SectionedGroup(click.Group):
         if name in self.lazy:
             return self.lazy[name][2]
         found = self.get_command(ctx, name)
-        return None if found is None or found.hidden else found.get_short_help_str(80)
+        return None if found is None or found.hidden else found.get_short_help_str(SUMMARY_MAX)

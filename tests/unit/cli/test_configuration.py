@@ -253,6 +253,14 @@ def test_a_cluster_begins_and_a_second_node_joins(
     assert mirror("cluster", "join", "-r", str(invitation)).code == 0
 
 
+def test_what_is_neither_a_token_nor_a_file_is_called_so(mirror: Run) -> None:
+    outcome = mirror("cluster", "join", "banana")
+    assert outcome.code == 1
+    assert "it is no token, and no file of that name is here" in outcome.err
+    assert "MIR-115" in outcome.err
+    assert "MIR-108" in mirror("cluster", "join", "./banana").err
+
+
 def test_a_node_joins_with_a_token(
     mirror: Run, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -186,6 +186,12 @@ def test_the_log_of_a_node_that_is_down(mirror: Run, layout: Layout) -> None:
     assert mirror("log", "-m", "web").code == 1
 
 
+def test_no_log_is_not_an_empty_log(mirror: Run) -> None:
+    outcome = mirror("log", "-m", "nope")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "no such module: nope" in outcome.err
+
+
 def test_the_log_is_followed_until_the_node_ends(mirror: Run, control_plane: ControlPlane) -> None:
     control_plane.answers["log"] = {"entries": ENTRIES[:1]}
     control_plane.events = [{"entry": {**ENTRIES[0], "text": "later"}}, {"entry": ENTRIES[1]}]

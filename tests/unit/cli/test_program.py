@@ -26,6 +26,11 @@ def test_help_shows_every_command_in_a_section(mirror: Run) -> None:
     assert mirror().code == 2
 
 
+@pytest.mark.parametrize("group", ["", "cluster", "module", "console", "kept", "lab", "service"])
+def test_no_summary_is_cut(mirror: Run, group: str) -> None:
+    assert "..." not in mirror(*group.split(), "--help").out.partition("Commands:")[2]
+
+
 def test_sections_name_commands_that_exist() -> None:
     names = {name for section in SECTIONS.values() for name in section}
     assert names - set(cli.list_commands(context())) == set()
