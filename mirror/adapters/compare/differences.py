@@ -59,6 +59,7 @@ _PROPERTIES: tuple[tuple[str, Callable[[Entry], str]], ...] = (
     ("device", lambda entry: f"{entry.device:#x}"),
     ("xattrs", _xattrs),
     ("acl", _acls),
+    ("flags", lambda entry: entry.flags or "none"),
     ("links", lambda entry: f"same as {entry.object!r}" if entry.object else "one name"),
 )
 

@@ -8,11 +8,13 @@ would be seen here.
 
 import ctypes
 import errno
+import fcntl
 import functools
 import hashlib
 import json
 import os
 import stat
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +34,10 @@ _TYPES = {
     stat.S_IFBLK: "block device",
 }
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_QUIETLY = _OPEN | os.O_NOATIME | os.O_NONBLOCK
+# Of linux/fs.h; those of chattr that are replicated. A file system has others of its own.
+_FS_IOC_GETFLAGS = 0x80086601
+_FLAGS = {0x08: "S", 0x10: "i", 0x20: "a", 0x40: "d", 0x80: "A", 0x10000: "D"}
 
 Range = tuple[int, int]  # from, to (not included), in bytes
 IsLocal = Callable[[str, bool], bool]  # path relative to the top, whether it is a directory
@@ -49,7 +55,7 @@ class Entry:
     path: relative to the top, "." for the top itself; bytes that are no UTF-8 are escaped as
     os.fsdecode does. mtime_ns: since 1970. blocks: digest of each BLOCK_BYTES of content, a hole
     reading as zeros. data: what is not hole. object: for something with several names, the first
-    of them that was met, which may be this one.
+    of them that was met, which may be this one. flags: the letters of chattr.
     """
 
     path: str
@@ -65,6 +71,7 @@ class Entry:
     device: int = 0
     xattrs: tuple[tuple[str, str], ...] = ()
     object: str = ""
+    flags: str = ""
 
     def to_json(self) -> str:
         """As one line of ASCII."""
@@ -155,7 +162,27 @@ def _entry(directory: int, name: str, path: str, first_names: dict[tuple[int, in
         device=found.st_rdev if is_device else 0,
         xattrs=_xattrs(f"/proc/self/fd/{directory}/{name}"),
         object=first_names.setdefault((found.st_dev, found.st_ino), path) if several else "",
+        flags=_flags(directory, name) if kind in (stat.S_IFREG, stat.S_IFDIR) else "",
     )
+
+
+def _flags(directory: int, name: str) -> str:
+    descriptor = os.open(name, _QUIETLY, dir_fd=directory)
+    try:
+        answer = fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, bytes(8))
+    except OSError as error:
+        if error.errno in (errno.ENOTTY, errno.EOPNOTSUPP):
+            return ""  # a file system that has none
+        raise
+    finally:
+        os.close(descriptor)
+    (found,) = struct.unpack_from("=I", answer)
+    return flag_letters(found)
+
+
+def flag_letters(flags: int) -> str:
+    """FS_IOC flags as chattr writes them; those that are not replicated are left out."""
+    return "".join(letter for flag, letter in _FLAGS.items() if flags & flag)
 
 
 def _xattrs(path: str) -> tuple[tuple[str, str], ...]:
@@ -169,7 +196,7 @@ def _xattrs(path: str) -> tuple[tuple[str, str], ...]:
 
 
 def _content(directory: int, name: str) -> tuple[tuple[str, ...], tuple[Range, ...]]:
-    descriptor = os.open(name, _OPEN | os.O_NOATIME | os.O_NONBLOCK, dir_fd=directory)
+    descriptor = os.open(name, _QUIETLY, dir_fd=directory)
     try:
         size_bytes = os.fstat(descriptor).st_size
         # Preallocated space is a hole until somebody has read it into memory, which is no change.

@@ -104,6 +104,10 @@ def break_link(path: Path) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
+def chattr(flags: str, path: Path) -> None:
+    subprocess.run(["chattr", flags, path], check=True)
+
+
 def new_target(path: Path) -> None:
     path.unlink()
     path.symlink_to("deep/other")
@@ -174,6 +178,8 @@ PLANTS: dict[str, tuple[str, Callable[[Path], object], set[tuple[str, str]]]] = 
         lambda path: os.removexattr(path, "system.posix_acl_access"),
         {("big", "acl")},
     ),
+    "a flag of a file": ("plain", lambda path: chattr("+d", path), {("plain", "flags")}),
+    "a flag of a directory": ("deep", lambda path: chattr("+A", path), {("deep", "flags")}),
     "a name less": (
         "deep/second",
         lambda path: same_times(lambda _: path.unlink(), path.parent),

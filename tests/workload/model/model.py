@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from mirror.adapters.compare import Difference, Entry, compare
 from mirror.adapters.compare.digest import _TYPES as TYPES
+from mirror.adapters.compare.digest import flag_letters
 from tests.workload.model import attributes, files, names
 from tests.workload.model.files import Slot
 from tests.workload.model.tree import Inode, Refused, Tree
@@ -126,6 +127,7 @@ class Model:
                 device=inode.rdev,
                 xattrs=tuple((name, value.hex()) for name, value in xattrs),
                 object=first.setdefault(inode.number, path) if several else "",
+                flags=flag_letters(inode.flags),
             )
             found.append((entry, inode))
         return found
