@@ -132,6 +132,12 @@ class Context:
         text = self.seed + self.fresh_count.to_bytes(8, "big")
         return hashlib.blake2b(text, digest_size=GENERATION_BYTES).hexdigest()
 
+    def note_time(self, now_ms: int) -> None:
+        """Note that this moment was lived, in step or not."""
+        self.last_ms = now_ms
+        if self.in_step and self.state in {State.PRIM, State.SECOND}:
+            self.synced_ms = now_ms
+
     # --- facts ---
 
     def hearing(self, now_ms: int) -> Hearing:

@@ -10,6 +10,7 @@ from mirror.core import automaton, commands, invariants, light, plans, scripts, 
 from mirror.core.automaton import Outcome, Row
 from mirror.core.context import Context
 from mirror.core.perceive import look, note
+from mirror.core.rest import Rest, rest_of
 from mirror.core.rules.machine import Hold, forget, judge
 from mirror.core.settings import OFFER_BACKOFF_MS, Settings
 from mirror.vocabulary.actions import (
@@ -31,10 +32,12 @@ from mirror.vocabulary.events import (
     Event,
     EventKind,
     LinkLost,
+    PeerHeard,
     ResourceChanged,
     Resumed,
     Stalled,
     SwitchSet,
+    Ticked,
     WitnessAnswered,
 )
 from mirror.vocabulary.facts import FenceSays, WitnessSays
@@ -87,6 +90,7 @@ class Engine:
         self._watched: tuple[str, ...] = ()
         self._checked: tuple[str, ...] = ()
         self._held: Hold | None = None
+        self._rest: Rest | None = None  # the last event, a tick, had no effect at all
         self._context.resources = {one.resource: "init" for one in settings.checkers}
 
     @property
@@ -99,14 +103,23 @@ class Engine:
         """The state it is in."""
         return self._context.state
 
+    def rests(self, event: Event, now_ms: int) -> bool:
+        """Take an event if it has no effect and that is certain without a look; else do nothing.
+
+        It spares what `handle` costs, and means the same (tests/unit/core/test_rest.py).
+        """
+        return self._rest is not None and self._rest.takes(self._context, event, now_ms)
+
     def handle(self, event: Event, now_ms: int) -> tuple[Action, ...]:
         """Take one event; give what to do, in order: notes at once, then at most one plan.
 
         now_ms: the boot clock; never smaller than before.
         Raises: InvariantBroken, after which this engine must not be used.
         """
+        if self.rests(event, now_ms):
+            return ()
         context = self._context
-        self._out = []
+        self._out, self._rest = [], None
         last_ms, context.last_ms = context.last_ms, now_ms
         assert last_ms is None or now_ms >= last_ms, "the boot clock does not go back"
         if last_ms is None or isinstance(event, Resumed):
@@ -119,13 +132,14 @@ class Engine:
             self._command(event, now_ms)
         else:
             self._happen(event, now_ms)
-        self._look_on(now_ms)
-        if context.in_step and context.state in {State.PRIM, State.SECOND}:
-            context.synced_ms = now_ms
+        idle = self._look_on(now_ms)
+        context.note_time(now_ms)
         self._judge_rules(now_ms)
         self._speak(now_ms)
         assert self._said is not None
         invariants.check(context, self._said)
+        if idle and not self._out and isinstance(event, Ticked | PeerHeard):
+            self._rest = rest_of(context, now_ms)
         return self._ordered()
 
     def twin(self) -> "Engine":
@@ -147,7 +161,7 @@ class Engine:
 
     def _happen(self, event: Event, now_ms: int) -> None:
         if isinstance(event, Resumed):
-            self._context.role = _role_of(event.saved_state)
+            self._context.role, _ = SHOWN[event.saved_state]
         elif isinstance(event, ResourceChanged):
             self._resource_changed(event)
         elif isinstance(event, WitnessAnswered) and event.says is not WitnessSays.UNASKED:
@@ -380,9 +394,9 @@ class Engine:
             self._out.append(RunBackground(calls))
         context.role = role
 
-    def _look_on(self, now_ms: int) -> None:
-        """Let what is so now, and what was deferred, have its effect."""
-        for _ in range(LOOKS_MAX):
+    def _look_on(self, now_ms: int) -> bool:
+        """Let what is so now, and what was deferred, have its effect. Returns: there was none."""
+        for number in range(LOOKS_MAX):
             before = self.state
             kind = look(self._context, now_ms)
             if kind is not None:
@@ -390,7 +404,8 @@ class Engine:
             if self.state is not before or kind is None:
                 self._present_deferred(now_ms)
             if self.state is before and kind is None:
-                return
+                return number == 0
+        return False
 
     def _present_deferred(self, now_ms: int) -> None:
         waiting, self._deferred = self._deferred, []
@@ -483,8 +498,3 @@ def _loud(kind: EventKind) -> bool:
 
 def _resumed(kind: EventKind) -> bool:
     return kind is EventKind.RESUMED_BROKEN
-
-
-def _role_of(state: State) -> ScreenWord:
-    word, _ = SHOWN[state]
-    return word

@@ -67,7 +67,7 @@ _VERDICT = {
 def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # noqa: C901, PLR0911, PLR0912, PLR0915 - one arm an event
     """Remember what happened; give the kind that the table is asked about, if any."""
     match event:
-        case PeerHeard(word, ago_ms):
+        case PeerHeard(word, ago_ms):  # what is known of it by now: `heard_before`
             known = context.peer_word
             another_life = known is not None and known.incarnation != word.incarnation
             context.peer_began |= another_life or word.state in _BEGINNING
@@ -137,6 +137,12 @@ def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # no
         case _:
             pass  # commands are the engine's; a tick only asks to look
     return None
+
+
+def heard_before(context: Context, word: Word) -> bool:
+    """Tell whether hearing this word again tells only that the peer lives."""
+    told = context.peer_began or word.state not in _BEGINNING
+    return told and context.swap_seen is not None and word == context.peer_word
 
 
 def _plan_ended(context: Context, event: PlanDone | PlanFailed, now_ms: int) -> EventKind | None:

@@ -63,8 +63,17 @@ class Driver:
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         self._plan_tick(loop)
-        if self._events.empty():
-            self.post(self._tick_event())
+        if not self._events.empty():
+            return
+        event = self._tick_event()
+        if not self._passes_over(event):
+            self.post(event)
+        elif self._on_handled is not None:
+            self._on_handled(event)
+
+    def _passes_over(self, event: Event) -> bool:
+        """Have the engine take it here and now, without waking `run`, if nothing follows."""
+        return self.engine.rests(event, self._now_ms())
 
     def _handle(self, event: Event) -> None:
         actions = self.engine.handle(event, self._now_ms())
