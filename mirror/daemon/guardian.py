@@ -36,7 +36,9 @@ TIMEOUT_MS_DEFAULT = 1_000  # the shortest profile, until a control plane has sa
 HANGS_PART, LOST_PART = 0.6, 0.85
 # A loop that does not turn harms nobody while the heartbeats go out; it helps nobody either.
 LOOP_MS_MAX = 10_000
-START_MS_MAX = 20_000  # to load all modules
+# To load all modules. Seen on two processors that 24 tasks wanted: more than 20 s for 32 modules,
+# and whoever is ended before only adds to the work.
+START_MS_MAX, START_MS_A_MODULE = 20_000, 2_000
 SPARES = 2  # one that takes over, and one for its own death before the next has loaded
 SPARE_AFTER_MS = 300  # after a death, all processors are wanted elsewhere
 SPARE_APART_MS = 1_500  # what loading takes; two at once would both be late
@@ -79,6 +81,7 @@ class Guardian:
         # An earlier guardian's modules may still run: their own patience counts.
         known = [facts.timeout_ms for facts in read_fence_files(layout.safevar / "modules")]
         self._timeout_ms = min(known, default=TIMEOUT_MS_DEFAULT)
+        self._start_ms_max = START_MS_MAX
         # Since then no control plane has been known to run; None while one is.
         self._lost_ms: int | None = clock.boottime_ms()
         self._fenced = False
@@ -150,7 +153,7 @@ class Guardian:
         silent_ms = now_ms - child.answered_ms
         if silent_ms > self._timeout_ms * self._hangs_part() and child.loaded:
             self._bury(child, now_ms, f"it was silent for {silent_ms} ms")
-        elif now_ms - child.began_ms > START_MS_MAX and not child.loaded:
+        elif now_ms - child.began_ms > self._start_ms_max and not child.loaded:
             self._bury(child, now_ms, "it did not load its modules")
         elif now_ms - child.asked_ms >= ASK_MS:
             child.asked_ms = now_ms
@@ -189,6 +192,7 @@ class Guardian:
         self._spares.sort(key=lambda spare: not spare.waits)  # those that still load come last
         child = self._spares.pop(0) if self._spares else self._spawn(now_ms)
         child.began_ms = child.answered_ms = now_ms
+        self._start_ms_max = start_ms_max(self._layout)
         _send(child.channel, GO)
         self._current = child
 
@@ -304,6 +308,11 @@ class _Web:
         """End it."""
         if self._process is not None:
             self._process.terminate()
+
+
+def start_ms_max(layout: Layout) -> int:
+    """How long a control plane may take to load the modules that this node had so far."""
+    return START_MS_MAX + START_MS_A_MODULE * len(read_fence_files(layout.safevar / "modules"))
 
 
 def _send(channel: socket.socket, datagram: bytes) -> None:
