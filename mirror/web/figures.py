@@ -14,7 +14,8 @@ from mirror.web.models.figures import Figures, History, Sample
 FINE_STEP_MS, FINE_MAX = 1000, 900
 COARSE_STEP_MS, COARSE_MAX = 15_000, 5760
 US_PER_MS = 1000
-STALE_MS = 5000
+TOLD_EVERY_MS = 1000  # by a data plane to the control plane
+AT_REST = {"writes_s": 0.0, "bytes_s": 0.0, "latency_us": 0.0}
 _RISING = ("changes", "replicated_bytes", "waits_ns", "waits")
 
 PROMISES = {
@@ -32,6 +33,7 @@ class _Track:
 
     counters: dict[str, int] = field(default_factory=dict)
     counted_ms: int = 0
+    unchanged_ms: int = 0  # the last look since then that found all as it was; 0: there was none
     checkpoint: int = -1
     checkpoint_ms: int = 0
     shown: Figures | None = None
@@ -63,9 +65,14 @@ class FigureBook:
         if checkpoint != track.checkpoint:
             track.checkpoint, track.checkpoint_ms = checkpoint, told_ms
         elapsed_ms = told_ms - track.counted_ms
+        if track.unchanged_ms:
+            # The data plane is asked once a second; at the last such moment before, nothing had
+            # moved, so all that did moved since then.
+            steps = -(-(told_ms - track.unchanged_ms) // TOLD_EVERY_MS)
+            elapsed_ms = TOLD_EVERY_MS * max(1, steps)
         if track.shown is None or elapsed_ms >= FINE_STEP_MS * 9 // 10:
             rates = _rates(track.counters, counters, elapsed_ms)
-            track.counters, track.counted_ms = counters, told_ms
+            track.counters, track.counted_ms, track.unchanged_ms = counters, told_ms, 0
             track.shown = Figures(
                 **rates,
                 waiting=_whole(replication.get("parked")),
@@ -79,6 +86,16 @@ class FigureBook:
             _keep(track, track.shown, now_us)
         age_ms = _whole(replication.get("age_ms"))
         return track.shown.model_copy(update={"age_ms": age_ms, "promise": promise})
+
+    def note_unchanged(self, now_ms: int, now_us: int) -> None:
+        """Take it that no counter moved since the last look: graphs show that, too."""
+        for track in self._tracks.values():
+            last_ms = max(track.counted_ms, track.unchanged_ms)
+            if track.shown is None or now_ms - last_ms < FINE_STEP_MS * 9 // 10:
+                continue
+            track.unchanged_ms = now_ms
+            track.shown = track.shown.model_copy(update=AT_REST)
+            _keep(track, track.shown, now_us)
 
     def history(self, module: str, node: str, since_us: int, now_us: int) -> History:
         """Samples since then: each second if it is short ago, else averages."""
@@ -103,7 +120,7 @@ def promise_of(barrier: str, acknowledge: str, capture: str) -> str:
 def _rates(before: Mapping[str, int], now: Mapping[str, int], elapsed_ms: int) -> dict[str, float]:
     steps = {name: now[name] - before[name] for name in _RISING} if before else {}
     if not steps or elapsed_ms <= 0 or min(steps.values()) < 0:
-        return {"writes_s": 0.0, "bytes_s": 0.0, "latency_us": 0.0}
+        return dict(AT_REST)
     waits = steps["waits"]
     return {
         "writes_s": round(steps["changes"] * 1000 / elapsed_ms, 1),

@@ -2,6 +2,8 @@
 
 This node: its logs are followed, and a line in one has it asked at once whether its state changed,
 over one connection, as it is five times a second; figures, which never rest, are read each second.
+While nobody wants figures (demand.py) it is asked once a second whether one has moved that a graph
+will show, and all of them are read now and then.
 The other node: its console's own events, which come by one stream. Whoever does not answer is
 asked again; that it does not is an event too.
 """
@@ -9,7 +11,8 @@ asked again; that it does not is an event too.
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import structlog
@@ -22,6 +25,7 @@ from mirror.config.layout import Layout
 from mirror.errors import MirrorError, PeerNotReachable
 from mirror.vocabulary.said import said_of, say
 from mirror.web.cluster_seen import ClusterSeen
+from mirror.web.demand import Demand
 from mirror.web.disks import Disks
 from mirror.web.figures import FigureBook
 from mirror.web.identity import Caller, Via
@@ -34,12 +38,14 @@ from mirror.web.sse import Parser
 from mirror.web.state_view import node_state
 
 LOOK_EVERY_S = 0.2  # at figures, of which no line tells
+UNSEEN_LOOK_EVERY_S = 1.0  # while nobody wants them
 LOOK_APART_S = 0.02  # however much a module says
 ANSWER_S = 2.0
 FILES_EVERY_MS = 1000
 FIGURES_EVERY_MS = 1000
+UNSEEN_FIGURES_EVERY_MS = 15_000  # as the disks, which are shown with them
 DISKS_EVERY_S = 15.0
-AGAIN_S = 1.0
+AGAIN_S, AGAIN_MS = 1.0, 1000
 # The other node's console sends a sign of life every second.
 HEARD = {"reachable": True, "observed": "", "observed_said": None}
 SILENCE_S = 2.5
@@ -71,8 +77,11 @@ class Watcher:
         self._seen_files: dict[str, ModuleFiles] = {}
         self._published_ms: dict[tuple[str, str], int] = {}
         self._revision = ""  # of the last state that this node gave
+        self._figures = ""  # and of the figures in it
+        self._figures_ms = 0  # when that was
         self._followers: dict[str, asyncio.Task[None]] = {}
         self._stirred = asyncio.Event()  # a module said something: it may have changed
+        self.demand = Demand(self._stirred.set)
         self._trace = structlog.get_logger()
 
     async def run(self) -> None:
@@ -103,22 +112,53 @@ class Watcher:
 
     async def look_now(self) -> NodeState:
         """Ask the control plane now, publish what changed, and return it."""
-        try:
-            reply = await self._calls.call("state", answer_s=ANSWER_S)
-            return self._take(reply["modules"], str(reply.get("revision") or ""))
-        except (MirrorError, KeyError) as error:
-            return self._take(None, "", said_of(error))
+        await self._look()
+        return self.this_node()
+
+    async def look_for_machine(self) -> None:
+        """Have the figures of both nodes as fresh as for a page that is open, from now on."""
+        was_wanted = self.demand.wanted
+        self.demand.scraped()
+        if was_wanted:
+            return
+        await self.look_now()
+        with contextlib.suppress(PeerNotReachable, ValueError):
+            request = self._peers.request("GET", "/api/v1/state", ITSELF, read_s=ANSWER_S)
+            async with request as response:
+                body = await response.aread()
+            if response.status_code == 200:
+                self._publish_changes(NodeState.model_validate_json(body))
 
     async def _look_again(self) -> None:
         """Look, unless nothing changed since the last look but figures that are fresh enough."""
-        known = self._revision if clock.boottime_ms() - self.looked_ms < FIGURES_EVERY_MS else ""
+        wanted = self.demand.wanted
+        fresh_ms = FIGURES_EVERY_MS if wanted else UNSEEN_FIGURES_EVERY_MS
+        if clock.boottime_ms() - self._figures_ms >= fresh_ms:
+            await self._look()
+        elif wanted:
+            await self._look(known=self._revision)
+        else:
+            await self._look(known=self._revision, figures=self._figures)
+
+    async def _look(self, **known: str) -> None:
+        """Ask for the state, and take it, unless it is what is `known` already."""
         try:
-            reply = await self._calls.call("state", known=known, answer_s=ANSWER_S)
-            if known and reply.get("revision") == known:
+            reply = await self._calls.call("state", answer_s=ANSWER_S, **known)
+            if known.get("known") and "modules" not in reply:
+                self._note_unchanged(figures="figures" in known)
                 return
+            self._figures = str(reply.get("figures") or "")
             self._take(reply["modules"], str(reply.get("revision") or ""))
         except (MirrorError, KeyError) as error:
             self._take(None, "", said_of(error))
+
+    def _note_unchanged(self, *, figures: bool) -> None:
+        """Note that this node was as it was known to be; figures: and those too."""
+        self.looked_ms, now_us = clock.boottime_ms(), clock.wall_us()
+        known = self.this_node()
+        self.nodes[known.node] = known.model_copy(update={"time_us": now_us})
+        if figures:
+            self.figures.note_unchanged(self.looked_ms, now_us)
 
     def _take(
         self, replied: Mapping[str, Any] | None, revision: str, observed: str = ""
@@ -129,7 +169,7 @@ class Watcher:
         disks = self._disks.of_modules(self._directories())
         now_us = clock.wall_us()
         fresh = node_state(name, now_us, replied, self._seen_files, observed, disks)
-        self.looked_ms = clock.boottime_ms()
+        self.looked_ms = self._figures_ms = clock.boottime_ms()
         for module in fresh.modules.values():
             files = self._seen_files.get(module.module)
             module.figures = self.figures.note(
@@ -145,7 +185,9 @@ class Watcher:
     async def look_at_files(self) -> None:
         """Read anew what the modules' files say, as after a configuration."""
         with contextlib.suppress(MirrorError, OSError):
-            self._seen_files = await asyncio.to_thread(self._files.look)
+            seen = await asyncio.to_thread(self._files.look)
+            if seen != self._seen_files:
+                self._seen_files, self._figures_ms = seen, 0
 
     def _known(self) -> list[NodeState]:
         """Nodes that are in the cluster now, this one first."""
@@ -168,8 +210,9 @@ class Watcher:
                 # A reply of another shape must not end the watch over everything else.
                 self._trace.exception("look at the node failed")
             await asyncio.sleep(LOOK_APART_S)
+            every_s = LOOK_EVERY_S if self.demand.wanted else UNSEEN_LOOK_EVERY_S
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY_S):
+                async with asyncio.timeout(every_s):
                     await self._stirred.wait()
             self._stirred.clear()
 
@@ -235,6 +278,7 @@ class Watcher:
 
     async def _follow_log(self, module: str) -> None:
         while True:
+            began_ms = clock.boottime_ms()
             with contextlib.suppress(MirrorError, KeyError, OSError):
                 stream = stream_events(
                     self._layout.control_socket,
@@ -252,6 +296,8 @@ class Watcher:
                         now_us = clock.wall_us()
                         self._publish("log", node, now_us, module=module, entry=entry)
                         self._stirred.set()
+            if clock.boottime_ms() - began_ms > AGAIN_MS:  # who sent it is gone
+                self._stirred.set()
             await asyncio.sleep(AGAIN_S)
 
     # --- the other node ---
@@ -259,24 +305,34 @@ class Watcher:
     async def _watch_the_other(self) -> None:
         last_id = ""
         while True:
-            node = self._cluster.look().peer
+            node, wanted = self._cluster.look().peer, self.demand.wanted
+            observed = ""
             if node:
                 try:
-                    async for event_id, name, data in self._stream(last_id):
-                        last_id = event_id or last_id
-                        self._take_over(node, name, data)
-                    observed: str = say("node.ended")
+                    async with aclosing(self._stream(last_id, figures=wanted)) as events:
+                        async for event_id, name, data in events:
+                            last_id = event_id or last_id
+                            self._take_over(node, name, data)
+                            if self.demand.wanted is not wanted:
+                                break
+                        else:
+                            observed = say("node.ended")
                 except (PeerNotReachable, TimeoutError, ValueError) as error:
                     observed = said_of(error) or say("node.silent", seconds=f"{SILENCE_S:g}")
+                if not observed:  # the same events go on, with figures or without
+                    continue
                 self._lose(node, observed)
             await asyncio.sleep(AGAIN_S)
 
-    async def _stream(self, last_id: str) -> AsyncIterator[tuple[str, str, dict[str, Any]]]:
+    async def _stream(
+        self, last_id: str, *, figures: bool
+    ) -> AsyncGenerator[tuple[str, str, dict[str, Any]], None]:
         headers = {"accept": "text/event-stream"}
         if last_id:
             headers["last-event-id"] = last_id
+        query = f"nodes=own&figures={str(figures).lower()}"
         request = self._peers.request(
-            "GET", "/api/v1/events", ITSELF, query="nodes=own", headers=headers
+            "GET", "/api/v1/events", ITSELF, query=query, headers=headers
         )
         async with request as response:
             if response.status_code != 200:

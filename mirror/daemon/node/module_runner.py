@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +43,7 @@ from mirror.daemon.node.host_ports import RebootPort, RecordsPort
 from mirror.daemon.node.link_watch import LinkWatch
 from mirror.daemon.node.no_heart import NoHeart
 from mirror.daemon.node.notebook_port import Notebook
+from mirror.daemon.node.plane_figures import PlaneFigures
 from mirror.daemon.node.process_port import ProcessPort
 from mirror.daemon.node.replication import LastReintegration, verify_by_schedule
 from mirror.daemon.node.scripts_port import ScriptsPort
@@ -82,14 +82,6 @@ SEED_BYTES = 16
 COPIED_FIGURES = ("files", "bytes_copied", "bytes_compared", "seconds")
 
 
-@dataclass(slots=True)
-class PlaneFigures:
-    """What the data plane last said of itself, and when (boot clock)."""
-
-    status: Message
-    at_ms: int
-
-
 class ModuleRunner:
     """One loaded module. Made and used inside one event loop.
 
@@ -118,7 +110,7 @@ class ModuleRunner:
         self._paths.working.mkdir(parents=True, exist_ok=True)
         self.log = ModuleLog(self._paths.log_database, self.name)
         self.notebook = Notebook(self._paths, self.log, alive)
-        self.figures = PlaneFigures({}, 0)
+        self.figures = PlaneFigures()
         self.last_reintegration = LastReintegration(self._paths.working)
         self.loop_count = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -421,9 +413,14 @@ class ModuleRunner:
         return (self.figures.status.get("counters") or {}).get("changes")
 
     async def _watch_plane(self) -> None:
-        """Keep the data plane's own figures, for people, and its checkpoint, for the record."""
+        """Keep the data plane's own figures, for people, and its checkpoint, for the record.
+
+        At the same moments for all modules of a node: the loop wakes once for them.
+        """
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(STATUS_S)
+            next_s = (round(loop.time() / STATUS_S) + 1) * STATUS_S
+            await asyncio.sleep(next_s - loop.time())
             if self.client.pid:
                 with contextlib.suppress(MirrorError, OSError):
                     await self._read_status()
@@ -434,7 +431,7 @@ class ModuleRunner:
         trouble = _trouble(status)
         if trouble and trouble != _trouble(self.figures.status):
             self.log.append("W", "nfsbox", trouble)
-        self.figures = PlaneFigures(status, clock.boottime_ms())
+        self.figures.take(status, clock.boottime_ms())
         for level, text in self._disk_alarm.look(status.get("disks") or ()):
             self.log.append(level, "nfsbox", text)
         checkpoint = int(status.get("checkpoint") or 0)

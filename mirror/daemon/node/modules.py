@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from mirror.adapters import clock
 from mirror.adapters.alive_writer import AliveWriter
 from mirror.adapters.checkers.board import Neighbour
 from mirror.adapters.heartbeats import HeartbeatThread
@@ -136,6 +137,23 @@ class Modules:
         """Name what `state` shows, figures apart: another when anything may have changed."""
         moves = tuple((one.incarnation, one.driver.moves) for one in self.running.values())
         return format(hash((moves, tuple(self.refused.items()))), "x")
+
+    def figures(self) -> str:
+        """Name the figures that `state` shows: another when one may have moved.
+
+        Their ages apart, and what is known of heartbeats, which never rest.
+        """
+        now_ms = clock.boottime_ms()
+        seen = tuple(
+            (
+                one.incarnation,
+                one.figures.moves,
+                one.client.pid,
+                one.driver.engine.context.mute_ms(now_ms) > 0,
+            )
+            for one in self.running.values()
+        )
+        return format(hash(seen), "x")
 
     def guarded(self) -> bool:
         """Tell whether a module that wants the watchdog is not stopped."""

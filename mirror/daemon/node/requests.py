@@ -99,16 +99,24 @@ class Requests:
     # --- looking ---
 
     async def _state(self, fields: Mapping[str, Any]) -> Answer:
-        """Give everything; to whom knows this revision of it, only that it still is the one."""
+        """Give everything; to whom knows this revision of it, only that it still is the one.
+
+        known, figures: as an earlier answer named them; who leaves `figures` out does not mind
+        that they moved.
+        """
         modules = self._modules
-        revision = modules.revision()
-        if fields.get("known") == revision:
-            return {"revision": revision}
+        names = {"revision": modules.revision(), "figures": modules.figures()}
+        known = {
+            "revision": fields.get("known"),
+            "figures": fields.get("figures", names["figures"]),
+        }
+        if known == names:
+            return names
         states = {name: state_of(runner) for name, runner in modules.running.items()}
         for name, sentence in modules.refused.items():
             states[name] = refused_state(modules.node, sentence)
         shown = dict(sorted(states.items()))
-        return {"node": modules.node, "revision": revision, "modules": shown}
+        return {"node": modules.node, "modules": shown, **names}
 
     async def _resources(self, fields: Mapping[str, Any]) -> Answer:
         return {"resources": dict(self._runner(fields).notebook.resources)}

@@ -17,6 +17,7 @@ FILE_TYPE = "application/octet-stream"
 
 async def read_metrics(console: Here) -> Response:
     """Figures of both nodes in Prometheus' text format."""
+    await console.watcher.look_for_machine()
     certificates = await asyncio.to_thread(certificates_of, console.cluster)
     counts = Counts(console.answered, console.streams, console.notifier.sent)
     text = metrics_text(console.watcher.nodes.values(), certificates, counts)

@@ -1,7 +1,7 @@
 """States, resources, events, readiness."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Literal
 
@@ -14,6 +14,7 @@ from mirror.config.names import check_module_name
 from mirror.errors import ModuleUnknown, NodeNotReachable
 from mirror.vocabulary.said import say
 from mirror.web.console import Console, Here, Who
+from mirror.web.demand import Demand
 from mirror.web.identity import Caller, Via
 from mirror.web.models.figures import History, Processes
 from mirror.web.models.state import ModuleState, NodeState, Resources, ResourceValue
@@ -84,6 +85,8 @@ async def follow_events(
     nodes: Annotated[Literal["all", "own"], Query()] = "all",
     last_event_id: Annotated[str | None, Header(max_length=64)] = None,
     after: Annotated[str | None, Query(max_length=64)] = None,
+    *,
+    figures: Annotated[bool, Query(description="false: do not read figures for me")] = True,
 ) -> StreamingResponse:
     """Events as they come (text/event-stream), of both nodes, numbered.
 
@@ -105,14 +108,26 @@ async def follow_events(
         )
     begin = console.ring.number_of(last_event_id or after)
     stream = _stream(console, caller, begin, own=nodes == "own", request=request)
+    if figures:
+        stream = _while_wanted(console.watcher.demand, stream)
     return StreamingResponse(
         stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"}
     )
 
 
+async def _while_wanted(
+    demand: Demand, stream: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[bytes, None]:
+    """Pass a stream on; figures are wanted as long as it is read."""
+    with demand.watching():
+        async with aclosing(stream) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+
 async def _stream(
     console: Console, caller: Caller, begin: int | None, *, own: bool, request: Request
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Write events and beats until the page, the session or the console ends."""
     ring, this_node = console.ring, console.membership.shown_node
     queue: asyncio.Queue[bytes] = asyncio.Queue(CHUNK_EVENTS_MAX)

@@ -115,6 +115,27 @@ def test_rates_follow_from_counters_that_rise() -> None:
     assert book.note("web", {}, "promise", 4000, 4 * S) is None
 
 
+@pytest.mark.parametrize("age_ms", [0, 400, 999])
+def test_a_graph_is_the_same_where_figures_were_not_read_because_none_had_moved(
+    age_ms: int,
+) -> None:
+    idle = {"changes": 100, "replicated_bytes": 0, "waits": 0, "waits_ns": 0, "checkpoint": 1}
+    burst = idle | {"changes": 600, "checkpoint": 2, "age_ms": age_ms}
+    read, spared = FigureBook(), FigureBook()
+    for book in (read, spared):
+        book.note("web", idle | {"age_ms": age_ms}, "", 1000, S)
+    for second in range(2, 60):
+        read.note("web", idle | {"age_ms": age_ms}, "", second * 1000, second * S)
+        spared.note_unchanged(second * 1000, second * S)
+    for book in (read, spared):
+        book.note("web", burst, "", 60_000, 60 * S)
+    for since_us, now_us in ((0, 60 * S), (0, 3600 * S)):
+        graph, other = (book.history("web", "n1", since_us, now_us) for book in (read, spared))
+        assert graph == other
+        assert len(graph.samples) == (60 if now_us == 60 * S else 3)
+    assert read.history("web", "n1", 0, 60 * S).samples[-1].writes_s == 500
+
+
 def test_a_day_is_kept_as_averages() -> None:
     book = FigureBook()
     for second in range(40):

@@ -300,3 +300,18 @@ def test_a_certificate_is_renewed_without_interruption(pair: Pair) -> None:
                 if tls.getpeercert(True) == wanted:
                     break
             assert time.monotonic() < deadline
+
+
+def test_a_page_here_has_the_other_node_read_its_figures(pair: Pair) -> None:
+    end = time.monotonic() + START_S
+    with events(pair.n1.browser(Role.MONITOR)) as found:
+        given = pair.plane2.states_given.copy()
+        # Three in a row: unseen they are read every quarter of a minute.
+        while pair.plane2.states_given[True] < given[True] + 3:
+            until(found, "beat")
+            assert time.monotonic() < end
+        pair.plane2.states["web"] |= {"replication": {"changes": 5, "age_ms": 1}}
+        while True:
+            _, data = until(found, "state", node="n2", module="web")
+            if data["state"]["figures"] is not None:
+                break

@@ -155,11 +155,17 @@ class ControlPlane:
                 self._followers.append((message["module"], connection))
 
     def _state(self, message: Message) -> dict[str, Any]:
-        """As the control plane: only the revision, to whom knows it."""
-        revision = json.dumps(self.states, sort_keys=True)
-        whole = message.get("known") != revision
+        """As the control plane: only its names, to whom knows it, and the figures if it asks."""
+        values = {name: one.get("replication") for name, one in self.states.items()}
+        still = {name: one | {"replication": None} for name, one in self.states.items()}
+        names = {
+            "revision": json.dumps(still, sort_keys=True),
+            "figures": json.dumps(values, sort_keys=True),
+        }
+        known = (message.get("known"), message.get("figures", names["figures"]))
+        whole = known != (names["revision"], names["figures"])
         self.states_given[whole] += 1
-        return {"revision": revision} | ({"modules": self.states} if whole else {})
+        return names | ({"modules": self.states} if whole else {})
 
 
 @dataclass
