@@ -192,11 +192,15 @@ class Volume:
         What could not be healed waits ten minutes for the next look through the index, unless it
         is asked for: it is, when nothing has moved for STALL_S.
         """
-        # An entry of the index is a hard link to a file that bears the name of the index.
-        bases = list((self.brick("n1") / ".glusterfs/indices").glob("xattrop/xattrop-*"))
+        index = self.brick("n1") / ".glusterfs/indices/xattrop"
+        bases: list[Path] = []
         seen, moved, asked = (0, 0), time.monotonic(), time.monotonic()
         while True:
-            left = sum(base.stat().st_nlink - 1 for base in bases)
+            # An entry of the index is a hard link to a file that bears the name of the index; when
+            # that has 65,000 there is another one. To list all of them each time would cost.
+            if not (left := _links(bases)):
+                bases = list(index.glob("xattrop-*"))
+                left = _links(bases)
             if not left and self._counts("numberOfEntries", *HEAL_INFO) == [0, 0]:
                 return
             now, state = time.monotonic(), (left, os.statvfs(self.brick("n2")).f_ffree)
@@ -254,6 +258,11 @@ def _kill(pid: int) -> None:
             ended.poll(WAIT_S * 1e3)
         finally:
             os.close(fd)
+
+
+def _links(bases: list[Path]) -> int:
+    """How many other names they have."""
+    return sum(base.stat().st_nlink - 1 for base in bases)
 
 
 def _content(brick: Path) -> dict[str, int]:
