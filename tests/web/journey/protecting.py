@@ -70,6 +70,7 @@ def choose_data(journey: Journey) -> None:
     directory, address = page.get_by_label("Directory 1"), page.get_by_label("Virtual address")
     validate.click()
     journey.expect(page.locator(".field-error").first).to_contain_text("Choose a directory")
+    journey.expect(directory).to_be_focused()
     directory.fill("/srv/nowhere")
     session_ends(journey, page)
     journey.expect(directory).to_have_value("/srv/nowhere")

@@ -1,6 +1,6 @@
 // A new module in SafeKit's steps: which, on which nodes, data and address, scripts, configure.
 // This file: the steps themselves, the first and the second.
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "../api/client.ts";
 import * as api from "../api/endpoints.ts";
 import { text } from "../api/json.ts";
@@ -41,6 +41,15 @@ export function Wizard() {
     unsaved.value = true;
     setAnswers((before) => ({ ...before, ...part }));
   };
+  const panel = useRef<HTMLDivElement>(null);
+  const shown = useRef(step);
+  useEffect(() => {
+    // Whoever uses the keyboard or a screen reader goes on where the page does.
+    if (shown.current !== step) panel.current?.querySelector("h2")?.focus();
+    shown.current = step;
+  }, [step]);
+  /** After a refusal one is at the field that it is about. */
+  const toWrong = () => setTimeout(() => panel.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus());
   const shared: StepProps = { answers, change, next: () => setStep(step + 1), scripts, onScripts: setScripts };
   return (
     <div class="page wizard">
@@ -57,7 +66,7 @@ export function Wizard() {
           </li>
         ))}
       </ol>
-      <div class="panel step">
+      <div class="panel step" ref={panel} onSubmit={toWrong}>
         {step === 0 && <ModuleStep {...shared} installed={installed} onInstalled={() => setInstalled(true)} />}
         {step === 1 && <NodesStep {...shared} />}
         {step === 2 && <DataStep {...shared} />}
@@ -111,7 +120,7 @@ function ModuleStep(props: StepProps & { installed: boolean; onInstalled: () => 
   );
   return (
     <form onSubmit={submit} noValidate>
-      <h2>{t("wizard.module.title")}</h2>
+      <h2 tabIndex={-1}>{t("wizard.module.title")}</h2>
       {templates.problem && <Notice level="bad" role="alert">{templates.problem}</Notice>}
       <fieldset class="usual" disabled={props.installed}>
         <legend class="sr">{t("wizard.module.title")}</legend>
@@ -157,7 +166,7 @@ function NodesStep({ answers, change, next }: StepProps) {
   const silent = nodes.filter((one) => !one.reachable);
   return (
     <form onSubmit={(event) => { event.preventDefault(); change({ networks: chosen }); next(); }}>
-      <h2>{t("wizard.nodes.title")}</h2>
+      <h2 tabIndex={-1}>{t("wizard.nodes.title")}</h2>
       <ul class="node-list">
         {nodes.map((one) => (
           <li key={one.name} class={one.reachable ? "" : "silent"}>

@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import * as api from "../api/endpoints.ts";
 import { type Json, list, num, text, texts } from "../api/json.ts";
 import { lang, t } from "../i18n/index.ts";
+import { tell } from "../i18n/said.ts";
 import { size } from "../model/figures.ts";
 import { type Said, said } from "../model/said.ts";
 import { cluster, expired } from "../store.ts";
@@ -44,7 +45,7 @@ export function DataStep({ answers, change, next }: StepProps) {
   const [tried, setTried] = useState(false);
   const [missing, setMissing] = useState<Record<string, Unseen[]>>({});
   const address = answers.address.trim();
-  const seen = useLook<Json>(address, api.host.address, (error) => ({ problem: sentenceOf(error) }));
+  const seen = useLook<Json>(address, api.host.address, (error) => ({ problem: addressRefused(error) }));
   const wrong = answers.directories.map((one, at) =>
     one === "" ? t("wizard.dir.empty") : !one.startsWith("/") ? t("wizard.dir.absolute") : answers.directories.indexOf(one) < at ? t("wizard.dir.twice") : unseenSaid(missing[one] ?? []));
   const badAddress: Shown = !address || !seen ? "" : seen["problem"] ? (seen["problem"] as Shown) : seen["answers"] === true ? t("wizard.address.used") : "";
@@ -57,7 +58,7 @@ export function DataStep({ answers, change, next }: StepProps) {
   };
   return (
     <form onSubmit={submit} noValidate>
-      <h2>{t("wizard.data.title")}</h2>
+      <h2 tabIndex={-1}>{t("wizard.data.title")}</h2>
       <p class="lead">{t("wizard.data.help")}</p>
       {answers.directories.map((dir, index) => (
         <div key={index}>
@@ -83,6 +84,14 @@ export function DataStep({ answers, change, next }: StepProps) {
   );
 }
 
+/** At its field an address is not named once more. */
+function addressRefused(error: unknown): Shown {
+  const refused = saidOf(error);
+  if (refused?.code !== "MIR-806") return sentenceOf(error);
+  const part = (name: string) => tell(said(refused.facts[name], text(refused.facts[name]))).text;
+  return t("cluster.cell.wrong", { observed: part("observed"), allowed: part("remedy") });
+}
+
 /** A node on which a directory is not seen, and why. */
 interface Unseen {
   node: string;
@@ -94,7 +103,9 @@ function unseenSaid(unseen: Unseen[]): Shown {
   const nodes = unseen.map((one) => one.node).join(", ");
   if (!unseen.length) return "";
   if (unseen.every((one) => one.why.code === "why.absent")) return t("wizard.dir.absent", { nodes });
-  return <>{unseen.map((one) => <span key={one.node} class="one-node">{t("wizard.dir.on", { node: one.node })} <Words of={one.why} /></span>)}</>;
+  const [first, ...others] = unseen;
+  if (first && others.every((one) => one.why.text === first.why.text)) return <>{t("wizard.dir.on", { node: nodes })} <Words of={first.why} /></>;
+  return <>{unseen.map((one) => <span key={one.node} class="one-node">{t("wizard.dir.on", { node: one.node })} <Words of={one.why} />. </span>)}</>;
 }
 
 /** A directory as it is on each node: free room, and what speaks against it. */

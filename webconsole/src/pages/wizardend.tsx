@@ -24,7 +24,7 @@ export function ScriptsStep({ answers, change, next, scripts, onScripts }: StepP
   const nodes = cluster.value?.nodes ?? [];
   return (
     <form onSubmit={(event) => { event.preventDefault(); next(); }}>
-      <h2>{t("wizard.scripts.title")}</h2>
+      <h2 tabIndex={-1}>{t("wizard.scripts.title")}</h2>
       <TextField label={t("wizard.services")} value={answers.services} mono placeholder="postgresql" onInput={(services) => change({ services })} help={t("wizard.services.help")} />
       <details class="teach">
         <summary>{t("wizard.scripts.own")}</summary>
@@ -100,7 +100,7 @@ export function ConfigureStep({ answers, scripts }: StepProps) {
   const done = results.length > 0 && results.every((one) => one.ok);
   return (
     <div>
-      <h2>{t("wizard.configure.title")}</h2>
+      <h2 tabIndex={-1}>{t("wizard.configure.title")}</h2>
       <dl class="summary">
         <dt>{t("wizard.module")}</dt><dd>{answers.name}</dd>
         <dt>{t("form.directories")}</dt><dd>{answers.directories.map((one) => <code key={one}>{one}</code>)}</dd>
