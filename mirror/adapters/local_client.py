@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mirror.errors import LocalMessageRefused, NodeNotReachable
+from mirror.vocabulary.said import Said, say
 from mirror.wire.local import Decoder, Message, encode, raise_if_error, request
 
 CHUNK_BYTES_MAX = 65_536
@@ -111,5 +112,11 @@ class LocalClient:
 
 def unreachable(path: Path, error: OSError) -> NodeNotReachable:
     """Build the error of a socket where nobody answers."""
-    observed = "no answer in time" if isinstance(error, TimeoutError) else error.strerror
-    return NodeNotReachable(socket=path, observed=observed or str(error))
+    match error:
+        case TimeoutError():
+            observed = say("seen.late")
+        case FileNotFoundError() | ConnectionRefusedError():
+            observed = say("node.not_running")
+        case _:
+            observed = Said(error.strerror or str(error))
+    return NodeNotReachable(socket=path, observed=observed)

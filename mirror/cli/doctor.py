@@ -59,8 +59,8 @@ def examine(session: Session) -> list[Finding]:
         try:
             findings.append(one(session))
         except MirrorError as error:
-            what = (one.__doc__ or one.__name__).rstrip(".")
-            findings.append(Finding(what, "problem", str(error), "see above"))
+            what = (one.__doc__ or one.__name__).rstrip(".").lower()
+            findings.append(Finding(what, "problem", str(error), ""))
     return findings + [_module(session, module) for module in session.store.installed()]
 
 

@@ -85,7 +85,7 @@ def list_modules(session: Session) -> None:
         for name, is_configured in rows.items()
     ]
     value = {"modules": [{"module": name, "configured": one} for name, one in rows.items()]}
-    session.report(value, "\n".join(lines))
+    session.report(value, "\n".join(lines) or "no module is installed: `module install FILE`")
 
 
 @module.command()

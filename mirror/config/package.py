@@ -132,9 +132,9 @@ def pack(source: Path, file: Path) -> None:
     paths = sorted(path for path in source.rglob("*") if path.is_symlink() or not path.is_dir())
     for path in paths:
         if path.is_symlink() or not path.is_file():
-            raise PackageRefused(file=file, observed=say("package.irregular", path=path))
+            raise PackageRefused(file=source, observed=say("package.irregular", path=path))
     if not (source / USERCONFIG).is_file():
-        raise PackageRefused(file=file, observed=say("package.missing", path=source / USERCONFIG))
+        raise PackageRefused(file=source, observed=say("package.missing", path=USERCONFIG))
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as sink:

@@ -94,7 +94,9 @@ class ClusterNotConfigured(MirrorError):
     """There is no cluster.xml yet."""
 
     code = "MIR-109"
-    sentence = "no cluster: {file}: no such file; `cluster config FILE` makes one"
+    sentence = (
+        "no cluster: {file}: no such file; `cluster init` begins one, `cluster join` joins one"
+    )
 
 
 class UnitRefused(MirrorError):

@@ -78,6 +78,7 @@ TEMPLATES: dict[str, str] = {
     "stopped.maxloop_by": "Stopped by maxloop: it was restarted too often, at last by: {observed}",
     # why a node is not heard
     "node.silent": "silent for {seconds} s",
+    "node.not_running": "it is not running",
     "node.ended": "its console ended the stream",
     "node.answers": "its console answers {status}",
     "node.mute": "The control plane of {node} is not heard; its data plane answers",

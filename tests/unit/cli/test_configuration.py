@@ -253,6 +253,13 @@ def test_a_cluster_begins_and_a_second_node_joins(
     assert mirror("cluster", "join", "-r", str(invitation)).code == 0
 
 
+def test_a_directory_that_is_no_module_is_named(mirror: Run, tmp_path: Path) -> None:
+    assert mirror("module", "list").out == "no module is installed: `module install FILE`\n"
+    (tmp_path / "shop").mkdir()
+    refused = mirror("module", "install", str(tmp_path / "shop")).err
+    assert f"package refused: {tmp_path / 'shop'}: conf/userconfig.xml is missing" in refused
+
+
 def test_what_is_neither_a_token_nor_a_file_is_called_so(mirror: Run) -> None:
     outcome = mirror("cluster", "join", "banana")
     assert outcome.code == 1

@@ -162,4 +162,5 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def test_layout_is_the_one_of_the_environment(mirror: Run, layout: Layout) -> None:
-    assert str(layout.control_socket) in mirror("start", "-m", "web").err
+    said = mirror("start", "-m", "web").err
+    assert f"node not reachable: {layout.control_socket}: it is not running; start it" in said
