@@ -47,12 +47,14 @@ def test_who_is_signed_in_goes_on_looking_and_a_change_is_refused_until_there_is
     admin, nobody = small.start().browser(Role.ADMIN), small.browser()
     filler = fill(small)
     assert admin.get("/api/v1/state").status_code == 200
-    refused = admin.post("/api/v1/userconfig/check", xml="<safe/>")
+    assert admin.post("/api/v1/userconfig/check", xml="<safe/>").status_code == 200
+    refused = admin.put("/api/v1/users/nora", role="Monitor", password="correct horse battery")
     assert (refused.status_code, refused.json()["code"]) == (503, "MIR-815")
     assert "the disk is full" in refused.json()["detail"]
     assert nobody.sign_in("admin", "x").json()["code"] == "MIR-815"
     filler.unlink()
-    assert admin.post("/api/v1/userconfig/check", xml="<safe/>").status_code == 200
+    again = admin.put("/api/v1/users/nora", role="Monitor", password="correct horse battery")
+    assert again.status_code == 200, again.text
     assert "Traceback" not in small.log
 
 
