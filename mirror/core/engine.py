@@ -196,7 +196,7 @@ class Engine:
             forget(context.judging)
             return
         rules = context.settings.rules
-        asked = judge(context.judging, rules, context.rule_facts(now_ms), now_ms)
+        asked = judge(context.judging, rules, context.rule_facts, now_ms)
         if asked is not None:
             identity = f"{speech.RULE}:{asked.label}"
             self._command(CommandAsked(asked.action.value, (), identity), now_ms)

@@ -4,7 +4,8 @@ An action is applied when every evaluation of `handle_time` asked for it. What a
 keeps a node in WAIT, at once: while the rule holds, and until its checkers have first spoken.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from mirror.core.rules.language import Rule, RuleAction, RuleFacts, facts_of, holds, terms
 from mirror.vocabulary.said import say
@@ -17,22 +18,24 @@ class RuleSettings:
     """<failover>: the rules in force, how often they are evaluated, how long an action holds.
 
     pre: resources of checkers that run before the module serves; only these are waited for.
+    remote: resources of the other node that a rule looks at: `tcp.web`, or `tcp.` for a class.
     """
 
     rules: tuple[Rule, ...] = ()
     period_ms: int = 5_000
     handle_time_ms: int = 15_000
     pre: frozenset[str] = frozenset()
+    remote: frozenset[str] = field(init=False)
 
-    @property
-    def remote(self) -> frozenset[str]:
-        """Resources of the other node that a rule looks at: `tcp.web`, or `tcp.` for a class."""
-        return frozenset(
+    def __post_init__(self) -> None:
+        """Every word that is said asks for `remote`: it is found once."""
+        remote = frozenset(
             f"{term.resource_class}.{'' if term.ident in {'?', '*'} else term.ident}"
             for rule in self.rules
             for term in terms(rule.when)
             if term.remote
         )
+        object.__setattr__(self, "remote", remote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +81,17 @@ def strongest(rules: tuple[Rule, ...], facts: RuleFacts) -> Asked | None:
     return min(found, key=lambda asked: PRECEDENCE[asked.action], default=None)
 
 
-def judge(memory: Judging, settings: RuleSettings, facts: RuleFacts, now_ms: int) -> Asked | None:
-    """Evaluate when it is time; give the action to be applied now, and forget it."""
+def judge(
+    memory: Judging, settings: RuleSettings, facts: Callable[[int], RuleFacts], now_ms: int
+) -> Asked | None:
+    """Evaluate when it is time; give the action to be applied now, and forget it.
+
+    facts: asked for when it is time, which it is at few of the events.
+    """
     if now_ms < memory.next_ms:
         return None
     memory.next_ms = now_ms + settings.period_ms
-    asked = strongest(settings.rules, facts)
+    asked = strongest(settings.rules, facts(now_ms))
     if asked is None or memory.asked is None or asked.action is not memory.asked.action:
         memory.asked, memory.since_ms = asked, now_ms
     if memory.asked is None or now_ms - memory.since_ms < settings.handle_time_ms:

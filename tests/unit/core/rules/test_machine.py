@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mirror.core.rules import RuleSettings, WatchedResource, all_rules
+from mirror.core.rules import Judging, RuleFacts, RuleSettings, WatchedResource, all_rules
+from mirror.core.rules.machine import judge
 from mirror.vocabulary.actions import Log, RunCheckers, SetResource
 from mirror.vocabulary.events import CommandAsked, PeerHeard, ResourceChanged, SwitchSet, Ticked
 from mirror.vocabulary.record import Record
@@ -180,3 +181,16 @@ def test_a_second_whose_interface_is_down_does_not_take_over() -> None:
     node.happen(Ticked(), after_ms=1_300)
     assert node.state() is State.LEAVING
     assert "Action stopstart from failover rule interface_failure" in lines(node)
+
+
+def test_nothing_is_looked_at_before_it_is_time() -> None:
+    looks: list[int] = []
+    memory = Judging()
+
+    def facts(now_ms: int) -> RuleFacts:
+        looks.append(now_ms)
+        return RuleFacts(local={}, remote={}, cluster="up")
+
+    for now_ms in range(0, 1_001, 50):
+        judge(memory, RuleSettings(period_ms=500), facts, now_ms)
+    assert looks == [0, 500, 1_000]
