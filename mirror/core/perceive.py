@@ -339,13 +339,21 @@ def _still_together(context: Context, now_ms: int) -> bool:
 
 
 def _goes_on(context: Context, now_ms: int) -> bool:
-    """Tell whether a living primary goes on, or asks to, without this secondary."""
+    """Tell whether a living primary goes on, or asks to, without this secondary, or did so."""
     word = context.word_now(now_ms)
-    if word is None or word.state not in SERVING or not context.session:
+    if word is None or not context.session:
         return False
     if context.fence is FenceSays.CALLED:  # it may be off in a moment: were we out, nobody is left
         return False
+    if word.state not in SERVING:
+        return _went_on(context, word)
     return word.asks_out == context.session or word.session != context.session
+
+
+def _went_on(context: Context, word: Word) -> bool:
+    """Tell whether the peer's disk says that it served alone with what both held: it has more."""
+    alone = word.record.may_serve == {context.settings.peer}
+    return alone and word.record.base == context.record.current
 
 
 def _alone(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - a line a case
