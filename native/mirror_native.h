@@ -120,6 +120,7 @@ int mnf_index_remove(struct mn_plane *plane, const struct mnf_entry *entries,
                      uint32_t entry_count);
 int mnf_index_absorb(struct mn_plane *plane); /* the recent set, durably; then the set is empty */
 int mnf_index_clear(struct mn_plane *plane);
+uint64_t mnf_index_now(struct mn_plane *plane);
 uint64_t mnf_index_count(struct mn_plane *plane);
 uint64_t mnf_recent_count(struct mn_plane *plane);
 void mnf_recent_clear(struct mn_plane *plane);

@@ -379,6 +379,11 @@ int mnf_index_clear(struct mn_plane *plane)
     return mn_index_clear(plane->index);
 }
 
+uint64_t mnf_index_now(struct mn_plane *plane)
+{
+    return mn_index_now(plane->index);
+}
+
 uint64_t mnf_index_count(struct mn_plane *plane)
 {
     return mn_index_count(plane->index);

@@ -64,6 +64,9 @@ uint32_t mn_index_join_regions(struct mn_index_entry *entries, uint32_t count);
  * (design 8). */
 int mn_index_remove(struct mn_index *index, const struct mn_index_entry *entries,
                     uint32_t entry_count);
+/* What `noted` would be of an entry read now. Taken while no change is under way, it guards
+ * entries that are read later against removal by who has not seen the changes that began since. */
+uint64_t mn_index_now(struct mn_index *index);
 int mn_index_clear(struct mn_index *index);
 uint64_t mn_index_count(struct mn_index *index);
 /* This place, or one that covers it: WHOLE, DIRECTORY, ALL. (SUBTREE is not looked for: that needs

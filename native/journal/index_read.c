@@ -45,6 +45,14 @@ static void see_ahead(struct mn_index *index, struct mn_index_entry *entries, ui
     pthread_mutex_unlock(&index->mutex);
 }
 
+uint64_t mn_index_now(struct mn_index *index)
+{
+    pthread_mutex_lock(&index->mutex);
+    uint64_t sequence = index->known.sequence;
+    pthread_mutex_unlock(&index->mutex);
+    return sequence;
+}
+
 int mn_index_next(struct mn_index *index, uint8_t *cursor, uint16_t *cursor_size,
                   struct mn_index_entry *entries, uint32_t entry_count_max, uint32_t *count_out)
 {
@@ -55,9 +63,7 @@ int mn_index_next(struct mn_index *index, uint8_t *cursor, uint16_t *cursor_size
     if (*cursor_size > MN_KEY_BYTES_MAX)
         return -EINVAL;
     /* Taken before reading: what is touched while we read counts as later. */
-    pthread_mutex_lock(&index->mutex);
-    uint64_t sequence = index->known.sequence;
-    pthread_mutex_unlock(&index->mutex);
+    uint64_t sequence = mn_index_now(index);
 
     pthread_mutex_lock(&index->store_mutex);
     int result = mn_store_error(mdb_txn_begin(index->store.env, NULL, MDB_RDONLY, &txn));

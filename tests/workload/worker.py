@@ -99,7 +99,8 @@ class Worker:
             self.model = after
             return "happened"
         paths = {each.path for each in without}
-        if all(each.what in ("bytes", "size", "mode", "xattrs") for each in without) and all(
+        in_part = ("bytes", "size", "mode", "mtime", "xattrs")
+        if all(each.what in in_part for each in without) and all(
             _mixed(path, self.model, after, read(path)) for path in paths
         ):
             for path in paths:

@@ -209,6 +209,14 @@ class Plane:
         """Empty the index, durably."""
         check(lib.mnf_index_clear(self._raw), "index")
 
+    def index_now(self) -> int:
+        """What `noted` would be of an entry read now.
+
+        Taken while no change is under way: an entry with it is removed only if no change that
+        began since has touched it.
+        """
+        return int(lib.mnf_index_now(self._raw))
+
     def index_count(self) -> int:
         """Entries in the index."""
         return int(lib.mnf_index_count(self._raw))

@@ -86,6 +86,7 @@ class Names:
         self._stack: list[Visit] = []
         self._new: list[Entry] = []  # objects that the index must remember
         self._unsettled: set[ObjectKey] = set()  # directories that keep their entries
+        self._drained: int | None = None  # of the round that runs
 
     def mark_whole(self, root: Root) -> None:
         """Compare all of a root; an interruption does not forget it.
@@ -98,7 +99,7 @@ class Names:
         for kind in set(PlaceKind) - {PlaceKind.SUBTREE}:
             entries = self._plane.index_entries(number, kind)
             while part := list(itertools.islice(entries, ENTRIES_AT_ONCE)):
-                self._plane.index_remove(part)
+                self._remove(part)
         self.marks += self._plane.index_entries(number, PlaceKind.SUBTREE)
         self.whole.add(number)
         self._walked = {key for key in self._walked if key[0] != number}
@@ -131,14 +132,20 @@ class Names:
 
     # A round.
 
-    def round(self, *, frozen: bool, deadline_ms: int | None = None) -> bool:
+    def round(
+        self, *, frozen: bool, deadline_ms: int | None = None, drained: int | None = None
+    ) -> bool:
         """Make equal what is dirty now. False: something could not be done now.
 
+        drained: `index_now` of when no change was under way, before this round. A change that has
+        begun since may have been noted before its entry is read, and be made after its directory
+        was listed: what it touched stays in the index.
         frozen: nothing changes meanwhile and the session begins right after: entries stay in the
         index until the data phase has seen to their objects.
         Raises: Late (frozen only), OSError, ReintegrationStopped.
         """
         self._unsettled, self._stack, self._walked_now = set(), [], []
+        self._drained = drained
         visits, entries = self._read()
         again, self._again = self._again, []
         try:
@@ -419,4 +426,10 @@ class Names:
         for number in sorted({each.root for each in settled} - self.whole):
             self._rpc.ask("SyncNames", root=number)
         for at in range(0, len(settled), ENTRIES_AT_ONCE):
-            self._plane.index_remove(settled[at : at + ENTRIES_AT_ONCE])
+            self._remove(settled[at : at + ENTRIES_AT_ONCE])
+
+    def _remove(self, entries: Sequence[Entry]) -> None:
+        if self._drained is not None:
+            drained = self._drained
+            entries = [each._replace(noted=min(each.noted, drained)) for each in entries]
+        self._plane.index_remove(entries)

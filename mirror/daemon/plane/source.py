@@ -170,8 +170,9 @@ class Reintegration:
         freeze_ms = FREEZE_MS
         while not self._drain(freeze_ms):
             freeze_ms = min(2 * freeze_ms, FREEZE_MS_MAX)
+        drained = self._plane.index_now()
         self._plane.go_alone()
-        self._names.round(frozen=False)
+        self._names.round(frozen=False, drained=drained)
 
     def _drain(self, freeze_ms: int) -> bool:
         """Wait until no change is under way; those that come are parked.
