@@ -118,33 +118,34 @@ def test_what_was_under_way_is_settled(
     worker.verify(list(digest_tree(top)), "at the end")
 
 
+@pytest.mark.parametrize("spoilt", ["", "bytes", "time of another"])
 def test_a_write_that_happened_in_part_is_settled_and_more_is_not(
-    top: Path, tmp_path: Path
+    top: Path, tmp_path: Path, spoilt: str
 ) -> None:
-    for spoilt in (False, True):
-        directory = top / str(spoilt)
-        directory.mkdir()
-        worker = Worker(1, tmp_path / f"log-{spoilt}")
-        with ProcessHand(directory) as hand:
+    worker = Worker(1, tmp_path / "log")
+    write = {"do": "write", "slot": 1, "offset": 0, "length": 9000, "tag": 5}
+    with ProcessHand(top) as hand:
+        for slot, path in enumerate(("g", "f")):
             flags = ["O_RDWR", "O_CREAT"]
-            worker.step(
-                hand, {"do": "open", "slot": 1, "path": "f", "flags": flags, "mode": 0o600}
-            )
-            write = {"do": "write", "slot": 1, "offset": 0, "length": 9000, "tag": 5}
-            worker.step(hand, write)
-            with pytest.raises(HandLost):
-                worker.step(FailingHand(hand, "write", happens=True), write | {"tag": 6})
-            with (directory / "f").open("r+b") as file:
-                file.write(worker.model.tree.lookup("f").content.read(0, 4096))
-                if spoilt:
-                    file.write(b"neither the one nor the other")
-        found = list(digest_tree(directory))
-        if spoilt:
-            with pytest.raises(Wrong, match="under way"):
-                worker.resolve(found, lambda path: (top / "True" / path).read_bytes())
-        else:
-            verdict = worker.resolve(found, lambda path: (top / "False" / path).read_bytes())
-            assert verdict == "in part"
+            opened = {"do": "open", "slot": slot, "path": path, "flags": flags, "mode": 0o600}
+            worker.step(hand, opened)
+            worker.step(hand, write | {"slot": slot})
+            known = {"do": "utimens", "path": path, "atime_ns": 1, "mtime_ns": 10**18}
+            worker.step(hand, known)
+        with pytest.raises(HandLost):
+            worker.step(FailingHand(hand, "write", happens=True), write | {"tag": 6})
+        with (top / "f").open("r+b") as file:
+            file.write(worker.model.tree.lookup("f").content.read(0, 4096))
+            if spoilt == "bytes":
+                file.write(b"neither the one nor the other")
+        if spoilt == "time of another":
+            os.utime(top / "g", ns=(1, 2))
+    found = list(digest_tree(top))
+    if spoilt:
+        with pytest.raises(Wrong, match="under way"):
+            worker.resolve(found, lambda path: (top / path).read_bytes())
+    else:
+        assert worker.resolve(found, lambda path: (top / path).read_bytes()) == "in part"
 
 
 def test_a_lost_acknowledged_operation_is_seen(top: Path, tmp_path: Path) -> None:

@@ -99,8 +99,7 @@ class Worker:
             self.model = after
             return "happened"
         paths = {each.path for each in without}
-        in_part = ("bytes", "size", "mode", "mtime", "xattrs")
-        if all(each.what in in_part for each in without) and all(
+        if all(_may_be_in_part(each, after) for each in without) and all(
             _mixed(path, self.model, after, read(path)) for path in paths
         ):
             for path in paths:
@@ -112,6 +111,13 @@ class Worker:
         # Opened each time: what was noted is in the file, whatever becomes of this process.
         with self._log.open("a") as log:
             log.write(json.dumps(line) + "\n")
+
+
+def _may_be_in_part(difference: Difference, after: Model) -> bool:
+    """A call that the kernel hands over in pieces; its time is that of the last one."""
+    if difference.what == "mtime":
+        return after.tree.lookup(difference.path).mtime_ns is None
+    return difference.what in ("bytes", "size", "mode", "xattrs")
 
 
 def _mixed(path: str, before: Model, after: Model, there: bytes) -> bool:
