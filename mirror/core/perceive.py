@@ -353,7 +353,7 @@ def _goes_on(context: Context, now_ms: int) -> bool:
 def _went_on(context: Context, word: Word) -> bool:
     """Tell whether the peer's disk says that it served alone with what both held: it has more."""
     alone = word.record.may_serve == {context.settings.peer}
-    return alone and word.record.base == context.record.current
+    return alone and context.record.current in (word.record.base, *word.record.history)
 
 
 def _alone(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - a line a case

@@ -83,6 +83,7 @@ class Executor:
         self._background_wake = asyncio.Event()
         self._background_call: ScriptCall | None = None
         self._background_script: asyncio.Task[None] | None = None
+        self._owes_start = False
         self._one_script = asyncio.Lock()  # held over all scripts of a plan, or of the background
         self._tasks: set[asyncio.Task[None]] = set()
         self._spawn(self._run_plans())
@@ -128,6 +129,7 @@ class Executor:
                     ports.checkers.watch(classes)
             case RunBackground(scripts):
                 self._background.extend(scripts)
+                self._tell_what_is_owed()
                 self._background_wake.set()
             case FreezeNow():
                 self._spawn(self._beside("freeze"))
@@ -157,6 +159,7 @@ class Executor:
                     self._background_call = self._background.popleft()
                     await self._run_alone(self._background_call)
                     self._background_call = None
+                    self._tell_what_is_owed()
 
     async def _run_alone(self, call: ScriptCall) -> None:
         """Run one script in a task of its own, so that it can be ended without ending this one."""
@@ -166,6 +169,14 @@ class Executor:
         finally:
             self._background_script.cancel()  # nothing, when it has ended
             self._background_script = None
+
+    def _tell_what_is_owed(self) -> None:
+        """A restart that this process does not live to end leaves an application stopped."""
+        left = (self._background_call, *self._background)
+        owes = any(call is not None and _starts(call) for call in left)
+        if owes != self._owes_start:
+            self._owes_start = owes
+            self._ports.notebook.owe_start(owed=owes)
 
     def _end_background(self, plan: Plan) -> None:
         """Nothing starts the application any more, once it is being ended (invariant 8).
@@ -177,6 +188,7 @@ class Executor:
         force = not any(isinstance(one, RunScripts) for one in plan.actions)
         kept = () if force else (call for call in self._background if not _starts(call))
         self._background = deque(kept)
+        self._tell_what_is_owed()
         running, task = self._background_call, self._background_script
         if running is not None and task is not None and (force or _starts(running)):
             task.cancel()

@@ -87,6 +87,9 @@ class Notebook(Protocol):
     def save(self, saved: SaveState) -> None:
         """Keep the state across a restart of the control plane."""
 
+    def owe_start(self, *, owed: bool) -> None:
+        """Keep across a restart of the control plane that a start script is still to be run."""
+
     def show(self, state: ShowState) -> None:
         """Show this state from now on."""
 

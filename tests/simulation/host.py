@@ -127,6 +127,7 @@ class SimHost:
         self.saved_record: dict[str, Any] = {}
         self.disk = Disk()
         self.saved = SaveState(State.STOP, Goal.STOP.value, "")
+        self.owes_start = False
         self.disk_fails = False
         self.disk_full = False
         self.drift = world.random.uniform(0.98, 1.02)  # of this host's clock
@@ -202,6 +203,7 @@ class SimHost:
         self.powered, self.app, self.address, self.plane = True, False, False, None
         self.word = None  # what it said before its fall is nobody's word now
         self.saved = SaveState(State.STOP, Goal.STOP.value, "")
+        self.owes_start = False
         self.start_control(resumed=False)
 
     def start_control(self, *, resumed: bool) -> None:
@@ -255,6 +257,8 @@ class SimHost:
                     down_ms=self.now_ms() - self.control_died_ms,
                 )
             )
+            if self.owes_start:
+                self.driver.post(CommandAsked("restart", identity="heart"))
 
     def kill_control(self) -> None:
         """The control plane dies; application, address and data plane live on."""
@@ -433,6 +437,9 @@ class _Heart(_Port):
 
 
 class _Notebook(_Port):
+    def owe_start(self, *, owed: bool) -> None:
+        self.host.owes_start = owed
+
     def log(self, line: Log) -> None:
         if line.level in "CE":
             self.host.world.story(f"{self.host.name} log    {line.text}")

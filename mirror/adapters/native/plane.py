@@ -210,11 +210,7 @@ class Plane:
         check(lib.mnf_index_clear(self._raw), "index")
 
     def index_now(self) -> int:
-        """What `noted` would be of an entry read now.
-
-        Taken while no change is under way: an entry with it is removed only if no change that
-        began since has touched it.
-        """
+        """What `noted` would be of an entry read now (journal/index.h, mn_index_now)."""
         return int(lib.mnf_index_now(self._raw))
 
     def index_count(self) -> int:

@@ -52,7 +52,7 @@ from mirror.daemon.node.timetable import at_times
 from mirror.daemon.node.witness_port import make_witness
 from mirror.daemon.ports import Ports
 from mirror.errors import MirrorError, WatchdogNotArmed
-from mirror.vocabulary.actions import ScriptCall
+from mirror.vocabulary.actions import SaveState, ScriptCall
 from mirror.vocabulary.crontab import Crontab
 from mirror.vocabulary.events import (
     CheckpointReached,
@@ -155,21 +155,7 @@ class ModuleRunner:
             write_fence_file(self._paths, FenceFile.of(self.settings, self.settings.heart))
         hello = await self._attach()
         if saved.state is not State.STOP:
-            self.post(
-                Resumed(
-                    saved_state=saved.state,
-                    goal=Goal(saved.goal),
-                    saved_session=saved.session,
-                    mode=str(hello.get("mode") or "") if hello else "",
-                    session=str(hello.get("session") or "") if hello else "",
-                    gate=str(hello.get("gate") or "") if hello else "",
-                    down_ms=down_ms,
-                )
-            )
-            if saved.state in SERVING and hello is not None:
-                # The addresses are here already: defended and announced again, never removed.
-                with contextlib.suppress(MirrorError, OSError):
-                    await self.addresses.take()
+            await self._go_on(saved, down_ms, hello)
         elif hello is not None:
             # Of a control plane that ended in the middle of a stop, or of an older boot.
             await self.client.end()
@@ -192,6 +178,26 @@ class ModuleRunner:
             self._spawn(at_times(schedule, lambda: self._spawn(verify_by_schedule(self))))
         if rfs is not None and rfs.syncat is not None:
             self._spawn(at_times(rfs.syncat, lambda: self.post(SyncDue())))
+
+    async def _go_on(self, saved: SaveState, down_ms: int, hello: Message | None) -> None:
+        """Take up what runs here where an earlier control plane left it."""
+        self.post(
+            Resumed(
+                saved_state=saved.state,
+                goal=Goal(saved.goal),
+                saved_session=saved.session,
+                mode=str(hello.get("mode") or "") if hello else "",
+                session=str(hello.get("session") or "") if hello else "",
+                gate=str(hello.get("gate") or "") if hello else "",
+                down_ms=down_ms,
+            )
+        )
+        if self.notebook.owes_start():
+            self.post(CommandAsked("restart", identity="heart"))
+        if saved.state in SERVING and hello is not None:
+            # The addresses are here already: defended and announced again, never removed.
+            with contextlib.suppress(MirrorError, OSError):
+                await self.addresses.take()
 
     async def detach(self) -> None:
         """End the engine; what runs is left as it is. With a stopped module nothing runs."""

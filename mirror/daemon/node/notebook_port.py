@@ -16,7 +16,12 @@ from mirror.adapters.alive_writer import AliveWriter, read_moment
 from mirror.adapters.durable import write_durably
 from mirror.adapters.module_log import ModuleLog
 from mirror.config.layout import ModuleLayout
-from mirror.daemon.node.saved_state import read_saved_state, write_saved_state, write_small_file
+from mirror.daemon.node.saved_state import (
+    boot_name,
+    read_saved_state,
+    write_saved_state,
+    write_small_file,
+)
 from mirror.vocabulary.actions import Log, SaveState, ShowState
 from mirror.vocabulary.states import Goal, Readiness, ScreenWord, State
 
@@ -39,6 +44,7 @@ class Notebook:
         self._command_count = 0
         self._directory = layout.state
         self._wanted_file = layout.state / "wanted"
+        self._owed_file = layout.state / "owed"
         self._alive_file = layout.state / "alive"
         self._synced_file = layout.state / "synced"
         self._synced_ms = 0
@@ -77,6 +83,9 @@ class Notebook:
 
     def save(self, saved: SaveState) -> None:
         self._writer.submit(write_saved_state, self._directory, saved)
+
+    def owe_start(self, *, owed: bool) -> None:
+        self._writer.submit(write_small_file, self._owed_file, boot_name() if owed else "")
 
     def show(self, state: ShowState) -> None:
         served = self.serves
@@ -148,6 +157,12 @@ class Notebook:
         with contextlib.suppress(OSError):
             alive_ms = read_moment(self._alive_fd) if self._alive_fd is not None else 0
         return saved, max(0, clock.boottime_ms() - alive_ms)
+
+    def owes_start(self) -> bool:
+        """Tell whether an earlier control plane of this boot died in the middle of a restart."""
+        with contextlib.suppress(OSError):
+            return self._owed_file.read_text(encoding="utf-8") == boot_name()
+        return False
 
     def _tell(self) -> None:
         async def tell() -> None:

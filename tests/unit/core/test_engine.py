@@ -476,11 +476,15 @@ def test_an_offer_stands_for_a_target_that_took_it() -> None:
     assert node.calls() == ["lead"]
 
 
-def test_an_orphan_gives_way_to_a_primary_that_comes_back_from_having_served_alone() -> None:
+@pytest.mark.parametrize("since", [{"base": G1}, {"base": G2, "history": (G2, G1)}])
+def test_an_orphan_gives_way_to_a_primary_that_comes_back_from_having_served_alone(
+    since: dict[str, Any],
+) -> None:
+    """Once, or several times since."""
     node = second(witness=WitnessKind.ETCD)
     node.happen(LinkLost(SESSION, "no answer in time"))
     assert node.state() is State.ORPHANED
-    went_on = Record(current=G2, base=G1, term=3, may_serve=frozenset({"b"}), lived_on=True)
+    went_on = Record(current="3" * 32, term=3, may_serve=frozenset({"b"}), lived_on=True, **since)
     node.happen(peer(State.WAIT, went_on, "", incarnation="after its fall"))
     (persist,) = [one for one in node.plan().actions if isinstance(one, PersistRecord)]
     assert persist.record.may_serve == {"b"}

@@ -51,6 +51,7 @@ class Recorder:
         self.fails: set[str] = set()
         self.defects: set[str] = set()
         self.killed: list[str] = []
+        self.owed: list[bool] = []
         self.script_may_end = asyncio.Event()
         self.slow_ended = asyncio.Event()
         self.granted: bool | None = True
@@ -118,6 +119,9 @@ class Recorder:
 
     def save(self, saved: SaveState) -> None:
         self._do("save")
+
+    def owe_start(self, *, owed: bool) -> None:
+        self.owed.append(owed)
 
     def show(self, state: ShowState) -> None:
         self._do("show")
@@ -269,6 +273,32 @@ def test_background_scripts_run_in_their_order_beside_a_plan() -> None:
             await bench.ports.slow_ended.wait()
         order = [one for one in bench.ports.done if one != "take"]
         assert order == ["transition", "start_prim"]
+
+    with_bench(story)
+
+
+def test_a_restart_is_owed_from_before_its_first_script_until_after_its_last() -> None:
+    async def story(bench: Bench) -> None:
+        bench.executor.perform((RunBackground((ScriptCall("stop_prim", ()), SLOW)),))
+        assert bench.ports.owed == [True]
+        assert bench.ports.done == []
+        bench.ports.script_may_end.set()
+        async with asyncio.timeout(60):
+            await bench.ports.slow_ended.wait()
+            while bench.ports.owed != [True, False]:  # noqa: ASYNC110 - a moment
+                await asyncio.sleep(0)
+        bench.executor.perform((RunBackground((QUICK,)),))
+        assert bench.ports.owed == [True, False]
+
+    with_bench(story)
+
+
+def test_a_restart_that_a_stop_ends_is_owed_no_more() -> None:
+    async def story(bench: Bench) -> None:
+        bench.executor.perform((RunBackground((ScriptCall("stop_prim", ()), SLOW)),))
+        bench.executor.perform((plan(1, KillApplication(("start_prim",))),))
+        assert await bench.event() == PlanDone(1)
+        assert bench.ports.owed == [True, False]
 
     with_bench(story)
 
