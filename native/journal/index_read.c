@@ -88,7 +88,7 @@ static bool is_alike(const struct mn_index_entry *a, const struct mn_index_entry
 {
     return a->kind == MN_PLACE_DATA && b->kind == MN_PLACE_DATA && a->root == b->root &&
            memcmp(&a->id, &b->id, sizeof(a->id)) == 0 && a->ahead == b->ahead &&
-           a->noted == b->noted && memcmp(&a->handle, &b->handle, sizeof(a->handle)) == 0;
+           a->noted == b->noted && mn_handle_equal(&a->handle, &b->handle);
 }
 
 uint32_t mn_index_join_regions(struct mn_index_entry *entries, uint32_t count)
