@@ -54,6 +54,23 @@ def test_a_log_replays(top: Path, tmp_path: Path) -> None:
     worker.verify(list(digest_tree(top / "again")), "replayed")
 
 
+def test_a_link_of_another_in_a_shared_directory_is_refused_first(
+    top: Path, tmp_path: Path
+) -> None:
+    """Before the kernel says that it is a link: in a sticky directory O_CREAT asks whose it is."""
+    worker = Worker(1, tmp_path / "log")
+    opened = {"do": "open", "slot": 1, "mode": 0o600, "umask": 0}
+    with ProcessHand(top) as hand:
+        for name, mode in (("shared", 0o1777), ("open", 0o777)):
+            worker.step(hand, {"do": "mkdir", "path": name, "mode": 0o755, "umask": 0})
+            worker.step(hand, {"do": "chmod", "path": name, "mode": mode})
+            worker.step(hand, {"do": "chown", "path": name, "uid": 1234, "gid": -1})
+            link = {"do": "symlink", "path": f"{name}/link", "target": "a", "user": [4321, 77]}
+            worker.step(hand, link)
+            for flags in (["O_RDONLY", "O_CREAT"], ["O_RDONLY"], ["O_RDWR", "O_CREAT", "O_EXCL"]):
+                worker.step(hand, opened | {"path": f"{name}/link", "flags": flags})
+
+
 def first_file(top: Path) -> Path:
     """One with content; immutable ones excepted, for they cannot be damaged."""
     return next(

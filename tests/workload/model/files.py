@@ -61,10 +61,20 @@ def open_file(tree: Tree, slots: dict[int, Slot], op: Operation) -> None:
             raise Refused(errno.ENOENT)
         inode = create(tree, op, stat.S_IFREG | op["mode"])
     else:
+        if "O_CREAT" in flags and inode.is_kind(stat.S_IFLNK):
+            _check_sticky(directory, inode, op)
         _check_open(inode, flags)
         if "O_TRUNC" in flags:
             _resize(inode, 0, op)
     slots[op["slot"]] = Slot(inode, flags)
+
+
+def _check_sticky(directory: Inode, inode: Inode, op: Operation) -> None:
+    """The kernel's may_create_in_sticky: of a symbolic link no sysctl switches it off."""
+    caller, _ = op.get("user", (0, 0))
+    is_shared = directory.mode & stat.S_ISVTX and directory.mode & stat.S_IWOTH
+    if is_shared and "O_EXCL" not in op["flags"] and inode.uid not in (directory.uid, caller):
+        raise Refused(errno.EACCES)
 
 
 def _check_open(inode: Inode, flags: frozenset[str]) -> None:
