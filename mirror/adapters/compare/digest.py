@@ -15,7 +15,7 @@ import json
 import os
 import stat
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -35,6 +35,11 @@ _TYPES = {
 }
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _QUIETLY = _OPEN | os.O_NOATIME | os.O_NONBLOCK
+_FIEMAP = struct.Struct("=QQIIII")  # linux/fiemap.h: fiemap, and fiemap_extent below
+_EXTENT = struct.Struct("=QQQ16xI12x")
+_FS_IOC_FIEMAP = 0xC020660B
+_FIEMAP_FLAG_SYNC, _EXTENT_LAST, _EXTENT_UNWRITTEN = 1, 1, 0x800
+_EXTENTS_AT_ONCE = 64
 # Of linux/fs.h; those of chattr that are replicated. A file system has others of its own.
 _FS_IOC_GETFLAGS = 0x80086601
 _FLAGS = {0x08: "S", 0x10: "i", 0x20: "a", 0x40: "d", 0x80: "A", 0x10000: "D"}
@@ -54,8 +59,9 @@ class Entry:
 
     path: relative to the top, "." for the top itself; bytes that are no UTF-8 are escaped as
     os.fsdecode does. mtime_ns: since 1970. blocks: digest of each BLOCK_BYTES of content, a hole
-    reading as zeros. data: what is not hole. object: for something with several names, the first
-    of them that was met, which may be this one. flags: the letters of chattr.
+    reading as zeros. data: what was written; neither holes nor what is only reserved. object: for
+    something with several names, the first of them that was met, which may be this one. flags: the
+    letters of chattr.
     """
 
     path: str
@@ -199,10 +205,10 @@ def _content(directory: int, name: str) -> tuple[tuple[str, ...], tuple[Range, .
     descriptor = os.open(name, _QUIETLY, dir_fd=directory)
     try:
         size_bytes = os.fstat(descriptor).st_size
-        # Preallocated space is a hole until somebody has read it into memory, which is no change.
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         data = tuple(_data_ranges(descriptor, size_bytes))
-        return tuple(_block_digests(descriptor, size_bytes, data)), data
+        blocks = tuple(_block_digests(descriptor, size_bytes, data))
+        # Preallocated room that somebody has read into memory is data to SEEK_DATA: no change.
+        return blocks, tuple(_without(data, _reserved(descriptor)))
     finally:
         os.close(descriptor)
 
@@ -218,6 +224,45 @@ def _data_ranges(descriptor: int, size_bytes: int) -> Iterator[Range]:
             raise
         at = os.lseek(descriptor, start, os.SEEK_HOLE)
         yield start, at
+
+
+def _reserved(descriptor: int) -> list[Range]:
+    """Room that is allocated and was never written; [] where the file system does not say."""
+    found: list[Range] = []
+    start, last = 0, False
+    while not last:
+        question = bytearray(_FIEMAP.size + _EXTENTS_AT_ONCE * _EXTENT.size)
+        fields = (start, (1 << 64) - 1 - start, _FIEMAP_FLAG_SYNC, 0, _EXTENTS_AT_ONCE, 0)
+        _FIEMAP.pack_into(question, 0, *fields)
+        try:
+            fcntl.ioctl(descriptor, _FS_IOC_FIEMAP, question)
+        except OSError as error:
+            if error.errno in (errno.ENOTTY, errno.EOPNOTSUPP):
+                return []
+            raise
+        count = _FIEMAP.unpack_from(question)[3]
+        last = count == 0
+        for at in range(count):
+            where = _FIEMAP.size + at * _EXTENT.size
+            logical, _, length, flags = _EXTENT.unpack_from(question, where)
+            start, last = logical + length, bool(flags & _EXTENT_LAST)
+            if flags & _EXTENT_UNWRITTEN:
+                found.append((logical, start))
+    return found
+
+
+def _without(ranges: Iterable[Range], taken: Iterable[Range]) -> Iterator[Range]:
+    """What is left of ranges; both in order, neither touching itself."""
+    cuts = list(taken)
+    for start, end in ranges:
+        at = start
+        for cut_start, cut_end in cuts:
+            if cut_end > at and cut_start < end:
+                if cut_start > at:
+                    yield at, cut_start
+                at = min(cut_end, end)
+        if at < end:
+            yield at, end
 
 
 def _block_digests(descriptor: int, size_bytes: int, data: tuple[Range, ...]) -> Iterator[str]:

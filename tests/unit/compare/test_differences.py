@@ -1,6 +1,7 @@
 """Every kind of planted difference is found, and what may differ is not reported."""
 
 import json
+import mmap
 import os
 import shutil
 import stat
@@ -249,6 +250,28 @@ def test_our_own_marks_are_not_compared(trees: tuple[Path, Path]) -> None:
     assert [str(difference) for difference in compare_trees(left, right)] == [
         "'plain': xattrs: user.colour=626c756500ff | trusted.other= user.colour=626c756500ff"
     ]
+
+
+def test_room_that_was_only_reserved_is_a_hole_even_when_it_is_in_memory(
+    trees: tuple[Path, Path],
+) -> None:
+    size = 4 * HOLE_BYTES_MIN
+    for tree in trees:
+        with (tree / "reserved").open("wb") as file:
+            os.truncate(file.fileno(), size)
+        os.utime(tree / "reserved", ns=(0, AN_HOUR_AGO_NS))
+        os.utime(tree, ns=(0, AN_HOUR_AGO_NS))
+    with (trees[1] / "reserved").open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+        os.utime(file.fileno(), ns=(0, AN_HOUR_AGO_NS))
+        with mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ) as mapped:
+            assert mapped[:] == bytes(size)  # in memory, and mapped: it cannot be dropped
+            assert os.lseek(file.fileno(), 0, os.SEEK_DATA) == 0
+            assert compare_trees(*trees) == []
+            with (trees[1] / "reserved").open("r+b", buffering=0) as other:
+                other.write(b"x")
+                os.utime(other.fileno(), ns=(0, AN_HOUR_AGO_NS))
+            assert {each.what for each in compare_trees(*trees)} == {"bytes"}
 
 
 def test_a_mirror_directory_deeper_down_is_ordinary(trees: tuple[Path, Path]) -> None:
