@@ -77,7 +77,7 @@ STEP_MEANING: dict[Step, str] = {
     Step.OFFER: "a session is proposed to the peer",
     Step.LEAD: "the data plane brings the peer up to date",
     Step.RECORD_PAIR: "durable: may serve = both",
-    Step.TELL_WITNESS: "the witness, which could not be told of the pair, is told again",
+    Step.TELL_WITNESS: "the witness, which could not be told what the record says, is told again",
     Step.RECORD_TARGET: "durable: this copy is a mixture from now on",
     Step.FOLLOW: "the data plane accepts the session of the source",
     Step.RECORD_IN_SYNC: "durable: this node holds everything",
@@ -243,7 +243,8 @@ ROWS: tuple[Row, ...] = (
     Row("A13", S.ALONE,       START + PRIMARY,                                               STAY,          (),                   "already so"),
     Row("A14", S.ALONE,       SECONDARY,                                                     REFUSE,        (),                   "this node serves: stop it first"),
     Row("A15", S.ALONE,       DEAD,                                                          S.LEAVING,     KILL_APP,             "the mount is dead: the application cannot go on"),
-    Row("A16", S.ALONE,       RESUMED + CLOSED + ELECTION + TARGET + HAS_ALL + FAULT + TIME, STAY,          (),                   "nobody else may serve; the application sees what its own disk says"),
+    Row("A16", S.ALONE,       RESUMED + CLOSED + ELECTION + TARGET + HAS_ALL + FAULT + STALLED + EXPIRED,STAY,          (),                   "nobody else may serve; the application sees what its own disk says"),
+    Row("A18", S.ALONE,       RETRY,                                                         STAY,          (X.TELL_WITNESS,),    "a restart beside a silent peer is granted what the witness knows"),
 
     Row("R01", S.PAIRING,     DONE,                                                          S.PRIM,        (),                   "both records say both"),
     Row("R02", S.PAIRING,     FAILED,                                                        S.ALONE,       (X.GO_ALONE,),        "not recorded, so not shared"),

@@ -114,7 +114,7 @@ class Context:
     frozen_ms: int = 0
     witness: WitnessSays = WitnessSays.UNASKED
     witness_again_ms: int = 0
-    witness_behind: bool = False  # it could not be told of the pair
+    witness_behind: bool = False  # it could not be told what the record says
     fence: FenceSays = FenceSays.UNASKED
     fence_again_ms: int = 0
     fence_due_ms: int | None = None  # the delay of the fencing agent, once it is wanted

@@ -41,7 +41,7 @@ from mirror.vocabulary.events import (
     WitnessAnswered,
     WitnessTold,
 )
-from mirror.vocabulary.facts import FenceSays, Hearing, Proof, Which, WitnessSays
+from mirror.vocabulary.facts import FenceSays, Hearing, Proof, Which, WitnessKind, WitnessSays
 from mirror.vocabulary.said import say
 from mirror.vocabulary.states import SERVING, Goal, State
 from mirror.vocabulary.words import Offer, Word
@@ -96,6 +96,7 @@ def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # no
             context.drained_equal = equal
         case WitnessAnswered(says, sentence):
             context.witness, context.failure = says, sentence
+            context.witness_behind &= says is not WitnessSays.GRANTS
             context.witness_again_ms = now_ms + context.settings.timeout_ms
         case WitnessTold(done):
             context.witness_behind = not done
@@ -132,7 +133,8 @@ def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # no
             if context.goal is Goal.JOIN:  # no data plane to join with: a new one is started
                 context.goal = Goal.START
             return E.DATA_PLANE_LOST
-        case Resumed():
+        case Resumed():  # what the witness was told died with the control plane before
+            context.witness_behind = context.settings.witness is WitnessKind.ETCD
             return _resumed(context, event)
         case _:
             pass  # commands are the engine's; a tick only asks to look
@@ -357,6 +359,8 @@ def _went_on(context: Context, word: Word) -> bool:
 
 
 def _alone(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - a line a case
+    if _tells_again(context, now_ms):
+        return E.RETRY_DUE
     word = context.word_now(now_ms)
     if word is None:
         return None
@@ -442,7 +446,7 @@ def _prim(context: Context, now_ms: int) -> EventKind | None:
     mates = {State.JOINING, State.SECOND, State.ORPHANED, State.SETTLING}
     if word.session != context.session or word.state not in mates or context.peer_out():
         return E.PEER_PARTED
-    if context.witness_behind and not context.plan_id and now_ms >= context.witness_again_ms:
+    if _tells_again(context, now_ms):
         return E.RETRY_DUE
     if word.state is not State.SECOND:
         return None
@@ -450,6 +454,11 @@ def _prim(context: Context, now_ms: int) -> EventKind | None:
         context.swap_due, context.swap_seen = False, word.asks_swap
         return E.SWAP_ASKED
     return None
+
+
+def _tells_again(context: Context, now_ms: int) -> bool:
+    """Tell whether the witness, which could not be told of this record, is to be told now."""
+    return context.witness_behind and not context.plan_id and now_ms >= context.witness_again_ms
 
 
 def _joining(context: Context, now_ms: int) -> EventKind | None:  # noqa: PLR0911 - one line a case

@@ -90,10 +90,13 @@ def _alone_record(context: Context, now_ms: int) -> Record:
 
 
 def _ask_witness(context: Context, now_ms: int) -> Actions:
-    wished, record = _alone_record(context, now_ms), context.record
-    return [
-        AskWitness(record.current, record.may_serve, wished.current, wished.may_serve),
-    ]
+    wished = _alone_record(context, now_ms)
+    return [AskWitness(*_held(context.record), wished.current, wished.may_serve)]
+
+
+def _held(record: Record) -> tuple[str, frozenset[str], tuple[str, ...]]:
+    """What this node holds, as the witness is told."""
+    return record.current, record.may_serve, record.history
 
 
 def _record_alone(context: Context, now_ms: int) -> Actions:
@@ -102,8 +105,8 @@ def _record_alone(context: Context, now_ms: int) -> Actions:
     actions = _record(context, wished, hidden=True)
     etcd = context.settings.witness is WitnessKind.ETCD
     if etcd and context.witness is not WitnessSays.GRANTS:  # forced: it must know all the same
-        held = (before.current, before.may_serve)
-        actions.append(TellWitness(*held, wished.current, wished.may_serve, forced=True))
+        then = (wished.current, wished.may_serve)
+        actions.append(TellWitness(*_held(before), *then, forced=True))
     return actions
 
 
@@ -140,22 +143,21 @@ def _record_pair(context: Context, _: int) -> Actions:
     paired = lineage.paired(before, settings.node, settings.peer)
     actions = _record(context, paired)
     if settings.witness is WitnessKind.ETCD:  # SECOND re-enters last (design 10.3)
-        holds = [context.superseded] if context.superseded is not None else []
-        for held in (*holds, (before.current, before.may_serve)):
+        holds = [(*context.superseded, ())] if context.superseded is not None else []
+        for held in (*holds, _held(before)):
             actions.append(TellWitness(*held, paired.current, paired.may_serve, forced=False))
     context.superseded = None
     return actions
 
 
 def _tell_witness(context: Context, _: int) -> Actions:
-    """Say of the pair; who was not granted anything meanwhile has nothing to give back."""
+    """Say what the record says; who was not granted anything has nothing to give back."""
     if context.state is State.ORPHANED and context.witness is not WitnessSays.GRANTS:
         return []
     if context.settings.witness is not WitnessKind.ETCD:
         return []
-    record = context.record
-    held = (record.current, record.may_serve)
-    return [TellWitness(*held, *held, forced=False)]
+    held = _held(context.record)
+    return [TellWitness(*held, held[0], held[1], forced=False)]
 
 
 def _record_target(context: Context, now_ms: int) -> Actions:

@@ -84,6 +84,7 @@ class Executor:
         self._background_call: ScriptCall | None = None
         self._background_script: asyncio.Task[None] | None = None
         self._owes_start = False
+        self._witness_said = ""
         self._one_script = asyncio.Lock()  # held over all scripts of a plan, or of the background
         self._tasks: set[asyncio.Task[None]] = set()
         self._spawn(self._run_plans())
@@ -265,14 +266,16 @@ class Executor:
             granted, sentence = await witness.ask(
                 action.generation,
                 action.may_serve,
+                action.history,
                 (action.then_generation, action.then_may_serve),
                 forced=isinstance(action, TellWitness) and action.forced,
             )
         if isinstance(action, AskWitness):
             self._post(WitnessAnswered(_ANSWER[granted], sentence))
             return
-        if not granted:
+        if not granted and sentence != self._witness_said:  # it is told again every few seconds
             self._ports.notebook.log(Log("E", "splitbraincheck", sentence))
+        self._witness_said = sentence
         self._post(WitnessTold(granted is True))
 
     async def _fence(self, peer: str) -> None:

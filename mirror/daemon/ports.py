@@ -4,7 +4,7 @@ The simulator imitates exactly these. A method that fails raises MirrorError or 
 executor turns that into an event.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -61,12 +61,14 @@ class Witness(Protocol):
         self,
         generation: str,
         may_serve: frozenset[str],
+        history: Collection[str],
         then: tuple[str, frozenset[str]],
         *,
         forced: bool,
     ) -> tuple[bool | None, str]:
         """Ask to be the one that serves; (granted, sentence). Never raises: None is no answer.
 
+        generation, may_serve: what this node holds; history: what that descends from.
         forced: an administrator decided; whatever it holds is replaced.
         """
 

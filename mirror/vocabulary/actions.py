@@ -152,11 +152,13 @@ class PersistRecord:
 class AskWitness:
     """Ask to be the one that serves; gives WitnessAnswered.
 
-    generation, may_serve: what this node holds; then_*: what shall stand there when granted.
+    generation, may_serve: what this node holds; history: what that descends from;
+    then_*: what shall stand there when granted.
     """
 
     generation: str
     may_serve: frozenset[str]
+    history: tuple[str, ...]
     then_generation: str
     then_may_serve: frozenset[str]
 
@@ -170,6 +172,7 @@ class TellWitness:
 
     generation: str
     may_serve: frozenset[str]
+    history: tuple[str, ...]
     then_generation: str
     then_may_serve: frozenset[str]
     forced: bool

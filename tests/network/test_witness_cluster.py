@@ -244,7 +244,7 @@ def test_of_two_nodes_that_both_could_one_may_serve(members: Members, shown: Pat
         async def ask(node: str, generation: str) -> tuple[bool, str]:
             then = (generation, frozenset({node}))
             while True:
-                granted, sentence = await ports[node].ask("g0", both, then, forced=False)
+                granted, sentence = await ports[node].ask("g0", both, (), then, forced=False)
                 if granted is not None:  # members at work may have no answer in time
                     return granted, sentence
 

@@ -1,7 +1,7 @@
 """One simulated host: what survives a power loss, what does not, and the ports of one module."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mirror.core.engine import Engine
@@ -388,6 +388,7 @@ class _Witness(_Port):
         self,
         generation: str,
         may_serve: frozenset[str],
+        history: Collection[str],
         then: tuple[str, frozenset[str]],
         *,
         forced: bool,
@@ -396,7 +397,7 @@ class _Witness(_Port):
         world, name = self.host.world, self.host.name
         if name in world.witness_cut or "witness" in world.witness_cut:
             return None, "witness not reachable"
-        if forced or may_replace(world.witness, (generation, may_serve), name):
+        if forced or may_replace(world.witness, (generation, may_serve), history, name):
             world.witness = then
             world.witness_forced = world.witness_forced and len(then[1]) == 1
             world.story(f"witness {name} {sorted(then[1])}")

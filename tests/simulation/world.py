@@ -70,6 +70,8 @@ class World:
         record = host.saved_record
         if record.get("forced"):
             self.ledger.excused = self.ledger.excused or "forced"
+        if host.powered and host.heard_sequence and host.heard_word.wants_full:
+            self.ledger.excused = self.ledger.excused or "an administrator gave the peer's data up"
         self.ledger.check_holds_all(host.name, host.disk)
 
     def check_start_prim(self, host: SimHost) -> None:
@@ -115,9 +117,15 @@ class World:
         other = host.peer
         if other.acknowledges() and not self.both_may_run:
             raise Violation(f"{host.name} and {other.name} acknowledge, and hear each other")
-        held = self.witness
-        if held is not None and host.name not in held[1] and not self.witness_forced:
-            raise Violation(f"{host.name} acknowledges; the witness says {held[1]}")
+        if not self._witness_knows(host):
+            held = self.witness
+            raise Violation(f"{host.name} acknowledges; the witness says {held}")
+
+    def _witness_knows(self, host: SimHost) -> bool:
+        """Whoever acknowledges stands there, or what stands there is what it has moved on from."""
+        if self.witness is None or self.witness_forced or host.name in self.witness[1]:
+            return True
+        return self.witness[0] in host.saved_record["history"]
 
     # --- clients ---
 

@@ -169,7 +169,7 @@ class World:
             return
         mine = (action.generation, action.may_serve)
         forced = isinstance(action, TellWitness) and action.forced
-        granted = forced or may_replace(self.witness, mine, name)
+        granted = forced or may_replace(self.witness, mine, action.history, name)
         if granted:
             self.witness = (action.then_generation, action.then_may_serve)
         if isinstance(action, AskWitness):

@@ -1,7 +1,7 @@
 """The witness of one module: etcd's compare-and-swap, or SafeKit's ping."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from mirror.adapters.pki_files import PkiFiles, read_file
 from mirror.adapters.witness import EtcdSettings, EtcdWitness, PingWitness, WitnessValue
@@ -72,17 +72,19 @@ class EtcdPort:
         self,
         generation: str,
         may_serve: frozenset[str],
+        history: Collection[str],
         then: tuple[str, frozenset[str]],
         *,
         forced: bool,
     ) -> tuple[bool | None, str]:
-        answer = await self._ask((generation, may_serve), then, forced=forced)
+        answer = await self._ask((generation, may_serve), history, then, forced=forced)
         self._seen.answered(answer[0])
         return answer
 
     async def _ask(
         self,
         mine: tuple[str, frozenset[str]],
+        history: Collection[str],
         then: tuple[str, frozenset[str]],
         *,
         forced: bool,
@@ -92,7 +94,7 @@ class EtcdPort:
             held = None
             if state.value is not None:
                 held = (state.value.generation, frozenset(state.value.may_serve))
-            if not forced and not may_replace(held, mine, self._node):
+            if not forced and not may_replace(held, mine, history, self._node):
                 if held is None:
                     return False, say("witness.nobody")
                 return False, say("witness.held", nodes=" ".join(sorted(held[1])))
@@ -121,11 +123,12 @@ class PingPort:
         self,
         generation: str,
         may_serve: frozenset[str],
+        history: Collection[str],
         then: tuple[str, frozenset[str]],
         *,
         forced: bool,
     ) -> tuple[bool | None, str]:
-        del generation, may_serve, then
+        del generation, may_serve, history, then
         if forced:
             return True, ""
         reached = await self._witness.reachable(WITNESS_S)

@@ -7,7 +7,7 @@ import pytest
 
 from mirror.core.engine import Engine
 from mirror.core.invariants import InvariantBroken, check
-from mirror.core.settings import Settings
+from mirror.core.settings import RETRY_MS, Settings
 from mirror.core.speech import safety, word_of
 from mirror.core.witness_rule import may_replace
 from mirror.vocabulary.actions import (
@@ -34,6 +34,7 @@ from mirror.vocabulary.events import (
     Resumed,
     Ticked,
     WitnessAnswered,
+    WitnessTold,
 )
 from mirror.vocabulary.facts import WitnessKind, WitnessSays
 from mirror.vocabulary.record import Record
@@ -277,6 +278,44 @@ def test_a_peer_that_renounced_stands_above_what_the_witness_granted_it() -> Non
     assert [(set(one.then_may_serve), one.forced) for one in told] == [({"a"}, True)]
 
 
+def test_a_node_that_serves_alone_tells_the_witness_until_it_knows() -> None:
+    node = Node(BOTH, witness=WitnessKind.ETCD)
+    node.happen(CommandAsked("start"))
+    node.finish()
+    node.happen(peer(State.WAIT, replace(BOTH, may_serve=frozenset({"a"}), out_of=SESSION), ""))
+    asked = node.plan()
+    node.happen(WitnessAnswered(WitnessSays.REFUSES, "b may serve"))
+    node.happen(PlanDone(asked.plan_id))
+    node.happen(WitnessTold(done=False))  # it could not be reached at this moment
+    node.finish()
+    assert node.state() is State.ALONE
+    before = node.plan()
+    node.happen(Ticked(), after_ms=RETRY_MS)
+    told = node.plan()
+    assert told is not before
+    (again,) = told.actions
+    assert isinstance(again, TellWitness)
+    assert (set(again.then_may_serve), again.forced) == ({"a"}, False)
+    assert BOTH.current in again.history  # by which it replaces the peer that it names
+    node.happen(WitnessTold(done=True))
+    node.happen(PlanDone(told.plan_id))
+    node.happen(Ticked(), after_ms=2 * RETRY_MS)
+    assert node.plan() is told
+
+
+@pytest.mark.parametrize(
+    ("state", "record", "mode"), [(State.ALONE, SOLE, "alone"), (State.PRIM, BOTH, "prim")]
+)
+def test_a_control_plane_that_finds_its_module_serving_tells_the_witness(
+    state: State, record: Record, mode: str
+) -> None:
+    node = Node(record, witness=WitnessKind.ETCD)
+    node.happen(resumed(state, mode))
+    node.happen(peer(State.SECOND) if mode == "prim" else Ticked())
+    assert node.state() is state
+    assert [type(action) for action in node.plan().actions] == [TellWitness]
+
+
 def test_without_the_peers_word_a_refusal_stands() -> None:
     node = Node(BOTH, witness=WitnessKind.ETCD)
     node.happen(CommandAsked("start"))
@@ -428,11 +467,14 @@ def test_a_word_survives_its_map_and_a_foreign_one_is_refused() -> None:
 
 def test_the_witness_is_replaced_by_who_it_counts_only() -> None:
     both, mine = frozenset({"a", "b"}), frozenset({"a"})
-    assert may_replace(None, (G1, both), "a")
-    assert may_replace((G1, both), (G1, both), "a")
-    assert may_replace((G2, mine), (G1, both), "a")  # granted, then this node crashed
-    assert not may_replace((G2, frozenset({"b"})), (G1, both), "a")
-    assert not may_replace((G2, both), (G1, both), "a")
+    assert may_replace(None, (G1, both), (), "a")
+    assert may_replace((G1, both), (G1, both), (), "a")
+    assert may_replace((G2, mine), (G1, both), (), "a")  # granted, then this node crashed
+    assert not may_replace((G2, frozenset({"b"})), (G1, both), (), "a")
+    assert not may_replace((G2, both), (G1, both), (), "a")
+    # What this node moved on from, at the durable word of a peer that the witness still names.
+    assert may_replace((G2, frozenset({"b"})), (G1, mine), (G2,), "a")
+    assert not may_replace((G1, frozenset({"b"})), (G1, mine), (G2,), "a")
 
 
 def test_a_role_that_a_node_has_already_is_not_wanted_again() -> None:

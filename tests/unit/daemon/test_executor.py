@@ -1,7 +1,7 @@
 """Plans are performed in order, one at a time; failures and results come back as events."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mirror.daemon.executor import Executor
@@ -105,6 +105,7 @@ class Recorder:
         self,
         generation: str,
         may_serve: frozenset[str],
+        history: Collection[str],
         then: tuple[str, frozenset[str]],
         *,
         forced: bool,
@@ -247,7 +248,7 @@ def test_results_come_back_as_events() -> None:
 def test_a_witness_that_does_not_answer_has_not_refused() -> None:
     async def story(bench: Bench) -> None:
         bench.ports.granted = None
-        ask = AskWitness("1" * 32, frozenset("ab"), "2" * 32, frozenset("a"))
+        ask = AskWitness("1" * 32, frozenset("ab"), (), "2" * 32, frozenset("a"))
         bench.executor.perform((plan(1, ask),))
         assert await bench.event() == WitnessAnswered(WitnessSays.UNASKED, "as told")
 
