@@ -93,11 +93,11 @@ def _ticks(process: Path) -> int:
     return int(fields[11]) + int(fields[12])
 
 
-def jitter(lab: Lab, node: str) -> float:
+def worst(lab: Lab, node: str, what: str) -> float:
     """The worst network's p99 of what a node hears since it was started, in milliseconds."""
     with LocalClient(status.layout_of(lab.pid(node)).control_socket, timeout_s=5) as client:
         state = client.call("state")["modules"][MODULE]
-    return max(float(one["jitter_p99_us"]) for one in state["heartbeats"].values()) / 1000
+    return max(float(one[f"{what}_p99_us"]) for one in state["heartbeats"].values()) / 1000
 
 
 def consoles(hosts: Hosts, _rounds: int) -> list[Row]:
@@ -113,6 +113,7 @@ def consoles(hosts: Hosts, _rounds: int) -> list[Row]:
         lost: dict[str, list[float]] = {what: [] for what in ways}
         used: dict[str, list[float]] = {what: [] for what in ways}
         heard: dict[str, list[float]] = {what: [] for what in ways}
+        read: dict[str, list[float]] = {what: [] for what in ways}
         ends = time.monotonic() + within_s
         for turn in range(times):  # in turns, for this machine may have other work too
             if turn and time.monotonic() > ends:
@@ -122,10 +123,12 @@ def consoles(hosts: Hosts, _rounds: int) -> list[Row]:
                     old = cluster.primary()
                     lost[what].append(host(cluster, 1).figures["median_ms"])
                     used[what].append(share(lab, old))
-                    heard[what].append(jitter(lab, old))
+                    heard[what].append(worst(lab, old, "jitter"))
+                    read[what].append(worst(lab, old, "late"))
     figures = (
         ("host lost, ms", lost),
         ("jitter of heartbeats, p99 ms", heard),
+        ("heartbeats read after, p99 ms", read),
         ("its console, % of a processor", used),
     )
     return [row for of, found in figures for row in _beside(of, found)]

@@ -31,6 +31,15 @@ def boottime_us() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // _NS_PER_US
 
 
+def boottime_us_of(wall_ns: int) -> int:
+    """When that was by the boot clock, in microseconds: for what the kernel stamps by wall time.
+
+    wall_ns: a moment just now, in nanoseconds since 1970. Who decides by it bounds it: wall time
+    may have jumped since.
+    """
+    return boottime_us() - (time.time_ns() - wall_ns) // _NS_PER_US
+
+
 def wall_us() -> int:
     """Microseconds since 1970, for people and logs only."""
     return time.time_ns() // _NS_PER_US

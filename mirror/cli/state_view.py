@@ -80,15 +80,16 @@ def lag_lines(replication: Values) -> Iterator[str]:
 
 
 def networks_line(heartbeats: Mapping[str, Values]) -> str:
-    """Write `networks: default heard, jitter 0.2 ms, 3 lost; lan2 silent`; "" without any."""
+    """Write `networks: default heard, jitter 0.2 ms, read after 0.4 ms, 3 lost; lan2 silent`."""
     said = []
     for name, one in sorted(heartbeats.items()):
         if one.get("silent"):
             said.append(f"{name} silent")
             continue
         jitter_ms = int(one.get("jitter_p99_us") or 0) / 1000
+        late_ms = int(one.get("late_p99_us") or 0) / 1000
         lost = f", {one['lost']} lost" if one.get("lost") else ""
-        said.append(f"{name} heard, jitter {jitter_ms:.1f} ms{lost}")
+        said.append(f"{name} heard, jitter {jitter_ms:.1f} ms, read after {late_ms:.1f} ms{lost}")
     return f"networks: {'; '.join(said)}" if said else ""
 
 

@@ -22,6 +22,7 @@ NS_PER_S = 1_000_000_000
 MS_PER_S = 1000
 LABELS = ("node", "module")
 JITTER = {"0.5": "jitter_p50_us", "0.99": "jitter_p99_us", "1": "jitter_max_us"}
+LATE = {"0.99": "late_p99_us", "1": "late_max_us"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ class _States(Collector):
         heard = _gauge("heartbeat_heard", "1: the other node is heard on it", *labels)
         age = _gauge("heartbeat_age_seconds", "Since the last one heard", *labels)
         jitter = _gauge("heartbeat_jitter_seconds", "How unevenly they come", *labels, "quantile")
+        late = _gauge("heartbeat_late_seconds", "How long they wait unread", *labels, "quantile")
         lost = CounterMetricFamily(
             "mirror_heartbeat_lost", "Heartbeats that never came", labels=labels
         )
@@ -162,8 +164,10 @@ class _States(Collector):
                     age.add_metric(place, last_ms / MS_PER_S)
                 for quantile, name in JITTER.items():
                     jitter.add_metric([*place, quantile], values.get(name, 0) / US_PER_S)
+                for quantile, name in LATE.items():
+                    late.add_metric([*place, quantile], values.get(name, 0) / US_PER_S)
                 lost.add_metric(place, values.get("lost", 0))
-        yield from (heard, age, jitter, lost)
+        yield from (heard, age, jitter, late, lost)
 
     def _of_the_console(self) -> Iterator[Metric]:
         answered = CounterMetricFamily(

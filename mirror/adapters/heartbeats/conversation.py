@@ -40,7 +40,7 @@ class Conversation:
     def __init__(self, settings: HeartbeatSettings, body_seq: int, now_us: int) -> None:
         self.settings = settings
         self.lans = {lan.name: LanHearing(lan, now_us) for lan in settings.lans}
-        self._started_us = now_us
+        self._listens_since_us = now_us  # since it began, or since it stood still last
         self._timeout_us = settings.timeout_us_min
         self._body_seq = body_seq
         self._body: bytes = msgpack.packb({})
@@ -80,7 +80,7 @@ class Conversation:
         if lost_us <= self._timeout_us:
             return False
         self._held_until_us = now_us + min(HOLD_US_MAX, self._timeout_us // 2)
-        self._heard_us = None
+        self._listens_since_us, self._heard_us = now_us, None
         return True
 
     def due_us(self) -> int:
@@ -112,26 +112,30 @@ class Conversation:
         self._peer_holds, self._peer_seq = None, 0
         self._offset = OffsetWatch(self._timeout_us)
 
-    def lost_us(self, sent_us: int, now_us: int) -> int:
+    def lost_us(self, sent_us: int, arrived_us: int) -> int:
         """How much time a packet shows that this host has lost; mostly 0."""
-        return self._offset.note(sent_us, now_us) * 1000
+        return self._offset.note(sent_us, arrived_us) * 1000
 
-    def hear(self, section: Section, lan: str, now_us: int) -> bool:
+    def hear(self, section: Section, lan: str, arrived_us: int) -> bool:
         """Take a believed section. Returns: whether the control loop is told at once.
 
+        It was heard when it arrived, however late it is read. What came while this host stood
+        still was heard at the end of that: the newest of it may not have found room.
         Raises: PacketRefused.
         """
         hearing, heard_us = self.lans[lan], self._heard_us
+        now_us = max(arrived_us, self._listens_since_us)
         is_new = section.body is not None and section.body_seq > self._peer_seq
         if is_new:
             assert section.body is not None
             self._peer_body, self._peer_seq = unpack_body(section.body), section.body_seq
         first = hearing.silent_since_us is not None or not hearing.heard_count
-        hearing.last_heard_us, hearing.silent_since_us = now_us, None
+        hearing.last_heard_us = max(now_us, hearing.last_heard_us or 0)
+        hearing.silent_since_us = None
         hearing.heard_count += 1
         if section.body_seq > self._peer_seq:
             return False  # it speaks of a word that this new conversation was not told yet
-        self._heard_us = now_us
+        self._heard_us = max(now_us, heard_us or 0)  # the networks are read one after the other
         quiet = heard_us is None or now_us - heard_us > self._timeout_us // QUIET_PARTS
         return is_new or first or quiet
 
@@ -154,8 +158,7 @@ class Conversation:
         """Networks on which the peer has just become silent; each is named once."""
         fallen = []
         for name, hearing in self.lans.items():
-            heard_us = hearing.last_heard_us
-            since_us = self._started_us if heard_us is None else heard_us
+            since_us = max(self._listens_since_us, hearing.last_heard_us or 0)
             silence_us = hearing.lan.timeout_ms * 1000
             if hearing.silent_since_us is None and now_us - since_us > silence_us:
                 hearing.silent_since_us = now_us

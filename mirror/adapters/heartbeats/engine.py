@@ -138,14 +138,14 @@ class HeartbeatEngine:
         record.sent_count += accepted
         record.send_failed_count += not accepted
 
-    def take(self, path: Path, datagram: bytes, now_us: int) -> Incoming:
-        """A datagram that came in on a network."""
+    def take(self, path: Path, datagram: bytes, arrived_us: int, now_us: int) -> Incoming:
+        """A datagram that came in on a network, and is read now."""
         state = self._lans[path[0]]
         try:
             packet = decode(datagram, self._key)
             verdict = self._belief.judge(packet, path[0])
             if verdict is not Verdict.CHALLENGE:
-                return self._believe(path, packet, verdict, now_us)
+                return self._believe(path, packet, verdict, arrived_us, now_us)
         except PacketRefused as refused:
             state.record.refused[refused.refusal.value] += 1
             first = state.record.refused[refused.refusal.value] == 1
@@ -159,7 +159,9 @@ class HeartbeatEngine:
         """(module, network): where the peer has just become silent; each is named once."""
         return [(name, lan) for name, one in self._modules.items() for lan in one.silent(now_us)]
 
-    def _believe(self, path: Path, packet: Packet, verdict: Verdict, now_us: int) -> Incoming:
+    def _believe(
+        self, path: Path, packet: Packet, verdict: Verdict, arrived_us: int, now_us: int
+    ) -> Incoming:
         incoming = Incoming()
         if verdict is Verdict.BELIEVED_NOW:
             for one in self._modules.values():
@@ -167,7 +169,8 @@ class HeartbeatEngine:
             for lan in self._lans.values():
                 lan.record.last_seq = 0  # numbers of another incarnation: nothing was lost
         record = self._lans[path[0]].record
-        record.note_heard(packet.seq, packet.sent_us, now_us)
+        record.note_heard(packet.seq, packet.sent_us, arrived_us)
+        record.note_read(now_us - arrived_us)
         record.peer_heard_ms, record.peer_loop_ms = packet.heard_age_ms, packet.loop_age_ms
         knows_us = packet.believed == self.incarnation
         for section in packet.sections:
@@ -176,9 +179,9 @@ class HeartbeatEngine:
             one = self._modules[section.module]
             if path[0] not in one.lans:
                 continue
-            lost_us = one.lost_us(packet.sent_us, now_us)
+            lost_us = one.lost_us(packet.sent_us, arrived_us)
             incoming.stalled += self._stalled(lost_us, (one,), now_us)
-            if one.hear(section, path[0], now_us):
+            if one.hear(section, path[0], arrived_us):
                 incoming.told.append((section.module, path[0]))
             one.peer_holds(section.held_seq if knows_us else 0, now_us)
         if verdict is Verdict.BELIEVED_NOW:

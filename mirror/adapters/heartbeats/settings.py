@@ -4,13 +4,18 @@ import errno
 import ipaddress
 import os
 import socket
+import struct
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from mirror.adapters import clock
 from mirror.adapters.heartbeats.packet import PACKET_BYTES_MAX
 from mirror.errors import HeartbeatPortTaken
 
 _IP_FREEBIND = 15  # linux/in.h; the socket module has no name for them
 _IPV6_FREEBIND = 78  # linux/in6.h
+_TIMESTAMPNS = 35  # asm-generic/socket.h: SO_TIMESTAMPNS, which is SCM_TIMESTAMPNS, too
+_STAMP = struct.Struct("@ll")  # a timespec
 
 
 Path = tuple[str, str, str]  # of a network: its name, the address here, the peer's
@@ -66,6 +71,14 @@ class HeartbeatSettings:
         assert all(0 < lan.pulse_ms < lan.timeout_ms for lan in self.lans)
 
 
+class Received(NamedTuple):
+    """A datagram. arrived_us: when the kernel took it, by the boot clock, as far as is known."""
+
+    datagram: bytes
+    source: str
+    arrived_us: int
+
+
 class LanSocket:
     """The UDP socket of one network: opened by whoever starts, used by the thread."""
 
@@ -82,7 +95,9 @@ class LanSocket:
         )
         self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._peer = _numeric(family, lan.peer_addr, port)
+        self._emptied_us = clock.boottime_us()
         try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
             if family == socket.AF_INET6:
                 self._socket.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -110,17 +125,34 @@ class LanSocket:
             return False
         return True
 
-    def receive(self) -> tuple[bytes, str] | None:
-        """One waiting datagram and where it came from; None when none waits."""
+    def receive(self) -> Received | None:
+        """One waiting datagram; None when none waits.
+
+        The kernel stamps by wall time. Wall time that jumps makes a stamp wrong by no more than
+        the time since nothing waited here, for what waits has come since.
+        """
+        asked_us = clock.boottime_us()
         try:
-            datagram, source = self._socket.recvfrom(PACKET_BYTES_MAX + 1)
+            datagram, beside, _, source = self._socket.recvmsg(
+                PACKET_BYTES_MAX + 1, socket.CMSG_SPACE(_STAMP.size)
+            )
         except OSError:  # would block, or an error of an earlier send: nothing to read either way
+            self._emptied_us = asked_us
             return None
-        return datagram, str(source[0])
+        now_us = clock.boottime_us()
+        stamped_us = next(
+            (_stamped_us(text) for _, kind, text in beside if kind == _TIMESTAMPNS), now_us
+        )
+        return Received(datagram, str(source[0]), min(max(stamped_us, self._emptied_us), now_us))
 
     def close(self) -> None:
         """Give the port back."""
         self._socket.close()
+
+
+def _stamped_us(timespec: bytes) -> int:
+    seconds, nanoseconds = _STAMP.unpack(timespec)
+    return clock.boottime_us_of(seconds * 1_000_000_000 + nanoseconds)
 
 
 def _numeric(family: int, address: str, port: int) -> tuple[object, ...]:

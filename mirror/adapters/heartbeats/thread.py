@@ -23,7 +23,11 @@ from typing import Any
 from mirror.adapters import clock
 from mirror.adapters.heartbeats.conversation import Heard
 from mirror.adapters.heartbeats.engine import HeartbeatEngine, Incoming, Stalled
-from mirror.adapters.heartbeats.realtime import lock_memory, raise_this_thread
+from mirror.adapters.heartbeats.realtime import (
+    lock_memory,
+    raise_this_thread,
+    share_interpreter,
+)
 from mirror.adapters.heartbeats.settings import HeartbeatSettings, LanSocket, Path
 from mirror.adapters.heartbeats.statistics import LanStatistics
 
@@ -146,6 +150,7 @@ class HeartbeatThread:
 
     def _run(self, running: "_Running") -> None:
         try:
+            share_interpreter()
             running.refusals = [text for text in (raise_this_thread(), lock_memory()) if text]
             if running.refusals:
                 self._note(running, UNPROTECTED, {"why": running.refusals})
@@ -193,8 +198,8 @@ class HeartbeatThread:
             received = opened.receive()
             if received is None:
                 return True
-            datagram, source = received
-            incoming = group.engine.take(path, datagram, clock.boottime_us())
+            datagram, source, arrived_us = received
+            incoming = group.engine.take(path, datagram, arrived_us, clock.boottime_us())
             self._report_stalls(reports, incoming.stalled)
             for answer in incoming.answers:
                 self._send(group, path, answer)

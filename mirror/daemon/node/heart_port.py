@@ -38,6 +38,7 @@ class HeartPort:
         self._post = post
         self._quiet_after_us = int(QUIET * max(lan.timeout_ms for lan in settings.lans) * 1000)
         self._heard_us = clock.boottime_us()
+        self._heard_body: dict[str, Any] | None = None
         self._said: dict[str, Any] = {}
         self._refused = ""
         self._read: tuple[dict[str, Any], Word] | None = None  # of the last body
@@ -64,9 +65,12 @@ class HeartPort:
     def tick(self) -> Event:
         """Give what time brings: the peer's word, when it was heard since, or nothing."""
         now_us, heard = clock.boottime_us(), self.heartbeats.heard()
-        again = heard is not None and heard.heard_us > self._heard_us
+        # A new word may have come in before the last one that was heard, by another network.
+        again = heard is not None and (
+            heard.heard_us > self._heard_us or heard.body is not self._heard_body
+        )
         if heard is not None and again:
-            self._heard_us = heard.heard_us
+            self._heard_us, self._heard_body = max(heard.heard_us, self._heard_us), heard.body
         if now_us - self._heard_us < self._quiet_after_us:
             self.quiet.clear()
         else:
@@ -97,6 +101,8 @@ class HeartPort:
                 "jitter_p50_us": one.jitter_p50_us,
                 "jitter_p99_us": one.jitter_p99_us,
                 "jitter_max_us": one.jitter_max_us,
+                "late_p99_us": one.late_p99_us,
+                "late_max_us": one.late_max_us,
             }
             for name, one in self.heartbeats.statistics().items()
         }

@@ -31,10 +31,12 @@ def settings_of(
     return HeartbeatSettings(module, node, peer, lans, 8888, b"k" * 32)
 
 
-def take(receiver: HeartbeatEngine, lan: str, datagram: bytes, now_us: int) -> Incoming:
+def take(
+    receiver: HeartbeatEngine, lan: str, datagram: bytes, arrived_us: int, late_us: int = 0
+) -> Incoming:
     """What came in on a network; the path is the sender's, which the receiver mirrors."""
     path = next(one.path for one in LANS if one.name == lan)
-    return receiver.take(path, datagram, now_us)
+    return receiver.take(path, datagram, arrived_us, arrived_us + late_us)
 
 
 def body_of(receiver: HeartbeatEngine, module: str = "demo") -> object:
@@ -158,6 +160,48 @@ def test_silence_is_said_once_for_each_network_and_ends_when_heard() -> None:
     send(left, right, 61 * SECOND_US)
     assert not statistics(right, 61 * SECOND_US)["a"].silent
     assert right.silent(65 * SECOND_US) == [("demo", "a"), ("demo", "b")]
+
+
+def test_what_came_in_time_and_is_read_late_was_heard_when_it_came() -> None:
+    left, right = acquainted()
+    for lan, datagram in due(left, 2 * SECOND_US):
+        take(right, lan, datagram, 2 * SECOND_US, late_us=2 * SECOND_US)
+    assert right.silent(4 * SECOND_US) == [], "it did come"
+    assert statistics(right, 4 * SECOND_US)["a"].last_heard_ms == 2000
+    assert right.silent(5 * SECOND_US + 1) == [("demo", "a"), ("demo", "b")]
+
+
+def test_jitter_is_of_the_network_and_how_late_it_is_read_beside_it() -> None:
+    left, right = acquainted()
+    for at in range(1, 100):
+        for lan, datagram in due(left, at * SECOND_US):
+            take(right, lan, datagram, at * SECOND_US, late_us=5_000 if at > 90 else 50)
+    seen = statistics(right, 100 * SECOND_US)["a"]
+    assert seen.jitter_max_us == 0
+    assert (seen.late_p99_us, seen.late_max_us) == (5_000, 5_000)
+
+
+def test_the_newest_of_two_networks_counts_whichever_is_read_first() -> None:
+    left, right = acquainted()
+    early, late = due(left, SECOND_US)
+    take(right, *late, 2 * SECOND_US)
+    take(right, *early, SECOND_US, late_us=SECOND_US)
+    heard = right.modules["demo"].heard()
+    assert heard is not None
+    assert heard.heard_us == 2 * SECOND_US
+
+
+def test_what_waited_while_the_host_stood_still_is_no_silence_of_the_peer() -> None:
+    """Only the first of what it sent found room, and nothing was heard of since."""
+    left, right = acquainted()
+    [(lan, datagram), _] = due(left, SECOND_US)
+    assert right.turn(9 * SECOND_US) == [Stalled("demo", 9000)]
+    take(right, lan, datagram, SECOND_US, late_us=8 * SECOND_US)
+    assert right.silent(9 * SECOND_US) == []
+    heard = right.modules["demo"].heard()
+    assert heard is not None
+    assert heard.heard_us == 9 * SECOND_US
+    assert right.silent(12 * SECOND_US + 1) == [("demo", "a"), ("demo", "b")]
 
 
 def test_a_stall_is_a_turn_that_comes_too_late() -> None:

@@ -1,8 +1,9 @@
 """A heartbeat on the wire: nothing that was not authenticated is looked at."""
 
 import dataclasses
-import hashlib
-import hmac
+import sys
+import threading
+import time
 
 import msgpack
 import pytest
@@ -13,6 +14,7 @@ from mirror.adapters.heartbeats.conversation import Conversation
 from mirror.adapters.heartbeats.packet import (
     BUNDLE_BYTES_MAX,
     PACKET_BYTES_MAX,
+    Key,
     Packet,
     PacketRefused,
     Refusal,
@@ -42,7 +44,7 @@ PACKET = Packet(
 )
 
 
-def refusal_of(datagram: bytes, key: bytes = KEY) -> Refusal:
+def refusal_of(datagram: bytes, key: Key = KEY) -> Refusal:
     with pytest.raises(PacketRefused) as refused:
         decode(datagram, key)
     return refused.value.refusal
@@ -67,10 +69,10 @@ def test_garbage_is_refused(garbage: bytes) -> None:
 
 @given(st.recursive(st.none() | st.integers(-5, 5) | st.text(), st.lists, max_leaves=20))
 def test_authenticated_nonsense_is_malformed(nonsense: object) -> None:
-
     payload = msgpack.packb(nonsense)
-    mac = hmac.digest(KEY, b"MNHB\x02" + payload, hashlib.sha256)
-    assert refusal_of(b"MNHB\x02" + mac + payload) is Refusal.MALFORMED
+    mac = KEY.copy()
+    mac.update(b"MNHB\x02" + payload)
+    assert refusal_of(b"MNHB\x02" + mac.digest() + payload) is Refusal.MALFORMED
 
 
 def test_another_port_another_key_another_version() -> None:
@@ -134,3 +136,29 @@ def test_a_word_that_fits_no_datagram_is_an_error_of_the_caller() -> None:
     settings = HeartbeatSettings("demo", "n1", "n2", (lan,), 8888, b"k" * 32)
     with pytest.raises(ValueError, match="heartbeat body"):
         Conversation(settings, 1, 0).say({"x": "y" * PACKET_BYTES_MAX}, 2, 0, urgent=False)
+
+
+def test_the_interpreter_is_not_given_away_between_the_stamp_of_a_packet_and_its_sending() -> None:
+    """Who has it then keeps it for a turn, and the packet is as much later than it says."""
+    turns, ended, before_s = 0, False, sys.getswitchinterval()
+
+    def take_turns() -> None:
+        nonlocal turns
+        while not ended:
+            turns += 1
+            time.sleep(0)
+
+    other = threading.Thread(target=take_turns)
+    sys.setswitchinterval(3600)  # it has the interpreter only when that is given away
+    try:
+        other.start()
+        while turns < 10:
+            time.sleep(0)
+        seen = turns
+        for _ in range(1000):
+            decode(encode(PACKET, KEY), KEY)
+        assert turns == seen
+    finally:
+        ended = True
+        sys.setswitchinterval(before_s)
+        other.join()

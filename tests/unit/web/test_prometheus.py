@@ -40,6 +40,7 @@ REPLICATING = {
 BEATS = {
     "default": {"silent": False, "last_heard_ms": 40, "lost": 1, "jitter_p50_us": 80}
     | {"jitter_p99_us": 300, "jitter_max_us": 900}
+    | {"late_p99_us": 400, "late_max_us": 700}
 }
 START_S = 180.0
 # Every name that users may build on; a change here breaks their dashboards.
@@ -54,6 +55,7 @@ NAMES = {
     "mirror_heartbeat_age_seconds",
     "mirror_heartbeat_heard",
     "mirror_heartbeat_jitter_seconds",
+    "mirror_heartbeat_late_seconds",
     "mirror_heartbeat_lost_total",
     "mirror_module_ready",
     "mirror_module_redundant",

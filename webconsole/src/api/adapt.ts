@@ -198,12 +198,14 @@ function link(nodes: NodeView[], beats: Json, figures: Json, progressing: boolea
 
 function network(name: string, json: Json): Network {
   const jitterUs = num(json["jitter_p99_us"]);
+  const lateUs = num(json["late_p99_us"]);
   const rttUs = num(json["rtt_us"]);
   return {
     name,
     up: json["silent"] !== true,
     rttMs: rttUs === null ? null : rttUs / 1000,
     jitterMs: jitterUs === null ? null : jitterUs / 1000,
+    lateMs: lateUs === null ? null : lateUs / 1000,
     lost: num(json["lost"]),
   };
 }

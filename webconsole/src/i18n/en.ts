@@ -353,6 +353,7 @@ export const en = {
   "details.network": "Network",
   "details.state": "State",
   "details.jitter": "Jitter p99",
+  "details.late": "Read after, p99",
   "details.lost": "Lost",
   "verify.title": "Verification of both copies",
   "verify.never": "Not verified yet.",

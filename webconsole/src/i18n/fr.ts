@@ -355,6 +355,7 @@ export const fr: Record<Key, string> = {
   "details.network": "Réseau",
   "details.state": "État",
   "details.jitter": "Gigue p99",
+  "details.late": "Lu après, p99",
   "details.lost": "Perdus",
   "verify.title": "Vérification des deux copies",
   "verify.never": "Pas encore vérifié.",

@@ -52,6 +52,8 @@ export interface Network {
   up: boolean;
   rttMs: number | null;
   jitterMs: number | null;
+  /** For how long heartbeats wait on that node to be read. */
+  lateMs: number | null;
   lost: number | null;
 }
 

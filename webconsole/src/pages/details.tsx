@@ -100,13 +100,14 @@ function Heartbeats({ module }: { module: ModuleView }) {
       {module.link.networks.length === 0 ? <p class="muted">{t("details.heartbeats.none")}</p> : (
         <div class="scroll" tabIndex={0} role="region" aria-label={t("details.heartbeats")}>
           <table>
-            <thead><tr><th scope="col">{t("details.network")}</th><th scope="col">{t("details.state")}</th><th scope="col" class="right">{t("details.jitter")}</th><th scope="col" class="right">{t("details.lost")}</th></tr></thead>
+            <thead><tr><th scope="col">{t("details.network")}</th><th scope="col">{t("details.state")}</th><th scope="col" class="right">{t("details.jitter")}</th><th scope="col" class="right">{t("details.late")}</th><th scope="col" class="right">{t("details.lost")}</th></tr></thead>
             <tbody>
               {module.link.networks.map((one) => (
                 <tr key={one.name}>
                   <th scope="row">{one.name}</th>
                   <td class={`resource ${one.up ? "up" : "down"}`}><Icon name={one.up ? "Ready" : "NotReady"} /> {t(one.up ? "net.ok" : "net.down")}</td>
                   <td class="right">{figures.duration(one.jitterMs, lang.value)}</td>
+                  <td class="right">{figures.duration(one.lateMs, lang.value)}</td>
                   <td class="right">{figures.count(one.lost, lang.value)}</td>
                 </tr>
               ))}
