@@ -103,9 +103,15 @@ def reap(run: str) -> None:
         subprocess.run(["ip", "netns", "delete", namespace.name], check=False, capture_output=True)
     for link in Path("/sys/class/net").glob(f"{run}*"):
         subprocess.run(["ip", "link", "delete", link.name], check=False, capture_output=True)
-    for group in sorted(Path("/sys/fs/cgroup").glob(f"**/*{run}*"), reverse=True):
+    for group in sorted(directories_of(run, Path("/sys/fs/cgroup")), reverse=True):
         with contextlib.suppress(OSError):
             group.rmdir()
+
+
+def directories_of(run: str, top: Path) -> Iterator[Path]:
+    """Directories beneath top that bear the run's name. One that goes meanwhile is passed over."""
+    for directory, names, _ in os.walk(top):
+        yield from (Path(directory, name) for name in names if run in name)
 
 
 def _mountinfo_of(run: str) -> list[list[str]]:

@@ -111,3 +111,13 @@ def test_the_next_run_ends_one_that_was_killed_while_it_waited_for_itself() -> N
         victim.stdout.close()
     assert name not in Path("/proc/self/mountinfo").read_text()
     shutil.rmtree(reaper.WORK / name, ignore_errors=True)
+
+
+def test_a_group_that_goes_while_it_is_looked_for_is_passed_over(tmp_path: Path) -> None:
+    for name in ("first", "second", "third"):
+        (tmp_path / name / "mt123456").mkdir(parents=True)
+    found = reaper.directories_of("mt123456", tmp_path)
+    one = next(found)
+    for left in set(tmp_path.iterdir()) - {one.parent}:
+        shutil.rmtree(left)
+    assert list(found) == []
