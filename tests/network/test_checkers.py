@@ -63,6 +63,10 @@ class Board:
     async def until(self, resource: str, value: str) -> None:
         await eventually(lambda: self.values.get(resource) == value, f"{resource} {value}")
 
+    async def until_told(self, resource: str, value: str, times: int) -> None:
+        told = (resource, value)
+        await eventually(lambda: self.history.count(told) == times, f"{resource} {value} again")
+
 
 async def eventually(is_so: Callable[[], bool], what: str) -> None:
     async with asyncio.timeout(AWAIT_S):
@@ -277,7 +281,8 @@ def test_a_program_that_cannot_be_run_is_unknown_and_said_once(
         board = Board(place, CustomCheck("c", "prim", "stop", "absent", ""))
         async with looking(board, "prim"):
             await board.until("custom.c", "unknown")
-            await asyncio.sleep(1.2)
+            board.checkers.seen("custom.c", "up")  # the next try is told, too
+            await board.until_told("custom.c", "unknown", 2)
             assert len(board.notes) == 1
             assert "MIR-209" in board.notes[0]
 
