@@ -56,6 +56,7 @@ int mn_apply_create(const struct mn_root *roots, uint32_t root_count, struct mn_
         return -ENOMEM;
     apply->recent = recent;
     pthread_mutex_init(&apply->checkpoint_mutex, NULL);
+    pthread_mutex_init(&apply->flags_mutex, NULL);
     for (uint32_t i = 0; i < root_count; i++) {
         int index = roots[i].index;
         if (index >= 0 && index < MN_ROOTS_MAX)
@@ -80,6 +81,7 @@ void mn_apply_destroy(struct mn_apply *apply)
     mn_open_files_destroy(apply->files);
     mn_id_map_destroy(apply->map);
     pthread_mutex_destroy(&apply->checkpoint_mutex);
+    pthread_mutex_destroy(&apply->flags_mutex);
     free(apply);
 }
 

@@ -29,6 +29,10 @@ struct mn_apply {
     _Atomic uint64_t ping_count;                                 /* of the session */
     _Atomic uint64_t epoch_operation_counts[MN_EPOCHS_OPEN_MAX]; /* by epoch modulo */
 
+    /* The flags of an object change here for its data: a lane COPY takes them away for good,
+     * another for a moment; never both at a time. */
+    pthread_mutex_t flags_mutex;
+
     pthread_mutex_t checkpoint_mutex;
     /* Guarded by checkpoint_mutex. */
     uint64_t open_epoch;             /* the first that no checkpoint has closed */
@@ -89,7 +93,11 @@ int mn_target_directory(struct mn_call *call, const struct mn_target *target);
 void mn_call_forget_directory(struct mn_call *call);
 /* The source copies into it: append and immutable are taken away, until the attributes of the
  * object are sent, last (design 10). Returns 0 or -errno. */
-int mn_target_allow_changes(const struct mn_target *target);
+int mn_target_allow_changes(struct mn_apply *apply, const struct mn_target *target);
+/* A descriptor that writes an append-only file anywhere, to be closed: opened while the flag is
+ * away for a moment. A node that dies in that moment gets it back with its attributes: the write
+ * that is under way is in the recent set of the primary. -EPERM: it is immutable too. */
+int mn_target_open_anywhere(struct mn_apply *apply, const struct mn_target *target);
 void mn_name_set(struct mn_name *name, const char *text, uint16_t size);
 /* 0, or -EPERM: the name of the hidden directory at the top of the root. */
 int mn_name_check(const struct mn_target *directory, const struct mn_name *name);

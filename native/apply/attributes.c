@@ -84,7 +84,7 @@ int mn_apply_set_attributes(struct mn_call *call)
     if (result == 0)
         result = mn_lower_set_attributes(held.fd, &attributes);
     if (result == -EPERM && call->block != NULL) { /* the lane COPY */
-        result = mn_target_allow_changes(&held.target);
+        result = mn_target_allow_changes(call->apply, &held.target);
         if (result == 0)
             result = mn_lower_set_attributes(held.fd, &attributes);
     }

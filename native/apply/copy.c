@@ -122,7 +122,7 @@ int mn_apply_copy_block(struct mn_call *call)
     if (result != 0)
         return mn_answer(call, result);
     done = write_block(call, &target, &message);
-    if (done == -EPERM && mn_target_allow_changes(&target) == 0) {
+    if (done == -EPERM && mn_target_allow_changes(call->apply, &target) == 0) {
         mn_open_files_drop(call->apply->files, target.root, &message.id);
         done = write_block(call, &target, &message);
     }

@@ -10,6 +10,7 @@ struct data_file {
     struct mn_target target;
     int fd;
     uint32_t slot;
+    bool is_own; /* not of the open files yet; slot does not count */
 };
 
 /* 0; -EBADMSG ends the connection; other errors are answered. With 0 it must be given back. */
@@ -18,13 +19,19 @@ static int take(struct mn_call *call, uint8_t root, const struct mn_id *id, stru
     int result = mn_target_find(call->apply, root, id, &file->target);
     if (result < 0)
         return result;
+    file->is_own = false;
     return mn_open_files_take(call->apply->files, file->target.root, id,
                               &file->target.found.handle, &file->fd, &file->slot);
 }
 
 static void give(struct mn_call *call, const struct data_file *file)
 {
-    mn_open_files_give(call->apply->files, file->slot);
+    if (!file->is_own) {
+        mn_open_files_give(call->apply->files, file->slot);
+        return;
+    }
+    mn_open_files_drop(call->apply->files, file->target.root, &file->target.ref.id);
+    mn_open_files_put(call->apply->files, file->target.root, &file->target.ref.id, file->fd);
 }
 
 static int answer_or_end(struct mn_call *call, int64_t result)
@@ -32,22 +39,23 @@ static int answer_or_end(struct mn_call *call, int64_t result)
     return result == -EBADMSG ? -EBADMSG : mn_answer(call, result);
 }
 
-/* Another lane may have opened it before the flag went, and put it in the table after the drop. */
-enum { TAKES_AGAIN_MAX = 16, AS_IT_WAS = 1 };
+/* An append-only file opens for its end alone. But the primary's application may have opened it
+ * before it was append-only, or it is not any more (reintegration took the flag away, which tells
+ * nobody). AS_IT_WAS: that is not so. 0: held by a descriptor that writes anywhere. After an error
+ * it is not held any more. */
+enum { AS_IT_WAS = 1 };
 
-/* A file that was append-only when it was opened, and is not any more (reintegration took the flag
- * away, which tells nobody): its descriptor would write at the end alone. Returns AS_IT_WAS when
- * that is not so; after an error it is not held any more. */
-static int take_again(struct mn_call *call, struct data_file *file)
+static int take_anywhere(struct mn_call *call, struct data_file *file, uint64_t epoch)
 {
     int flags = fcntl(file->fd, F_GETFL);
 
     if (flags < 0 || (flags & O_APPEND) == 0)
         return AS_IT_WAS;
     give(call, file);
-    mn_open_files_drop(call->apply->files, file->target.root, &file->target.ref.id);
-    return mn_open_files_take(call->apply->files, file->target.root, &file->target.ref.id,
-                              &file->target.found.handle, &file->fd, &file->slot);
+    mn_note(call, &file->target, MN_PLACE_ATTRIBUTES, epoch);
+    file->fd = mn_target_open_anywhere(call->apply, &file->target);
+    file->is_own = true;
+    return file->fd < 0 ? file->fd : 0;
 }
 
 static ssize_t write_at(const struct data_file *file, const struct mn_message_write *message)
@@ -71,13 +79,12 @@ int mn_apply_write(struct mn_call *call)
     if (message.flags & MN_WRITE_KILL_PRIV)
         mn_note(call, &file.target, MN_PLACE_ATTRIBUTES, message.epoch);
     ssize_t count = write_at(&file, &message);
-    for (int takes = 0; count == -EPERM && takes < TAKES_AGAIN_MAX; takes++) {
-        result = take_again(call, &file);
-        if (result == AS_IT_WAS)
-            break;
+    if (count == -EPERM) {
+        result = take_anywhere(call, &file, message.epoch);
         if (result < 0)
             return mn_answer(call, result);
-        count = write_at(&file, &message);
+        if (result == 0)
+            count = write_at(&file, &message);
     }
     give(call, &file);
     return mn_answer(call, count);
@@ -101,6 +108,13 @@ int mn_apply_fallocate(struct mn_call *call)
     return mn_answer(call, result);
 }
 
+static ssize_t copy_at(const struct data_file *from, const struct data_file *to,
+                       const struct mn_message_copy_range *message)
+{
+    return mn_lower_copy_range(from->fd, message->offset_bytes, to->fd, message->to_offset_bytes,
+                               message->size_bytes);
+}
+
 int mn_apply_copy_range(struct mn_call *call)
 {
     struct mn_message_copy_range message;
@@ -118,8 +132,16 @@ int mn_apply_copy_range(struct mn_call *call)
         return answer_or_end(call, result);
     }
     mn_note_range(call, &to.target, message.to_offset_bytes, message.size_bytes, message.epoch);
-    ssize_t count = mn_lower_copy_range(from.fd, message.offset_bytes, to.fd,
-                                        message.to_offset_bytes, message.size_bytes);
+    ssize_t count = copy_at(&from, &to, &message);
+    if (count == -EBADF) {
+        result = take_anywhere(call, &to, message.epoch);
+        if (result < 0) {
+            give(call, &from);
+            return mn_answer(call, result);
+        }
+        if (result == 0)
+            count = copy_at(&from, &to, &message);
+    }
     give(call, &to);
     give(call, &from);
     return mn_answer(call, count);

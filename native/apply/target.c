@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apply/apply_private.h"
@@ -60,16 +62,52 @@ void mn_call_forget_directory(struct mn_call *call)
     call->directory_fd = -1;
 }
 
-int mn_target_allow_changes(const struct mn_target *target)
+int mn_target_allow_changes(struct mn_apply *apply, const struct mn_target *target)
 {
     int fd = mn_target_open(target, O_RDONLY);
     int result;
 
     if (fd < 0)
         return fd;
+    pthread_mutex_lock(&apply->flags_mutex);
     result = mn_lower_set_flags(fd, 0, FS_APPEND_FL | FS_IMMUTABLE_FL);
+    pthread_mutex_unlock(&apply->flags_mutex);
     close(fd);
     return result;
+}
+
+/* by: a descriptor of it for reading. A flag that does not come back would be a difference that
+ * nobody knows of: -EIO, which parts the pair. */
+static int open_without_flag(const struct mn_target *target, int by)
+{
+    int result = mn_lower_set_flags(by, 0, FS_APPEND_FL);
+    int fd;
+
+    if (result < 0)
+        return result;
+    fd = mn_target_open(target, O_RDWR);
+    result = mn_lower_set_flags(by, FS_APPEND_FL, FS_APPEND_FL);
+    if (result < 0 && fd >= 0)
+        close(fd);
+    return result < 0 ? -EIO : fd;
+}
+
+int mn_target_open_anywhere(struct mn_apply *apply, const struct mn_target *target)
+{
+    struct statx status;
+    int fd, by;
+
+    pthread_mutex_lock(&apply->flags_mutex);
+    fd = mn_target_open(target, O_RDWR);
+    by = fd == -EPERM ? mn_target_open(target, O_RDONLY) : -1;
+    if (by >= 0) {
+        if (statx(by, "", AT_EMPTY_PATH, STATX_TYPE, &status) == 0 &&
+            (status.stx_attributes & STATX_ATTR_IMMUTABLE) == 0)
+            fd = open_without_flag(target, by);
+        close(by);
+    }
+    pthread_mutex_unlock(&apply->flags_mutex);
+    return fd;
 }
 
 void mn_name_set(struct mn_name *name, const char *text, uint16_t size)

@@ -254,12 +254,44 @@ def test_only_blocks_that_differ_travel(pair: Pair) -> None:
     assert (pair.right / "file").read_bytes() == content
 
 
+def set_flags(flags: str, path: Path) -> None:
+    subprocess.run(["chattr", flags, str(path)], check=True)
+
+
+def flags_of(path: Path) -> str:
+    said = subprocess.run(["lsattr", str(path)], check=True, capture_output=True, text=True)
+    return said.stdout.split()[0]
+
+
+def test_an_append_only_file_is_written_by_a_descriptor_that_is_older(tmp_path: Path) -> None:
+    """The kernel asks for the flag when a file is opened, and not any more afterwards."""
+    with open_pair(tmp_path) as pair:
+        here, there = pair.mount / "log", pair.right / "log"
+        here.write_bytes(b"." * 100_000)
+        with here.open("r+b", buffering=0) as old, here.open("rb") as source:
+            set_flags("+a", here)
+            os.pwrite(old.fileno(), b"in the middle", 50_000)
+            os.pwrite(old.fileno(), b"and once more", 60_000)
+            assert "a" in flags_of(there)
+            set_flags("+a", here)  # whoever has it open there closes it
+            os.copy_file_range(source.fileno(), old.fileno(), 100, 50_000, 70_000)
+            assert "a" in flags_of(there)
+            set_flags("+a", here)
+            with here.open("ab") as log:
+                log.write(b"at the end")
+            set_flags("-a", there)  # as reintegration does before it sends a block
+            os.pwrite(old.fileno(), b"without it", 80_000)
+            assert "a" not in flags_of(there)
+            set_flags("+a", there)
+        assert here.read_bytes() == there.read_bytes()
+        with pytest.raises(PermissionError):
+            os.open(here, os.O_WRONLY)
+        set_flags("-a", here)
+        settle_and_compare(pair)
+
+
 def test_the_time_of_an_append_only_file_is_told_once_it_may_be_set(tmp_path: Path) -> None:
     """Each node has that of its own append as long as the flag stands."""
-
-    def set_flags(flags: str, path: Path) -> None:
-        subprocess.run(["chattr", flags, str(path)], check=True)
-
     with open_pair(tmp_path) as pair:
         here, there = pair.mount / "log", pair.right / "log"
         here.write_bytes(b"one")

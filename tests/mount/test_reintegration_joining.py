@@ -14,6 +14,7 @@ import pytest
 from mirror.daemon.plane.finish import Finisher
 from mirror.daemon.plane.objects import DIRECTORY, opened
 from mirror.daemon.plane.rpc import Rpc
+from mirror.vocabulary.places import PlaceKind
 from mirror.wire.codec import code_of
 from tests.mount import reintegrating
 from tests.mount.pair import AWAIT_MS
@@ -192,6 +193,25 @@ def test_flags_come_and_go_while_the_secondary_joins(tmp_path: Path, *, known: b
         assert [str(each) for each in nodes.differences() if each.what != "mtime"] == []
         set_flags(path, "-a")
         assert [str(each) for each in nodes.differences()] == []
+
+
+def test_a_flag_that_was_away_when_the_target_died_comes_back(tmp_path: Path) -> None:
+    """It takes it away for a moment when a descriptor is older; what is known is data alone."""
+    with two_nodes(tmp_path) as nodes:
+        path = nodes.mount / "log"
+        path.write_bytes(os.urandom(200_000))
+        with path.open("r+b", buffering=0) as old:
+            set_flags(path, "+a")
+            nodes.reintegrate(full=True)
+            nodes.part()
+            os.pwrite(old.fileno(), b"alone", 10)
+            set_flags(nodes.right / "log", "-a")
+            assert {each.kind for each in nodes.source.index_entries()} == {PlaceKind.DATA}
+            nodes.reintegrate()
+        assert nodes.differences() == []
+        with pytest.raises(PermissionError):
+            os.open(nodes.right / "log", os.O_WRONLY)
+        set_flags(path, "-a")
 
 
 def test_an_append_beyond_what_the_secondary_has_yet(tmp_path: Path) -> None:
