@@ -189,31 +189,6 @@ static int send_different(const struct mn_copy *copy, int fd, uint64_t offset, c
     return 0;
 }
 
-/* Data of this node at [offset, offset + size), size <= MN_COPY_STEP_BYTES. A block in which the
- * target has a hole has no hash there, and so is sent (invariant 10). */
-static int copy_data(const struct mn_copy *copy, int fd, uint64_t offset, uint64_t size,
-                     uint8_t *buffer, struct mn_copied *copied)
-{
-    enum { COUNT_MAX = MN_COPY_STEP_BYTES / BLOCK_BYTES };
-    uint8_t theirs[COUNT_MAX * MN_HASH_BYTES];
-    uint64_t their_bytes;
-    uint32_t sent = 0;
-    ssize_t got;
-    int count;
-    int result = ask_hashes(copy, offset, size);
-
-    if (result != 0)
-        return result;
-    got = pread(fd, buffer, size, (off_t)offset); /* while the secondary hashes */
-    count = receive_hashes(copy, theirs, COUNT_MAX, &their_bytes, copied);
-    if (count < 0 || got < 0)
-        return count < 0 ? count : -EIO;
-    result = send_different(copy, fd, offset, buffer, (size_t)got, theirs, (size_t)count, &sent,
-                            copied);
-    copied->compared_bytes += (uint64_t)got;
-    return receive_acks(copy, sent, result, copied);
-}
-
 /* What lies at offset here: data or a hole, up to *end_out <= end. */
 static int find_extent(int fd, uint64_t offset, uint64_t end, bool *hole_out, uint64_t *end_out)
 {
@@ -229,69 +204,184 @@ static int find_extent(int fd, uint64_t offset, uint64_t end, bool *hole_out, ui
     return 0;
 }
 
-/* One step under the locks, [offset, *end): as far as one extent goes, and of data at most
- * MN_COPY_STEP_BYTES. */
-static int copy_step(const struct mn_copy *copy, int fd, uint64_t offset, uint64_t *end,
-                     uint8_t *buffer, struct mn_copied *copied)
-{
-    uint64_t extent_end = *end;
-    bool hole = false;
-    int result = find_extent(fd, offset, *end, &hole, &extent_end);
+/* A part of one range, under the locks of its step. */
+struct part {
+    struct mn_copy_range *left; /* of its range: its begin moves on by what was looked at */
+    uint64_t offset;
+    uint64_t size;
+    bool hole;
+    size_t at;   /* in the step's buffer */
+    ssize_t got; /* bytes of data read here, or -errno */
+};
 
-    *end = extent_end;
-    if (result != 0)
-        return result;
-    if (!hole)
-        return copy_data(copy, fd, offset, extent_end - offset, buffer, copied);
-    copied->hole_bytes += extent_end - offset;
-    result = send_block(copy, offset, extent_end - offset, NULL, 0);
-    return result != 0 ? result : receive_ack(copy->connection, copied);
+/* What is looked at under one set of locks: parts of several ranges, whose questions travel
+ * together. On the heap: too large for a stack. */
+struct step {
+    struct part parts[MN_COPY_PARTS_MAX];
+    uint32_t part_count;
+    uint32_t asked_count;
+    uint32_t sent_count; /* blocks that wait for their Ack, behind the answers to all parts */
+    uint8_t data[MN_COPY_STEP_BYTES];
+    uint8_t theirs[MN_COPY_STEP_BYTES / BLOCK_BYTES * MN_HASH_BYTES];
+};
+
+/* The next parts, MN_COPY_STEP_BYTES in all; false: nothing is left of any range. */
+static bool plan(struct step *step, struct mn_copy_range *left, uint32_t range_count)
+{
+    uint64_t bytes = MN_COPY_STEP_BYTES;
+
+    step->part_count = step->asked_count = step->sent_count = 0;
+    for (uint32_t i = 0; i < range_count && bytes > 0; i++) {
+        uint64_t size = left[i].size_bytes < bytes ? left[i].size_bytes : bytes;
+
+        if (size == 0)
+            continue;
+        if (step->part_count == MN_COPY_PARTS_MAX)
+            break;
+        step->parts[step->part_count++] =
+            (struct part){.left = &left[i], .offset = left[i].offset_bytes, .size = size};
+        bytes -= size;
+    }
+    return step->part_count > 0;
 }
 
-static int copy_range(const struct mn_copy *copy, int fd, const struct mn_copy_range *range,
-                      uint8_t *buffer, struct mn_copied *copied)
+/* A part goes as far as one extent, and not behind the end of the file: mn_copy_size cuts the
+ * secondary's. */
+static int limit(struct part *part, int fd, uint64_t file_bytes)
 {
-    uint64_t key = mn_handle_key(&copy->handle);
-    uint64_t offset = range->offset_bytes;
-    uint64_t end = offset + range->size_bytes;
-    struct stat status;
-    int result = 0;
+    uint64_t end = part->offset + part->size;
+    int result;
 
-    while (result == 0 && offset < end) {
-        uint64_t step_end = end - offset < MN_COPY_STEP_BYTES ? end : offset + MN_COPY_STEP_BYTES;
-        struct mn_lock_set locks = {.count = 0};
-
-        mn_lock_set_add(&locks, MN_LOCK_EXISTENCE, key, 0, 0, false);
-        mn_lock_set_add(&locks, MN_LOCK_RANGE, key, offset, step_end - 1, true);
-        mn_locks_take(&copy->capture->locks, &locks);
-        if (fstat(fd, &status) != 0 || status.st_nlink == 0) {
-            result = -ENOENT;
-        } else if (offset >= (uint64_t)status.st_size) {
-            end = offset; /* behind the end of the file: mn_copy_size cuts the secondary's */
-        } else {
-            if (step_end > (uint64_t)status.st_size)
-                step_end = (uint64_t)status.st_size;
-            result = copy_step(copy, fd, offset, &step_end, buffer, copied);
-        }
-        mn_locks_release(&copy->capture->locks, &locks);
-        offset = step_end;
+    if (part->offset >= file_bytes) {
+        part->size = part->left->size_bytes = 0;
+        return 0;
     }
+    if (end > file_bytes)
+        end = file_bytes;
+    result = find_extent(fd, part->offset, end, &part->hole, &end);
+    if (result != 0)
+        return result;
+    part->size = end - part->offset;
+    part->left->offset_bytes += part->size;
+    part->left->size_bytes -= part->size;
+    return 0;
+}
+
+/* Every part is asked about before any is read, so the secondary reads meanwhile, and the disk
+ * here has them all to choose from. */
+static int ask(const struct mn_copy *copy, int fd, uint64_t file_bytes, struct step *step)
+{
+    size_t at = 0;
+
+    for (uint32_t i = 0; i < step->part_count; i++) {
+        struct part *part = &step->parts[i];
+        int result = limit(part, fd, file_bytes);
+
+        if (result == 0 && part->size > 0)
+            result = part->hole ? send_block(copy, part->offset, part->size, NULL, 0)
+                                : ask_hashes(copy, part->offset, part->size);
+        if (result != 0)
+            return result;
+        step->asked_count++;
+        if (part->size == 0 || part->hole)
+            continue;
+        (void)posix_fadvise(fd, (off_t)part->offset, (off_t)part->size, POSIX_FADV_WILLNEED);
+        part->at = at;
+        at += part->size;
+    }
+    return 0;
+}
+
+static void read_here(int fd, struct step *step)
+{
+    for (uint32_t i = 0; i < step->asked_count; i++) {
+        struct part *part = &step->parts[i];
+
+        if (part->size > 0 && !part->hole)
+            part->got = mn_lower_read(fd, step->data + part->at, part->size, part->offset);
+    }
+}
+
+/* Takes the answer to one part, and sends the blocks that differ unless something has failed
+ * already. A block in which the target has a hole has no hash there, and so is sent
+ * (invariant 10). */
+static int answer(const struct mn_copy *copy, int fd, const struct part *part, struct step *step,
+                  int failed, struct mn_copied *copied)
+{
+    uint64_t their_bytes;
+    int count;
+
+    if (part->size == 0)
+        return 0;
+    if (part->hole) {
+        copied->hole_bytes += part->size;
+        return receive_ack(copy->connection, copied);
+    }
+    count = receive_hashes(copy, step->theirs, sizeof(step->theirs) / MN_HASH_BYTES, &their_bytes,
+                           copied);
+    if (count < 0 || failed != 0)
+        return count < 0 ? count : 0;
+    if (part->got < 0)
+        return -EIO;
+    copied->compared_bytes += (uint64_t)part->got;
+    return send_different(copy, fd, part->offset, step->data + part->at, (size_t)part->got,
+                          step->theirs, (size_t)count, &step->sent_count, copied);
+}
+
+/* Whatever fails, what was asked is answered: the connection goes on with the next file when this
+ * one has gone. */
+static int exchange(const struct mn_copy *copy, int fd, uint64_t file_bytes, struct step *step,
+                    struct mn_copied *copied)
+{
+    int result = ask(copy, fd, file_bytes, step);
+
+    read_here(fd, step);
+    for (uint32_t i = 0; i < step->asked_count; i++) {
+        int one = answer(copy, fd, &step->parts[i], step, result, copied);
+
+        result = result == 0 ? one : result;
+        if (one != 0 && one != -EREMOTEIO && one != -EIO)
+            return result; /* of the connection */
+    }
+    return receive_acks(copy, step->sent_count, result, copied);
+}
+
+static int copy_step(const struct mn_copy *copy, int fd, struct step *step,
+                     struct mn_copied *copied)
+{
+    struct mn_lock_set locks = {.count = 0};
+    uint64_t key = mn_handle_key(&copy->handle);
+    struct stat status;
+    int result;
+
+    mn_lock_set_add(&locks, MN_LOCK_EXISTENCE, key, 0, 0, false);
+    for (uint32_t i = 0; i < step->part_count; i++)
+        mn_lock_set_add(&locks, MN_LOCK_RANGE, key, step->parts[i].offset,
+                        step->parts[i].offset + step->parts[i].size - 1, true);
+    mn_locks_take(&copy->capture->locks, &locks);
+    if (fstat(fd, &status) != 0 || status.st_nlink == 0)
+        result = -ENOENT;
+    else
+        result = exchange(copy, fd, (uint64_t)status.st_size, step, copied);
+    mn_locks_release(&copy->capture->locks, &locks);
     return result;
 }
 
 int mn_copy_ranges(const struct mn_copy *copy, const struct mn_copy_range *ranges,
                    uint32_t range_count, struct mn_copied *copied)
 {
-    uint8_t *buffer = malloc(MN_COPY_STEP_BYTES);
+    struct step *step = malloc(sizeof(*step));
+    struct mn_copy_range *left = calloc(range_count, sizeof(*left));
     struct stat status;
     int fd = open_here(copy, &status);
-    int result = fd < 0 ? fd : 0;
+    int result = fd < 0 ? fd : step == NULL || left == NULL ? -ENOMEM : 0;
 
-    if (buffer == NULL)
-        result = result == 0 ? -ENOMEM : result;
-    for (uint32_t i = 0; i < range_count && result == 0; i++)
-        result = copy_range(copy, fd, &ranges[i], buffer, copied);
-    free(buffer);
+    if (result == 0)
+        memcpy(left, ranges, range_count * sizeof(*left));
+    while (result == 0 && plan(step, left, range_count))
+        result = copy_step(copy, fd, step, copied);
+    free(left);
+    free(step);
     if (fd >= 0)
         close(fd);
     return result;

@@ -6,9 +6,11 @@
 
 #include "capture/capture.h"
 
+/* Under one set of locks: a live write waits for one such exchange at most. */
 enum {
-    MN_COPY_STEP_BYTES = 1 << 20
-}; /* under one lock: a live write waits for one such exchange at most */
+    MN_COPY_STEP_BYTES = 1 << 20,
+    MN_COPY_PARTS_MAX = 8,
+};
 
 struct mn_copy {
     struct mn_capture *capture;
@@ -30,7 +32,7 @@ struct mn_copy_range {
     uint64_t size_bytes;
 };
 
-/* One range after the other. Returns 0, -ENOENT (the object has gone here), or -errno: of the
+/* Several ranges at a time. Returns 0, -ENOENT (the object has gone here), or -errno: of the
  * connection, of this disk, or -EREMOTEIO: the secondary's. */
 int mn_copy_ranges(const struct mn_copy *copy, const struct mn_copy_range *ranges,
                    uint32_t range_count, struct mn_copied *copied);

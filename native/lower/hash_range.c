@@ -5,6 +5,7 @@
 #include "lower/lower.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "hash/hash.h"
@@ -53,6 +54,9 @@ int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_b
     uint64_t end = offset + size;
     if (end > *file_bytes_out)
         end = *file_bytes_out;
+    /* One request to the disk: blocks are read one by one, and the kernel would begin as small. */
+    if (end > offset)
+        (void)posix_fadvise(fd, (off_t)offset, (off_t)(end - offset), POSIX_FADV_WILLNEED);
     uint64_t hole = next_hole(fd, offset);
     for (uint64_t at = offset; at < end && count < hash_count_max; at += block_bytes) {
         size_t block = end - at < block_bytes ? (size_t)(end - at) : block_bytes;
