@@ -73,6 +73,27 @@ test("the last word of a node whose control plane is silent is old, and said to 
   assert.equal(module.nodes[0]?.mute, null);
 });
 
+test("of a primary whose control plane is silent the page tells what the other node knows", () => {
+  const heard = NOW - 12_000;
+  const files = { local: {}, generation: "", directories: ["/srv"], virtual_ips: ["10.0.0.5"], configured: true };
+  const lost = { module: "web", state: "UNKNOWN", ready: "", reason: "no answer", replication: {}, heartbeats: null, ...files };
+  const beats = { default: { silent: true, lost: 3 } };
+  const verified = { outcome: "equal", different: 0 };
+  const told = { module: "web", state: "SECOND", ready: "Ready", ...files, generation: "9f", replication: { capture: "watch" }, heartbeats: beats, verification: verified };
+  for (const [primary, second] of [["n1", "n2"], ["n2", "n1"]] as const) {
+    const remote = { node: primary, state: "PRIM", ready: "Ready", mute_since_us: heard * 1000 };
+    const documents = [
+      { node: primary, reachable: true, time_us: NOW * 1000, control_plane: { reachable: false, observed: "no answer" }, modules: { web: { ...lost, local: { node: primary } } } },
+      { node: second, reachable: true, time_us: NOW * 1000, control_plane: { reachable: true }, modules: { web: { ...told, local: { node: second }, remote } } },
+    ].sort((one, other) => one.node.localeCompare(other.node));
+    const module = modules(documents, NOW)[0];
+    assert.ok(module);
+    assert.deepEqual([server(module)?.node, server(module)?.mute], [primary, { since: heard }]);
+    assert.deepEqual([module.link.kind, module.link.from, module.link.to], ["async", primary, second]);
+    assert.deepEqual([module.watch, module.verification.outcome, module.link.networks.map((one) => one.name)], [true, "equal", ["default"]]);
+  }
+});
+
 test("a primary that holds writes back is not called safe", () => {
   const module = view(["PRIM", "Transient"], ["SECOND", "Ready"]);
   assert.notEqual(safety(module, NOW).level, "good");

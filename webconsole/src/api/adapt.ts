@@ -24,6 +24,7 @@ import { codes, type Said, said } from "../model/said.ts";
 import { problemTold } from "./client.ts";
 import { type Json, list, map, num, text, texts } from "./json.ts";
 
+const SERVES = new Set(["PRIM", "ALONE"]);
 const WORDS = new Set(["STOP", "WAIT", "ALONE", "PRIM", "SECOND", "UP"]);
 const READINESS = new Set(["Ready", "Transient", "NotReady"]);
 /** Codes of reasons that say that both nodes changed data, each alone. */
@@ -58,12 +59,16 @@ export function modules(documents: readonly NodeDocument[], heardAt: number): Mo
 function module(name: string, documents: readonly NodeDocument[], heardAt: number): ModuleView {
   const own = documents.map((one) => ({ document: one, json: map(map(one["modules"])[name]) }));
   const nodes = own.map(({ document }) => node(name, document, documents, heardAt));
-  // Who serves knows most of the pair; else whoever answers.
+  // Who serves knows most of the pair; else who speaks for itself, else whoever answers. A console
+  // whose control plane is silent answers, and knows nothing of the module.
   // A node that died may have said PRIM last: what it said is old.
   const answering = own.filter(({ document }) => document["reachable"] !== false);
-  const best = [...answering, ...own].find(({ json }) => ["PRIM", "ALONE"].includes(text(json["state"]))) ?? [...answering, ...own].find(({ json }) => Object.keys(json).length > 0);
+  const speaking = answering.filter(({ document }) => map(document["control_plane"])["reachable"] !== false);
+  const inOrder = [...speaking, ...answering, ...own];
+  const best = inOrder.find(({ json }) => SERVES.has(text(json["state"]))) ?? inOrder.find(({ json }) => Object.keys(json).length > 0);
   const json = best?.json ?? {};
-  const serving = nodes.find((one) => one.node === text(best?.document["node"]));
+  const told = nodes.find((one) => one.node === text(best?.document["node"]));
+  const serving = SERVES.has(text(json["state"])) ? told : (nodes.find((one) => one.reachable && SERVES.has(one.word)) ?? told);
   const target = nodes.find((one) => one !== serving);
   const running = map(json["progress"]);
   const progressing = Object.keys(running).length > 0 && text(running["phase"]) !== "";
@@ -141,7 +146,7 @@ function node(name: string, document: Json, documents: readonly NodeDocument[], 
     mute,
     reason: answers ? said(own["reason_said"], text(own["reason"])) : said(silent["observed_said"], text(silent["observed"])),
     row: answers ? text(own["row"]) : "",
-    holdsAddress: (answers || heard !== undefined) && ["PRIM", "ALONE"].includes(word) && texts(own["virtual_ips"] ?? own["virtual_ip"]).length > 0,
+    holdsAddress: (answers || heard !== undefined) && SERVES.has(word) && texts(own["virtual_ips"] ?? own["virtual_ip"]).length > 0,
     application: local["application"] ? { running: application["running"] === true, since: us(application["since_us"]) } : null,
     disk: local["disk"]
       ? { used: num(disk["used_bytes"]) ?? 0, total: num(disk["total_bytes"]) ?? 0, fullAt: us(disk["full_at_us"]) }
@@ -171,7 +176,7 @@ export function checkers(resources: Json): Resource[] {
 }
 
 function link(nodes: NodeView[], beats: Json, figures: Json, progressing: boolean, heardAt: number): LinkView {
-  const serving = nodes.find((one) => one.reachable && ["PRIM", "ALONE"].includes(one.word));
+  const serving = nodes.find((one) => one.reachable && SERVES.has(one.word));
   const target = nodes.find((one) => one !== serving);
   const paired = serving?.word === "PRIM" && target?.word === "SECOND";
   const seen = figures["age_ms"] === undefined ? heardAt : heardAt - (num(figures["age_ms"]) ?? 0);
