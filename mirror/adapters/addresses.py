@@ -29,6 +29,7 @@ from mirror.errors import (
     MirrorError,
     NetworkNotSet,
 )
+from mirror.vocabulary.said import say
 
 # RFC 5227 has seconds; a takeover in about a second has no such time.
 PROBE = Question(count=3, gap_s=0.06, listen_s=0.20, probing=True)
@@ -102,7 +103,7 @@ def release_now(address: str, *, tcp_reset: bool = True) -> bool:
         return False
     if tcp_reset and not destroy_connections(address) and not can_destroy():
         reset_for_a_moment(address)
-    observed = "still there"
+    observed: str = say("address.still_there")
     with contextlib.suppress(MirrorError):  # the address goes whatever becomes of a route
         forget_source(address)
     try:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.errors import FileNotReadable, InputRefused, RequestTooLarge
+from mirror.vocabulary.said import say
+from mirror.vocabulary.said_system import system_said
 
 FILE_BYTES_MAX = 1024 * 1024
 FILES_MAX = 1000
@@ -61,7 +63,7 @@ def read_beneath(root: Path, path: str) -> tuple[bytes, FileFacts]:
         try:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
-                raise FileNotReadable(file=path, observed="no regular file")
+                raise FileNotReadable(file=path, observed=say("file.irregular"))
             with open(descriptor, "rb", closefd=False) as file:
                 content = file.read(FILE_BYTES_MAX + 1)
         finally:
@@ -107,7 +109,7 @@ def remove_beneath(root: Path, path: str) -> None:
         try:
             found = os.stat(name, dir_fd=directory, follow_symlinks=False)
             if not stat.S_ISREG(found.st_mode):
-                raise FileNotReadable(file=path, observed="no regular file")
+                raise FileNotReadable(file=path, observed=say("file.irregular"))
             os.unlink(name, dir_fd=directory)
             os.fsync(directory)
         except OSError as error:
@@ -123,9 +125,9 @@ def check_path(path: str) -> tuple[str, ...]:
         bad = bad or not part or part.startswith(".") or len(part.encode()) > NAME_BYTES_MAX
     if bad:
         raise InputRefused(
-            what="name of a file",
+            what=say("file.name"),
             observed=repr(path[:100]),
-            remedy="give a path such as bin/start_prim, without dots at the start of its parts",
+            remedy=say("do.give_path"),
         )
     return parts
 
@@ -160,5 +162,5 @@ def _facts(path: str, found: os.stat_result) -> FileFacts:
 
 def _failed(path: str, error: OSError) -> FileNotReadable:
     if error.errno in {errno.ELOOP, errno.ENOTDIR}:
-        return FileNotReadable(file=path, observed="a symbolic link, or no directory")
-    return FileNotReadable(file=path, observed=error.strerror or str(error))
+        return FileNotReadable(file=path, observed=say("file.link_or_none"))
+    return FileNotReadable(file=path, observed=system_said(error))

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes
 
 from mirror.adapters.pki_files import read_file
 from mirror.errors import PkiRefused
+from mirror.vocabulary.said import say
 
 US_PER_S = 1_000_000
 NEVER_ENDS_YEAR = 9999  # RFC 5280 4.1.2.5
@@ -31,7 +32,7 @@ def certificate_facts(file: Path) -> CertificateFacts:
         certificate = x509.load_pem_x509_certificate(read_file(file))
     except ValueError as error:
         raise PkiRefused(
-            file=file, observed="no certificate", remedy="renew or join again"
+            file=file, observed=say("pki.no_certificate"), remedy=say("do.renew_or_join")
         ) from error
     ends = certificate.not_valid_after_utc
     return CertificateFacts(

@@ -4,7 +4,6 @@ Libraries wrap what the system said in errors of their own, and some keep only i
 whole chain is looked through. Words of another program are a citation, and told as one.
 """
 
-import errno
 import re
 import socket
 import ssl
@@ -12,27 +11,8 @@ from collections.abc import Iterator
 
 from mirror.errors import MirrorError
 from mirror.vocabulary.said import Misread, Said, said_of, say
+from mirror.vocabulary.said_system import CODES
 
-_CODES = {
-    errno.ECONNREFUSED: "why.refused",
-    errno.ECONNRESET: "why.broke_off",
-    errno.EPIPE: "why.broke_off",
-    errno.EHOSTUNREACH: "why.no_route",
-    errno.ENETUNREACH: "why.no_route",
-    errno.ETIMEDOUT: "seen.late",
-    errno.ENOENT: "why.absent",
-    errno.ENOTDIR: "why.no_directory",
-    errno.EISDIR: "why.directory",
-    errno.EACCES: "why.denied",
-    errno.EPERM: "why.denied",
-    errno.ENOEXEC: "why.no_program",
-    errno.EIO: "why.disk",
-    errno.EUCLEAN: "why.disk",
-    errno.ESTALE: "why.gone",
-    errno.ENOTCONN: "why.gone",
-    errno.ENOSPC: "why.full",
-    errno.EROFS: "why.read_only",
-}
 _NUMBER = re.compile(r"\[Errno (\d+)\]")
 _TLS = re.compile(r"\[SSL[^\]]*\] ([^(]*)")
 _BY_TEXT = (
@@ -71,14 +51,14 @@ def _known(error: BaseException) -> Said | None:
             found = say("why.no_name")
         case TimeoutError():
             found = say("seen.late")
-        case OSError() if code := _CODES.get(error.errno or 0):
+        case OSError() if code := CODES.get(error.errno or 0):
             found = say(code)
     return found
 
 
 def _by_text(text: str) -> Said | None:
     """What a library left of an error of the system is its text."""
-    if (number := _NUMBER.search(text)) and (code := _CODES.get(int(number[1]))):
+    if (number := _NUMBER.search(text)) and (code := CODES.get(int(number[1]))):
         return say(code)
     if tls := _TLS.search(text):
         _, refused, why = tls[1].partition("certificate verify failed: ")

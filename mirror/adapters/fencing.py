@@ -16,6 +16,8 @@ from pathlib import Path
 from mirror.adapters import clock
 from mirror.config.check_models import Fence, FenceOption
 from mirror.errors import FenceFailed, FenceNotUsable
+from mirror.vocabulary.said import Said, say
+from mirror.vocabulary.said_system import system_said
 
 AGENT_DIRECTORIES = (Path("/usr/sbin"), Path("/usr/local/sbin"), Path("/usr/bin"))
 STATUS_OFF = 2
@@ -56,7 +58,7 @@ class Fencer:
                         raise FenceFailed(peer=peer, observed=self._told("status", code, ""))
                     await asyncio.sleep(STATUS_AGAIN_S)
         except TimeoutError as error:
-            observed = f"{self.name} did not say off within {self._fence.timeout_ms} ms"
+            observed = say("fence.not_off", name=self.name, timeout_ms=self._fence.timeout_ms)
             raise FenceFailed(peer=peer, observed=observed) from error
         return f"{peer} is off, says {self.name} after {clock.monotonic_ms() - began_ms} ms"
 
@@ -69,7 +71,7 @@ class Fencer:
             async with asyncio.timeout(self._fence.timeout_ms / 1000):
                 code, said = await self._run("monitor", peer)
         except TimeoutError as error:
-            raise FenceFailed(peer=peer, observed=f"{self.name} does not answer") from error
+            raise FenceFailed(peer=peer, observed=say("fence.silent", name=self.name)) from error
         if code != 0:
             raise FenceFailed(peer=peer, observed=self._told("monitor", code, said))
 
@@ -87,7 +89,7 @@ class Fencer:
                 start_new_session=True,
             )
         except OSError as error:
-            raise FenceNotUsable(what=program, observed=error.strerror or str(error)) from error
+            raise FenceNotUsable(what=program, observed=system_said(error)) from error
         try:
             output, _ = await process.communicate("".join(lines).encode())
         except asyncio.CancelledError:
@@ -107,7 +109,7 @@ class Fencer:
         for candidate in candidates:
             if candidate.is_file() and os.access(candidate, os.X_OK):
                 return candidate
-        raise FenceNotUsable(what=self.name, observed="no such program, or not executable")
+        raise FenceNotUsable(what=self.name, observed=say("fence.no_program"))
 
     def _lines(self, action: str, peer: str) -> list[str]:
         wanted = [one for one in self._fence.options if one.node in {"", peer}]
@@ -122,9 +124,11 @@ class Fencer:
                 self._secrets.add(value)
             yield one.name, value
 
-    def _told(self, action: str, code: int, said: str) -> str:
-        words = f": {said}" if said else ""
-        return f"{self.name} answers {action} with {code}{words}"
+    def _told(self, action: str, code: int, said: str) -> Said:
+        facts = {"name": self.name, "action": action, "status": code}
+        if said:
+            return say("fence.answers_so", **facts, observed=said)
+        return say("fence.answers", **facts)
 
     def _without_secrets(self, text: str) -> str:
         for secret in sorted(self._secrets, key=len, reverse=True):
@@ -140,10 +144,10 @@ def read_secret(path: Path) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        raise FenceNotUsable(what=path, observed=error.strerror or str(error)) from error
+        raise FenceNotUsable(what=path, observed=system_said(error)) from error
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077:
-            raise FenceNotUsable(what=path, observed="others may read it: chmod 600")
+            raise FenceNotUsable(what=path, observed=say("fence.readable"))
         content = file.read(SECRET_BYTES_MAX)
     return content.decode(errors="replace").partition("\n")[0]

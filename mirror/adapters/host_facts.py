@@ -17,6 +17,8 @@ from mirror.config.host_check import DirectoryFacts, HostFacts, IpNetwork, Other
 from mirror.config.layout import Layout
 from mirror.config.models import ModuleConfig, Replicated
 from mirror.errors import HostProbeFailed
+from mirror.vocabulary.said import say
+from mirror.vocabulary.said_system import system_said
 
 MOUNT_TABLE = Path("/proc/self/mountinfo")
 BTRFS_SUBVOLUME_INODE = 256  # the root of every subvolume has this number
@@ -46,7 +48,7 @@ def mount_points() -> Iterator[tuple[str, str]]:
         text = MOUNT_TABLE.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise HostProbeFailed(
-            what=MOUNT_TABLE, observed=error.strerror, remedy="is /proc mounted?"
+            what=MOUNT_TABLE, observed=system_said(error), remedy=say("do.mount_proc")
         ) from error
     for line in text.splitlines():
         head, _, tail = line.partition(" - ")
@@ -99,7 +101,9 @@ def interface_addresses() -> dict[str, tuple[IpInterface, ...]]:
             entries = list(route.get_addr())
     except OSError as error:
         raise HostProbeFailed(
-            what="interfaces", observed=error.strerror, remedy="is netlink allowed here?"
+            what=say("host.interfaces"),
+            observed=system_said(error),
+            remedy=say("do.allow_netlink"),
         ) from error
     for name in names.values():
         addresses.setdefault(str(name), [])

@@ -6,6 +6,7 @@ from typing import Any
 
 from mirror.adapters.local_client import CHUNK_BYTES_MAX, unreachable
 from mirror.errors import NoAnswerInTime, NodeNotReachable
+from mirror.vocabulary.said import say
 from mirror.wire.local import Decoder, Message, encode, raise_if_error, request
 
 
@@ -34,9 +35,9 @@ class LocalCalls:
                 self.close()
                 if isinstance(error, TimeoutError):
                     raise NoAnswerInTime(
-                        what=f"{do} asked of the node",
+                        what=say("node.asked", do=do),
                         waited_s=f"{answer_s:g}",
-                        remedy="it may still do it: look at the state",
+                        remedy=say("do.may_follow"),
                     ) from error
                 if isinstance(error, OSError):
                     raise unreachable(self._path, error) from error
@@ -67,7 +68,7 @@ class LocalCalls:
             for message in self._decoder.feed(chunk):
                 if message.get("id") == self._last_id and "event" not in message:
                     return message
-        raise NodeNotReachable(socket=self._path, observed="it closed the connection")
+        raise NodeNotReachable(socket=self._path, observed=say("node.closed"))
 
 
 async def call_once(path: Path, do: str, /, *, answer_s: float, **fields: Any) -> Message:

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from mirror.errors import LocalMessageRefused, NodeNotReachable
-from mirror.vocabulary.said import Said, say
+from mirror.vocabulary.said import say
+from mirror.vocabulary.said_system import system_said
 from mirror.wire.local import Decoder, Message, encode, raise_if_error, request
 
 CHUNK_BYTES_MAX = 65_536
@@ -101,7 +102,7 @@ class LocalClient:
                 raise unreachable(self._path, error) from error
             if not chunk:
                 self.close()
-                raise NodeNotReachable(socket=self._path, observed="it closed the connection")
+                raise NodeNotReachable(socket=self._path, observed=say("node.closed"))
             try:
                 self._received = self._decoder.feed(chunk)
             except LocalMessageRefused:
@@ -118,5 +119,5 @@ def unreachable(path: Path, error: OSError) -> NodeNotReachable:
         case FileNotFoundError() | ConnectionRefusedError():
             observed = say("node.not_running")
         case _:
-            observed = Said(error.strerror or str(error))
+            observed = system_said(error)
     return NodeNotReachable(socket=path, observed=observed)

@@ -18,6 +18,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl import RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR, RTMGRP_LINK
 
 from mirror.errors import HostProbeFailed
+from mirror.vocabulary.said import say
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -217,7 +218,7 @@ def _address(message: Mapping[str, Any]) -> LocalAddress:
 def _failed(error: Exception) -> HostProbeFailed:
     number = getattr(error, "code", None) or getattr(error, "errno", None) or 0
     return HostProbeFailed(
-        what="interfaces and addresses",
+        what=say("host.interfaces"),
         observed=os.strerror(number) if number else str(error),
-        remedy="netlink must be available, and the process root",
+        remedy=say("do.allow_netlink"),
     )

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mirror.adapters.failures import failure_of
 from mirror.adapters.tls import tls_context
 from mirror.errors import PeerNotReachable
+from mirror.vocabulary.said import say
 
 CALLER = {"x-mirror-caller": "Admin root"}
 CONNECT_S = 3.0
@@ -56,7 +58,7 @@ class PeerConsole:
         Raises: PeerNotReachable (MIR-810), PkiRefused (MIR-320).
         """
         context = tls_context(self.pki, server_side=False)
-        observed = "it has no address in cluster.xml"
+        observed = say("node.no_address")
         for address in self.addresses:
             connection = http.client.HTTPSConnection(
                 address, self.port, timeout=CONNECT_S, context=context
@@ -64,7 +66,7 @@ class PeerConsole:
             try:
                 connection.connect()
             except OSError as error:
-                observed = f"{address}: {error.strerror or error}"
+                observed = say("node.at", address=address, observed=failure_of(error))
                 continue
             with contextlib.closing(connection):
                 return self._exchange(connection, method, path, body, content_type)
@@ -85,6 +87,4 @@ class PeerConsole:
             response = connection.getresponse()
             return Answer(response.status, response.read())
         except (OSError, http.client.HTTPException) as error:
-            raise PeerNotReachable(
-                node=self.node, observed=str(error) or "it broke off"
-            ) from error
+            raise PeerNotReachable(node=self.node, observed=failure_of(error)) from error

@@ -33,6 +33,7 @@ from mirror.adapters.pki_files import (
     read_file,
 )
 from mirror.errors import PkiRefused
+from mirror.vocabulary.said import say
 
 NOT_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
 NOT_AFTER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280 4.1.2.5: no expiration
@@ -52,8 +53,8 @@ def create_cluster(directory: Path) -> PkiFiles:
     if files.ca_certificate.exists():
         raise PkiRefused(
             file=files.ca_certificate,
-            observed="this cluster has an authority already",
-            remedy="remove the whole directory on every node to start a new cluster",
+            observed=say("pki.authority"),
+            remedy=say("do.remove_keys"),
         )
     make_directory(directory)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -85,7 +86,9 @@ def issue_node(
     """
     if not _NAME.fullmatch(node_name):
         raise PkiRefused(
-            file=out_dir, observed=f"node name {node_name!r}", remedy="use letters, digits, - . _"
+            file=out_dir,
+            observed=say("pki.node_name", name=node_name),
+            remedy=say("do.name_letters"),
         )
     cluster, out = PkiFiles(cluster_dir), PkiFiles(out_dir)
     authority = x509.load_pem_x509_certificate(read_file(cluster.ca_certificate))
@@ -138,7 +141,7 @@ def sign_request(
         is_right = False
     if not is_right:
         raise PkiRefused(
-            file=cluster.directory, observed="no request of a node", remedy="renew again"
+            file=cluster.directory, observed=say("pki.no_request"), remedy=say("do.renew_again")
         )
     assert isinstance(key, ec.EllipticCurvePublicKey)
     return _pem(_signed(cluster, node_name, addresses, key))
@@ -174,8 +177,8 @@ class Renewal:
         if not fits:
             raise PkiRefused(
                 file=self._files.node_certificate,
-                observed="not a certificate of this cluster for the new key",
-                remedy="is the other node in the same cluster?",
+                observed=say("pki.not_for_key"),
+                remedy=say("do.same_cluster"),
             )
         write_durably(self._files.node_key, _key_bytes(self._key), mode=_PRIVATE)
         write_durably(self._files.node_certificate, certificate_pem, mode=_PUBLIC)

@@ -3,7 +3,6 @@
 Nothing here ever puts a private key in an exception, a log or a process argument.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from mirror.errors import PkiRefused
+from mirror.vocabulary.said import say
+from mirror.vocabulary.said_system import system_said
 
 CLUSTER_KEY_BYTES = 32
 
@@ -57,8 +58,8 @@ def read_cluster_key(directory: Path) -> bytes:
     if len(secret) != CLUSTER_KEY_BYTES:
         raise PkiRefused(
             file=path,
-            observed=f"{len(secret)} bytes, not 32",
-            remedy="copy it again from the peer",
+            observed=say("pki.key_bytes", count=len(secret), wanted=CLUSTER_KEY_BYTES),
+            remedy=say("do.copy_key"),
         )
     refuse_when_shared(path)
     return secret
@@ -71,10 +72,10 @@ def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
         key = serialization.load_pem_private_key(read_file(path), password=None)
     except ValueError as error:
         raise PkiRefused(
-            file=path, observed="no private key", remedy="restore it, or make a new cluster"
+            file=path, observed=say("pki.no_key"), remedy=say("do.restore_key")
         ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise PkiRefused(file=path, observed="not an EC key", remedy="make a new cluster")
+        raise PkiRefused(file=path, observed=say("pki.no_ec_key"), remedy=say("do.new_cluster"))
     return key
 
 
@@ -86,7 +87,9 @@ def refuse_when_shared(path: Path) -> None:
         raise _unreadable(path, error) from error
     if mode & 0o077:
         raise PkiRefused(
-            file=path, observed=f"mode {mode & 0o777:04o}", remedy="make it 0600, owned by root"
+            file=path,
+            observed=say("pki.mode", mode=f"{mode & 0o777:04o}"),
+            remedy=say("do.make_private"),
         )
 
 
@@ -101,6 +104,6 @@ def read_file(path: Path) -> bytes:
 def _unreadable(path: Path, error: OSError) -> PkiRefused:
     return PkiRefused(
         file=path,
-        observed=os.strerror(error.errno or 0),
-        remedy="join this node to the cluster again",
+        observed=system_said(error),
+        remedy=say("do.join_again"),
     )

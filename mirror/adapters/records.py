@@ -13,6 +13,8 @@ from typing import Any
 
 from mirror.adapters.durable import make_directory, write_into_reserve
 from mirror.errors import RecordNotWritten, RecordTorn
+from mirror.vocabulary.said import say
+from mirror.vocabulary.said_system import system_said
 
 FORMAT = 1
 RECORD_BYTES_MAX = 4 * 1024 * 1024  # a record is facts, not an index; more is not ours
@@ -30,9 +32,11 @@ def read_record(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise RecordTorn(file=path, observed=f"not readable ({error.strerror})") from error
+        raise RecordTorn(
+            file=path, observed=say("record.unread", observed=system_said(error))
+        ) from error
     if len(content) > RECORD_BYTES_MAX:
-        raise RecordTorn(file=path, observed=f"longer than {RECORD_BYTES_MAX} bytes")
+        raise RecordTorn(file=path, observed=say("record.long", allowed=RECORD_BYTES_MAX))
     return _decode(path, content)
 
 
@@ -56,21 +60,21 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
         make_directory(path.parent)
         write_into_reserve(path, shown.encode() + b"\n")
     except OSError as error:
-        raise RecordNotWritten(file=path, observed=error.strerror or str(error)) from error
+        raise RecordNotWritten(file=path, observed=system_said(error)) from error
 
 
 def _decode(path: Path, content: bytes) -> dict[str, Any]:
     try:
         outer = json.loads(content)
     except ValueError as error:
-        raise RecordTorn(file=path, observed=f"no JSON ({len(content)} bytes)") from error
+        raise RecordTorn(file=path, observed=say("record.no_json", count=len(content))) from error
     if not isinstance(outer, dict) or outer.get("v") != FORMAT:
-        raise RecordTorn(file=path, observed="not a record of this format")
+        raise RecordTorn(file=path, observed=say("record.format"))
     record, checksum = outer.get("record"), outer.get("blake2b")
     if not isinstance(record, dict) or not isinstance(checksum, str):
-        raise RecordTorn(file=path, observed="record or checksum missing")
+        raise RecordTorn(file=path, observed=say("record.missing"))
     if not hmac.compare_digest(_checksum(_canonical(record)), checksum):
-        raise RecordTorn(file=path, observed="checksum differs")
+        raise RecordTorn(file=path, observed=say("record.checksum"))
     return record
 
 

@@ -14,6 +14,8 @@ from mirror.adapters.durable import make_directory
 from mirror.adapters.process_marks import MARK_VARIABLE, MarkedGroup
 from mirror.config.layout import Layout
 from mirror.errors import ScriptNotStarted
+from mirror.vocabulary.said import say
+from mirror.vocabulary.said_system import system_said
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -52,7 +54,7 @@ class ScriptPlace:
         Raises: ScriptNotStarted (MIR-209).
         """
         if not os.access(path, os.X_OK):
-            raise ScriptNotStarted(script=path, observed="not executable")
+            raise ScriptNotStarted(script=path, observed=say("script.not_executable"))
         try:
             group.create()
             if not self._logging:
@@ -99,4 +101,4 @@ class ScriptPlace:
 
 def not_started(path: Path, error: OSError) -> ScriptNotStarted:
     """Give the refusal for an error of the system."""
-    return ScriptNotStarted(script=path, observed=error.strerror or str(error))
+    return ScriptNotStarted(script=path, observed=system_said(error))

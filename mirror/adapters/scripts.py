@@ -18,6 +18,7 @@ from mirror.adapters.process_marks import MarkedGroup
 from mirror.adapters.script_place import Group, ScriptPlace, not_started
 from mirror.config.layout import Layout
 from mirror.errors import ProcessesRemain
+from mirror.vocabulary.said import say
 
 # What these leave running outlives them, and ends with the stop script of the same ending:
 # on a swap stop_prim must not take what start_both runs with it.
@@ -152,7 +153,7 @@ class ScriptRunner:
             left = await asyncio.to_thread(group.processes)
             raise ProcessesRemain(
                 group=group.name,
-                observed=f"still running after SIGKILL: {' '.join(map(str, left))}",
+                observed=say("script.survivors", pids=" ".join(map(str, left))),
             )
         return killed
 

@@ -9,6 +9,8 @@ from cryptography.x509.oid import NameOID
 
 from mirror.adapters.pki_files import PkiFiles, load_key, read_file, refuse_when_shared
 from mirror.errors import PkiRefused
+from mirror.vocabulary.said import say
+from mirror.vocabulary.said_system import system_said
 
 
 def node_name_of(certificate_pem: bytes) -> str:
@@ -25,14 +27,14 @@ def check_node(directory: Path) -> str:
     key = load_key(files.node_key)
     certificate = x509.load_pem_x509_certificate(read_file(files.node_certificate))
     authority = x509.load_pem_x509_certificate(read_file(files.ca_certificate))
-    remedy = "issue the certificate of this node again"
+    remedy = say("do.issue_again")
     if certificate.public_key() != key.public_key():
-        raise PkiRefused(file=files.node_key, observed="not the key of node.crt", remedy=remedy)
+        raise PkiRefused(file=files.node_key, observed=say("pki.other_key"), remedy=remedy)
     try:
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature) as error:
         raise PkiRefused(
-            file=files.node_certificate, observed="not issued by ca.crt", remedy=remedy
+            file=files.node_certificate, observed=say("pki.other_authority"), remedy=remedy
         ) from error
     return _common_name(certificate)
 
@@ -55,7 +57,7 @@ def tls_context(directory: Path, *, server_side: bool) -> ssl.SSLContext:
         context.load_cert_chain(str(files.node_certificate), str(files.node_key))
     except (OSError, ssl.SSLError) as error:
         raise PkiRefused(
-            file=directory, observed=error.strerror or "not usable", remedy="issue this node again"
+            file=directory, observed=system_said(error), remedy=say("do.issue_again")
         ) from error
     return context
 

@@ -12,6 +12,7 @@ from mirror.config.check_models import VirtualHostName
 from mirror.config.files import read_bytes, write_durably
 from mirror.config.layout import Layout
 from mirror.errors import FileNotReadable
+from mirror.vocabulary.said import say
 
 BUILT = Path(mirror.__file__).parent / "_vhost.abi3.so"
 NAME = "libvhost.so"
@@ -51,7 +52,7 @@ def install(layout: Layout, module: str, vhost: Iterable[VirtualHostName]) -> No
         return
     library = layout.safebin / NAME
     if any(character in str(library) for character in SEPARATORS):
-        raise FileNotReadable(file=library, observed="a path with a space cannot be preloaded")
+        raise FileNotReadable(file=library, observed=say("file.space"))
     content = read_bytes(BUILT)
     if not library.exists() or read_bytes(library) != content:
         write_durably(library, content, mode=0o755)

@@ -12,6 +12,7 @@ import struct
 from pathlib import Path
 
 from mirror.errors import WatchdogNotArmed
+from mirror.vocabulary.said import say
 
 _SETTIMEOUT = 0xC0045706  # linux/watchdog.h: _IOWR('W', 6, int)
 _PET, _MAGIC_CLOSE = b"\0", b"V"
@@ -69,7 +70,7 @@ class Watchdog:
         answer = fcntl.ioctl(descriptor, _SETTIMEOUT, struct.pack("=i", self._timeout_s))
         (set_s,) = struct.unpack("=i", answer)
         if set_s > self._timeout_s:
-            raise self._refused(f"it fires after {set_s} s, {self._timeout_s} s are needed")
+            raise self._refused(say("watchdog.late", set_s=set_s, wanted_s=self._timeout_s))
 
     def _give_up(self, descriptor: int) -> None:
         try:

@@ -23,7 +23,7 @@ from mirror.adapters.joining import (
     hand_invitation,
     waiting_to_be_taken_in,
 )
-from mirror.adapters.peer_https import PeerConsole
+from mirror.adapters.peer_https import Answer, PeerConsole
 from mirror.adapters.pki import (
     Renewal,
     create_cluster,
@@ -41,7 +41,7 @@ from mirror.config.collector import listed
 from mirror.config.files import read_bytes, write_durably
 from mirror.config.layout import CLUSTER_UDP_PORT, CONSOLE_HTTPS_PORT
 from mirror.errors import ClusterInviteRefused, ModuleInUse, NodeNotReachable, TokenRefused
-from mirror.vocabulary.said import say
+from mirror.vocabulary.said import from_parts, say
 from mirror.wire.join_token import PREFIXES, decode_token, new_secret
 
 FILE = click.Path(path_type=Path)
@@ -127,8 +127,8 @@ def deconfig_cluster(session: Session) -> None:
     if configured:
         raise ModuleInUse(
             module=configured[0],
-            observed="it is configured, and needs the cluster",
-            remedy=f"`deconfig -m {configured[0]}` it first",
+            observed=say("module.needs_cluster"),
+            remedy=say("do.deconfig_it", module=configured[0]),
         )
     layout = session.layout
     layout.cluster_config.unlink(missing_ok=True)
@@ -215,7 +215,7 @@ def renew(session: Session, *, port: int, authority: bool) -> None:
     checked = read_cluster(layout)
     if name is None or name not in checked.node_names:
         raise ClusterInviteRefused(
-            what="renewal", observed="this node is in no cluster", remedy="`cluster join` it first"
+            what=say("join.renewal"), observed=say("join.none"), remedy=say("do.cluster_join")
         )
     if authority:
         replace_authority(layout.pki, name, addresses_of(checked, name))
@@ -251,11 +251,18 @@ def _signed_there(
     certificate = answer.json.get("certificate")
     if answer.status != 200 or not isinstance(certificate, str):
         raise ClusterInviteRefused(
-            what="renewal",
-            observed=str(answer.json.get("detail") or f"{peer} answers {answer.status}"),
-            remedy=f"look at {peer}",
+            what=say("join.renewal"),
+            observed=_refusal_of(peer, answer),
+            remedy=say("do.look_at", node=peer),
         )
     return certificate.encode("ascii"), peer
+
+
+def _refusal_of(node: str, answer: Answer) -> str:
+    """Give what the console of a node said against it, in any language."""
+    if detail := answer.json.get("detail"):
+        return from_parts(answer.json, str(detail))
+    return say("join.answers", node=node, status=answer.status)
 
 
 @cluster.command()
@@ -278,9 +285,9 @@ def token(session: Session, name: str | None, address: str | None, wait_s: float
     here = checked.command_lan.node(node_name(session) or "")
     if here is None:
         raise ClusterInviteRefused(
-            what=name or "token",
-            observed="this node is in no cluster",
-            remedy="`cluster init` it first",
+            what=name or say("join.token"),
+            observed=say("join.none"),
+            remedy=say("do.cluster_init"),
         )
     name = _joining_node(session, checked, name)
     server = JoinServer(layout.pki, here.local_address, checked.port, new_secret())
@@ -323,7 +330,7 @@ def _first_address() -> str:
     reachable = [str(one) for one in found if not one.is_link_local]
     if not reachable:
         raise ClusterInviteRefused(
-            what="token", observed="this host has no address", remedy="name one with --address"
+            what=say("join.token"), observed=say("join.no_address"), remedy=say("do.name_address")
         )
     return reachable[0]
 
@@ -374,9 +381,9 @@ def _joining_node(session: Session, checked: Cluster, name: str | None) -> str:
     wanted = name or checked.peer_of(node_name(session) or "")
     if not wanted:
         raise ClusterInviteRefused(
-            what="token",
-            observed="cluster.xml has no other node",
-            remedy="put it there first: `cluster config`",
+            what=say("join.token"),
+            observed=say("join.no_other"),
+            remedy=say("do.cluster_config"),
         )
     _require_node(checked, wanted)
     return wanted
@@ -394,8 +401,8 @@ def _require_node(checked: Cluster, name: str) -> None:
     if name not in checked.node_names:
         raise ClusterInviteRefused(
             what=name,
-            observed="no such node in cluster.xml",
-            remedy=f"choose one of {listed(checked.node_names)}",
+            observed=say("join.no_node"),
+            remedy=say("do.choose_of", known=listed(checked.node_names)),
         )
 
 

@@ -11,6 +11,7 @@ from mirror.config.dynamic import needs_stop
 from mirror.config.models import ModuleConfig
 from mirror.config.ports import ports_shown
 from mirror.errors import ModuleInUse, NodeNotReachable
+from mirror.vocabulary.said import say
 from mirror.wire.local import Message
 
 
@@ -139,7 +140,9 @@ def refuse_when_running(session: Session, module: str) -> None:
     state = running_state(session, module)
     if state != "STOP":
         raise ModuleInUse(
-            module=module, observed=f"it is in {state}", remedy=f"`stop -m {module}` it first"
+            module=module,
+            observed=say("module.runs", state=state),
+            remedy=say("do.stop_it", module=module),
         )
 
 
@@ -151,8 +154,8 @@ def refuse_what_needs_a_stop(session: Session, module: str, state: str) -> None:
     if changed := needs_stop(old, new):
         raise ModuleInUse(
             module=module,
-            observed=f"it is in {state}, and {listed(changed)} cannot change meanwhile",
-            remedy=f"`stop -m {module}` it first",
+            observed=say("module.cannot_change", state=state, changed=listed(changed)),
+            remedy=say("do.stop_it", module=module),
         )
 
 

@@ -20,7 +20,7 @@ from mirror.cli.session import Session
 from mirror.config.cluster import addresses_of
 from mirror.config.layout import CONSOLE_HTTP_PORT, CONSOLE_HTTPS_PORT
 from mirror.errors import MirrorError, NotFoundHere
-from mirror.vocabulary.said import Said
+from mirror.vocabulary.said import Said, say
 
 FIRST_USER = "admin"
 LINK_HOURS = 24
@@ -95,7 +95,9 @@ def revoke(session: Session, *, number: int) -> None:
     with _database(session) as database:
         if not Credentials(database).revoke_token(number):
             raise NotFoundHere(
-                what=f"token {number}", observed="no such token", remedy="`console tokens` lists"
+                what=say("web.token", number=number),
+                observed=say("console.no_token"),
+                remedy=say("do.list_tokens"),
             )
         _note(database, "revoke a bearer token", str(number))
     session.report({"id": number}, f"token {number} is revoked")

@@ -15,7 +15,7 @@ from mirror.config.cluster import load_cluster
 from mirror.config.files import read_bytes, write_durably
 from mirror.config.layout import Layout
 from mirror.errors import ClusterInviteRefused
-from mirror.vocabulary.said import say
+from mirror.vocabulary.said import Said, say
 
 CLUSTER_XML, NODE_JSON = "cluster.xml", "node.json"
 PRIVATE = frozenset({"node.key", "cluster.key"})
@@ -53,9 +53,9 @@ def accept(layout: Layout, content: bytes, source: str, *, replace: bool) -> str
     try:
         name = str(json.loads(files[NODE_JSON])["name"])
     except (ValueError, TypeError, KeyError) as error:
-        raise _refused(source, "node.json is not understood") from error
+        raise _refused(source, say("join.node_json")) from error
     if name not in checked.node_names:
-        raise _refused(source, f"cluster.xml has no node {name!r}")
+        raise _refused(source, say("join.not_named", name=name))
     layout.pki.mkdir(parents=True, exist_ok=True)
     layout.pki.chmod(0o700)
     # An authority of another cluster must not stay beside a certificate of this one.
@@ -82,15 +82,13 @@ def _read(content: bytes, source: str) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             if {entry.filename for entry in entries} != expected or len(entries) != len(expected):
-                raise _refused(source, "not the files of an invitation")
+                raise _refused(source, say("join.files"))
             if sum(entry.file_size for entry in entries) > INVITATION_BYTES_MAX:
-                raise _refused(source, "too large")
+                raise _refused(source, say("join.large"))
             return {entry.filename: archive.read(entry) for entry in entries}
     except (zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
-        raise _refused(source, "not an invitation") from error
+        raise _refused(source, say("join.no_invitation")) from error
 
 
-def _refused(source: str, observed: str) -> ClusterInviteRefused:
-    return ClusterInviteRefused(
-        what=source, observed=observed, remedy="make it again with `cluster invite`"
-    )
+def _refused(source: str, observed: Said) -> ClusterInviteRefused:
+    return ClusterInviteRefused(what=source, observed=observed, remedy=say("do.invite_again"))

@@ -18,6 +18,8 @@ from mirror.cli.snapshot import contents
 from mirror.config.files import write_durably
 from mirror.config.user_settings import read_user_setting, write_user_setting
 from mirror.errors import BootSettled, FileNotReadable, NodeNotReachable
+from mirror.vocabulary.said import say
+from mirror.vocabulary.said_system import system_said
 
 DUMPS_KEPT = 3
 COMMANDS_SHOWN = 50
@@ -42,7 +44,7 @@ def boot(session: Session, action: str) -> None:
     service = read_applied(session.store, module, session.environment).service
     if action != "status":
         if service.boot != "ignore":
-            raise BootSettled(module=module, observed=f'boot="{service.boot}"')
+            raise BootSettled(module=module, observed=say("boot.set", value=service.boot))
         write_user_setting(paths, "boot", on=action == "on")
         with contextlib.suppress(NodeNotReachable):
             session.command("boot", module)
@@ -77,7 +79,7 @@ def dump(session: Session) -> None:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             file.write_bytes(content)
     except OSError as error:
-        raise FileNotReadable(file=directory, observed=error.strerror or str(error)) from error
+        raise FileNotReadable(file=directory, observed=system_said(error)) from error
     for old in sorted(parent.glob("dump_*"))[:-DUMPS_KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     session.report({"module": module, "directory": str(directory)}, str(directory))

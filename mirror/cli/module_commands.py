@@ -13,6 +13,7 @@ from mirror.config.module_store import find_package
 from mirror.config.names import check_module_name
 from mirror.config.ports import ports_in_use
 from mirror.errors import ConfigRefused, ModuleUnknown
+from mirror.vocabulary.said import say
 
 FILE = click.Path(path_type=Path)
 
@@ -114,7 +115,7 @@ def getports(session: Session, module_id: int | None) -> None:
         name = session.module_for("module getports")
         module_id = ids.of(name)
         if module_id is None:
-            raise ModuleUnknown(module=name, observed="not installed")
+            raise ModuleUnknown(module=name, observed=say("module.absent"))
     else:
         by_id = {number: name for name, number in ids.all().items()}
         name = by_id.get(module_id, "")

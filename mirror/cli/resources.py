@@ -7,6 +7,7 @@ import click
 from mirror.cli.options import common, pass_session
 from mirror.cli.session import Session
 from mirror.errors import EXIT_FAILED, EXIT_OK, ResourceUnknown
+from mirror.vocabulary.said import say
 
 ERRD_NAMES = {"suspend": "off", "resume": "on"}  # the words of SafeKit before 8.2
 
@@ -21,9 +22,7 @@ def get_resource(session: Session, resource: str) -> None:
     with session.client() as client:
         resources = client.call("resources", module=module)["resources"]
     if resource not in resources:
-        raise ResourceUnknown(
-            resource=resource, module=module, observed="it has none of this name"
-        )
+        raise ResourceUnknown(resource=resource, module=module, observed=say("module.no_resource"))
     entry = resources[resource]
     value = entry.get("value") if isinstance(entry, Mapping) else entry
     session.report({"resource": resource, "value": value}, str(value))

@@ -10,6 +10,7 @@ import click
 from mirror.cli.options import common, pass_session
 from mirror.cli.session import Session
 from mirror.errors import FileNotReadable
+from mirror.vocabulary.said_system import system_said
 
 
 @click.command()
@@ -52,7 +53,7 @@ def _write(file: Path, state: object) -> None:
     try:
         file.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise FileNotReadable(file=file, observed=error.strerror) from error
+        raise FileNotReadable(file=file, observed=system_said(error)) from error
 
 
 def _lines(told: Mapping[str, Any]) -> Iterator[str]:

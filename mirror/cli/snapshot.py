@@ -26,6 +26,7 @@ from mirror.cli.session import Session, without_envelope
 from mirror.config.cluster import Cluster, addresses_of
 from mirror.config.layout import CONSOLE_HTTPS_PORT
 from mirror.errors import FileNotReadable, MirrorError, PeerNotReachable
+from mirror.vocabulary.said_system import system_said
 
 FILE_BYTES_MAX = 16 * 1024 * 1024  # of a log, the end is what matters
 BLANK = "(removed)"
@@ -64,7 +65,7 @@ def snapshot(session: Session, file: Path, *, both: bool, port: int) -> None:
         count = _write_own(session, module, file)
         file.chmod(0o600)
     except OSError as error:
-        raise FileNotReadable(file=file, observed=error.strerror or str(error)) from error
+        raise FileNotReadable(file=file, observed=system_said(error)) from error
     session.report({"file": str(file), "files": count}, f"{file}: {count} files")
 
 

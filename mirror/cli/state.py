@@ -10,6 +10,7 @@ from mirror.cli.state_view import modules_view, resources_view
 from mirror.cli.terminal import show
 from mirror.cli.words import STATE_EXIT_CODES, STATE_UNKNOWN_EXIT_CODE
 from mirror.errors import MirrorError, ModuleUnknown
+from mirror.vocabulary.said import say
 
 
 @click.command()
@@ -40,7 +41,7 @@ def state(session: Session, *, verbose: bool, local: bool, quiet: bool) -> None:
         modules: dict[str, Any] = reply["modules"]
         if module is not None:
             if module not in modules:
-                raise ModuleUnknown(module=module, observed="not configured on this node")
+                raise ModuleUnknown(module=module, observed=say("module.unconfigured"))
             modules = {module: modules[module]}
         if verbose:
             for name in modules:

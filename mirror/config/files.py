@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mirror.errors import FileNotReadable
+from mirror.vocabulary.said_system import system_said
 
 
 def read_bytes(path: Path) -> bytes:
@@ -15,7 +16,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise FileNotReadable(file=path, observed=error.strerror or str(error)) from error
+        raise FileNotReadable(file=path, observed=system_said(error)) from error
 
 
 def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
@@ -36,7 +37,7 @@ def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise FileNotReadable(file=path, observed=error.strerror or str(error)) from error
+        raise FileNotReadable(file=path, observed=system_said(error)) from error
 
 
 def sync_directory(path: Path) -> None:

@@ -9,6 +9,7 @@ import json
 from mirror.config.files import locked, write_durably
 from mirror.config.layout import MODULE_ID_MAX, MODULE_ID_MIN, Layout
 from mirror.errors import FileNotReadable, ModuleIdRefused
+from mirror.vocabulary.said import say
 
 
 class ModuleIds:
@@ -27,12 +28,14 @@ class ModuleIds:
         try:
             ids = json.loads(text)
         except ValueError as error:
-            raise FileNotReadable(file=self._file, observed=f"not JSON: {error}") from error
+            raise FileNotReadable(
+                file=self._file, observed=say("file.no_json", observed=str(error))
+            ) from error
         well_formed = isinstance(ids, dict) and all(
             isinstance(one, int) and MODULE_ID_MIN <= one <= MODULE_ID_MAX for one in ids.values()
         )
         if not well_formed or len(set(ids.values())) != len(ids):
-            raise FileNotReadable(file=self._file, observed="no map of names to different ids")
+            raise FileNotReadable(file=self._file, observed=say("module_id.no_map"))
         return dict(sorted(ids.items(), key=lambda pair: pair[1]))
 
     def of(self, module: str) -> int | None:
@@ -62,17 +65,22 @@ class ModuleIds:
         taken = {number: name for name, number in ids.items() if name != module}
         if wanted is not None:
             if not MODULE_ID_MIN <= wanted <= MODULE_ID_MAX:
-                observed = f"allowed: {MODULE_ID_MIN} to {MODULE_ID_MAX}"
+                observed = say("module_id.range", minimum=MODULE_ID_MIN, maximum=MODULE_ID_MAX)
                 raise ModuleIdRefused(module_id=wanted, observed=observed)
             if wanted in taken:
-                raise ModuleIdRefused(module_id=wanted, observed=f"held by {taken[wanted]}")
+                raise ModuleIdRefused(
+                    module_id=wanted, observed=say("module_id.held", module=taken[wanted])
+                )
             return wanted
         if module in ids:
             return ids[module]
         free = (one for one in range(MODULE_ID_MIN, MODULE_ID_MAX + 1) if one not in taken)
         chosen = next(free, None)
         if chosen is None:
-            raise ModuleIdRefused(module_id="any", observed=f"all {MODULE_ID_MAX} are taken")
+            raise ModuleIdRefused(
+                module_id=say("module_id.any"),
+                observed=say("module_id.all_taken", count=MODULE_ID_MAX),
+            )
         return chosen
 
     def _write(self, ids: dict[str, int]) -> None:

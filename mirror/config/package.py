@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from mirror.config.files import sync_directory
 from mirror.errors import FileNotReadable, PackageRefused
 from mirror.vocabulary.said import Said, say
+from mirror.vocabulary.said_system import system_said
 
 USERCONFIG = "conf/userconfig.xml"
 ENTRIES_MAX = 2_000
@@ -38,7 +39,7 @@ def check_package(file: Path) -> tuple[zipfile.ZipInfo, ...]:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
     except OSError as error:
-        raise FileNotReadable(file=file, observed=error.strerror or str(error)) from error
+        raise FileNotReadable(file=file, observed=system_said(error)) from error
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise PackageRefused(
             file=file, observed=say("package.no_zip", observed=str(error))
@@ -151,4 +152,4 @@ def pack(source: Path, file: Path) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise FileNotReadable(file=file, observed=error.strerror or str(error)) from error
+        raise FileNotReadable(file=file, observed=system_said(error)) from error

@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import replace
 
 from mirror.vocabulary.record import GENERATION_BYTES, HISTORY_MAX, Record
+from mirror.vocabulary.said import say
 
 
 def generation_of(module: str, uid: str) -> str:
@@ -51,13 +52,10 @@ def refusal(record: Record, verb: str, node: str, *, stopped: bool) -> str:
     verb: prim, second, full. stopped: the module is stopped on this node; else it is ALONE.
     """
     if verb == "prim" and (record.blank or record.target_of or record.inconsistent):
-        return "this node does not hold whole data that could be copied"
+        return say("shipped.not_whole")
     if verb == "second" and not stopped:
-        return "the module must be stopped here while a copy is put into its directories"
+        return say("shipped.must_stop")
     only_here = record.may_serve == {node} and not record.blank
     if verb in ("second", "full") and stopped and only_here:
-        return (
-            "this node alone holds everything that was acknowledged, and would be overwritten;"
-            " start it, or `primforce` on the other node first, if that loss is meant"
-        )
+        return say("shipped.only_here")
     return ""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from mirror.errors import MirrorError
-from mirror.vocabulary import said_config, said_modules, said_outside, said_web
+from mirror.vocabulary import said_config, said_host, said_modules, said_outside, said_web
 from mirror.vocabulary.facts import Proof
 
 Facts = Mapping[str, object]
@@ -22,6 +22,7 @@ TEMPLATES: dict[str, str] = {
     **said_web.TEMPLATES,
     **said_outside.TEMPLATES,
     **said_modules.TEMPLATES,
+    **said_host.TEMPLATES,
     # why a node does not serve
     "wait.first_answer": "Waiting for the first answer of {resource} (rule {rule})",
     "wait.rule": "Failover rule {rule} holds: {resources}",
@@ -101,6 +102,14 @@ TEMPLATES: dict[str, str] = {
     "disk.nearly_full": "Disk nearly full: {directory}: {percent} % used, {free_mib} MiB left",
     # what a story tells
     "whatif.no_power": "no power",
+    "whatif.no_resource": "no resource; classes: {known}",
+    "whatif.no_event": "no such event; known: {known}",
+    "whatif.form": "`{form}` is expected, with a node of {nodes}",
+    "whatif.off": "{node} is without power",
+    "whatif.runs": "{node} runs already",
+    "whatif.many": "at most {count} events",
+    "whatif.saved": "the saved state",
+    "whatif.not_said": "it does not say where {nodes} stand: {observed}",
     "broken.two_run": "invariant 8: start_prim on {node} while it runs on {other}",
     "broken.verb": "invariant 2: {node} {verb} with {nodes} on disk",
     "broken.partial": "invariant 3: partial from {node}, and the copies differ",

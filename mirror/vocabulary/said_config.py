@@ -211,6 +211,8 @@ TEMPLATES: dict[str, str] = {
     "unit.unknown": "not understood",
     "unit.rounds": "rounds to 0 {unit}",
     "unit.years": "above ten years",
+    "unit.zero": "write 0 or more",
+    "unit.duration": "write a whole number, then one of {units} or nothing",
     "unit.exbibyte": "above 1 EiB",
     # failover rules
     "rule.wrong": (

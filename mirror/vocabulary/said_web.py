@@ -173,4 +173,18 @@ TEMPLATES: dict[str, str] = {
     ),
     "safe.behind": "Copies are asynchronous: what {peer} wrote last may be missing here.",
     "safe.one_node": "The link is lost; what was written last is on one node alone.",
+    # who, and what, a refusal of the console is about
+    "web.turn": "turn to change the configuration",
+    "web.at": "{name} at {origin}",
+    "web.kept_configuration": "configuration {name!r}",
+    "web.address": "address {text!r}",
+    "web.token": "token {number}",
+    "web.node": "node {name!r}",
+    "web.certificate": "a certificate of the cluster",
+    "web.bearer": "bearer token",
+    "web.events": "event stream",
+    "console.no_token": "no such token",
+    "do.list_tokens": "`console tokens` lists",
+    "web.link": "one-time link",
+    "web.ticket": "ticket",
 }

@@ -37,7 +37,7 @@ def parse_duration_ms(text: str, bare_unit: DurationUnit) -> int:
     is refused, as in SafeKit: "1ms" where seconds are meant is a mistake.
     Raises: UnitRefused (MIR-110).
     """
-    allowed = f"write a whole number, then one of {' '.join(reversed(DURATION_UNITS))} or nothing"
+    allowed = say("unit.duration", units=" ".join(reversed(DURATION_UNITS)))
     matched = _NUMBER_AND_UNIT.fullmatch(text)
     unit = (matched[2] or bare_unit) if matched else ""
     if not matched or unit not in US_PER_UNIT:
@@ -47,7 +47,7 @@ def parse_duration_ms(text: str, bare_unit: DurationUnit) -> int:
     microseconds = int(matched[1]) * US_PER_UNIT[unit]
     if 0 < microseconds * 2 < US_PER_UNIT[bare_unit]:
         observed = say("unit.rounds", unit=bare_unit)
-        raise UnitRefused(what="duration", text=text, observed=observed, allowed="write 0 or more")
+        raise UnitRefused(what="duration", text=text, observed=observed, allowed=say("unit.zero"))
     milliseconds = (microseconds + 500) // 1_000
     if milliseconds > DURATION_MS_MAX:
         raise UnitRefused(what="duration", text=text, observed=say("unit.years"), allowed=allowed)
@@ -59,7 +59,7 @@ def parse_size_bytes(text: str, bare_unit: SizeUnit) -> int:
 
     bare_unit: unit of a number that has none. Raises: UnitRefused (MIR-110).
     """
-    allowed = "write a whole number, then one of B K M G T or nothing"
+    allowed = say("unit.duration", units="B K M G T")
     matched = _NUMBER_AND_UNIT.fullmatch(text)
     unit = ""
     if matched:

@@ -134,7 +134,7 @@ class Console:
                 await self._configuring.acquire()
         except TimeoutError as error:
             raise NoAnswerInTime(
-                what="turn to change the configuration",
+                what=say("web.turn"),
                 waited_s=f"{CONFIGURING_S:g}",
                 remedy=say("do.wait_turn"),
             ) from error

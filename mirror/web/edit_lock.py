@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mirror.adapters import clock
 from mirror.errors import EditedBySomebody
+from mirror.vocabulary.said import say
 
 HELD_MS = 120_000
 MS_PER_S = 1000
@@ -59,7 +60,7 @@ class EditLock:
             return
         since_s = (clock.boottime_ms() - held.since_ms) // MS_PER_S
         raise EditedBySomebody(
-            what=self._what, who=f"{held.name} at {held.origin}", since_s=since_s
+            what=self._what, who=say("web.at", name=held.name, origin=held.origin), since_s=since_s
         )
 
     def give_back(self, key: str) -> None:

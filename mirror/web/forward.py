@@ -29,7 +29,7 @@ async def forward(console: Console, node: str, scope: Scope, receive: Receive, s
     peer = console.membership.peer
     if node != peer:
         raise NotFoundHere(
-            what=f"node {node[:64]!r}",
+            what=say("web.node", name=node[:64]),
             observed=say("seen.not_in_cluster"),
             remedy=say("do.other_is", node=peer) if peer else say("seen.no_pair"),
         )

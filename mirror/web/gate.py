@@ -127,9 +127,7 @@ class Gate:
         if row.access is Access.PEER:
             if caller.via is Via.PEER:
                 return caller
-            raise RoleTooLow(
-                what=what, role=caller.role or "none", needed="a certificate of the cluster"
-            )
+            raise RoleTooLow(what=what, role=caller.role or "none", needed=say("web.certificate"))
         if caller.role is None:
             raise SignInNeeded(what=what, observed=say("seen.nobody"))
         needed = row.access.role
@@ -153,7 +151,7 @@ class Gate:
         if scheme.lower() in {"bearer", "basic"}:
             token = await asyncio.to_thread(self._console.credentials.token, secret.strip())
             if token is None:
-                raise SignInNeeded(what="bearer token", observed=say("seen.bad_token"))
+                raise SignInNeeded(what=say("web.bearer"), observed=say("seen.bad_token"))
             return Caller(
                 name=f"token {token.label}",
                 role=token.role,

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from mirror.errors import ConsoleNotStarted, InputRefused
 from mirror.vocabulary.said import say
+from mirror.vocabulary.said_system import system_said
 
 FIRST_INHERITED_FD = 3
 NAME = "console"
@@ -63,7 +64,7 @@ def bind(address: str, port: int) -> socket.socket:
     except OSError as error:
         made.close()
         raise ConsoleNotStarted(
-            address=f"{address} port {port}", observed=error.strerror or str(error)
+            address=f"{address} port {port}", observed=system_said(error)
         ) from error
     return made
 

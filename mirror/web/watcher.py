@@ -337,7 +337,7 @@ class Watcher:
         async with request as response:
             if response.status_code != 200:
                 raise PeerNotReachable(
-                    node="the other node",
+                    node=say("rule.other_node"),
                     observed=say("node.answers", status=response.status_code),
                 )
             parser = Parser()

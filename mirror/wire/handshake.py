@@ -5,6 +5,7 @@ The data plane has the same rules in C (native/link/handshake.c); golden vectors
 
 from dataclasses import dataclass
 
+from mirror.vocabulary.said import say
 from mirror.wire.schema import FEATURES, PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, Refusal
 
 
@@ -47,6 +48,5 @@ def negotiate(
     """
     version = min(ours.newest, theirs.newest)
     if theirs.oldest > theirs.newest or version < max(ours.oldest, theirs.oldest):
-        sentence = f"no protocol version in common: this node speaks {ours}, the other {theirs}"
-        return Refused(Refusal.VERSION, f"{sentence}; upgrade the older node")
+        return Refused(Refusal.VERSION, say("link.version", ours=ours, theirs=theirs))
     return Agreed(version, features & their_features)

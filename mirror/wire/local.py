@@ -15,7 +15,7 @@ from typing import Any
 import msgpack
 
 from mirror.errors import LocalCallFailed, LocalMessageRefused, MirrorError
-from mirror.vocabulary.said import facts_of
+from mirror.vocabulary.said import facts_of, say
 
 VERSION = 1
 LENGTH_PREFIX_BYTES = 4
@@ -33,7 +33,8 @@ def encode(message: Mapping[str, Any]) -> bytes:
     body: bytes = msgpack.packb(message, use_bin_type=True)
     if len(body) > MESSAGE_BYTES_MAX:
         raise LocalMessageRefused(
-            what="length", observed=f"{len(body)} bytes to send, {MESSAGE_BYTES_MAX} allowed"
+            what="length",
+            observed=say("local.length", count=len(body), allowed=MESSAGE_BYTES_MAX),
         )
     return len(body).to_bytes(LENGTH_PREFIX_BYTES, "big") + body
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mirror.adapters.pki_files import read_file, refuse_when_shared
 from mirror.errors import PkiRefused
+from mirror.vocabulary.said import say
 
 REMEDY = "correct it, on both nodes"
 
@@ -41,9 +42,7 @@ def _login(path: Path) -> tuple[str, str]:
     refuse_when_shared(path)
     lines = read_file(path).decode(errors="replace").splitlines()
     if len(lines) != 2 or not all(lines):
-        raise PkiRefused(
-            file=path, observed="not a user and a password, a line each", remedy=REMEDY
-        )
+        raise PkiRefused(file=path, observed=say("pki.no_password"), remedy=REMEDY)
     return lines[0], lines[1]
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from mirror.errors import MirrorError, WitnessNotReachable, WitnessRefused
+from mirror.vocabulary.said import say
 
 ABSENT = 0  # the revision of a key that does not exist
 
@@ -230,7 +231,7 @@ def _state(entries: object, endpoint: str) -> tuple[WitnessState, str]:
             value = WitnessValue(generation, tuple(sorted(may_serve)))
             state = WitnessState(value, int(entries[0]["mod_revision"]))
             return state, str(content.get("write", ""))
-    raise WitnessRefused(endpoint=endpoint, observed="the key holds something that is not ours")
+    raise WitnessRefused(endpoint=endpoint, observed=say("witness.foreign"))
 
 
 def _forget(task: asyncio.Task[Any]) -> None:

@@ -7,6 +7,7 @@ from mirror.core.rules.language import CLASSES, STATES
 from mirror.core.whatif.world import World
 from mirror.errors import WhatIfRefused
 from mirror.vocabulary.events import DataFault, DataPlaneLost, ResourceChanged, Ticked
+from mirror.vocabulary.said import say
 
 Act = Callable[[World, str, tuple[str, ...]], None]
 DATA = "data link"
@@ -77,7 +78,7 @@ def _resource(value: str) -> Act:
         resource_class = words[0].partition(".")[0]
         if resource_class not in CLASSES or "." not in words[0]:
             known = ", ".join(CLASSES)
-            raise WhatIfRefused(event=words[0], observed=f"no resource; classes: {known}")
+            raise WhatIfRefused(event=words[0], observed=say("whatif.no_resource", known=known))
         world.happen(node, ResourceChanged(words[0], value))
 
     return act
@@ -126,16 +127,16 @@ def act(world: World, event: str) -> None:
     kind = KINDS.get(name)
     if kind is None:
         known = ", ".join(sorted(KINDS))
-        raise WhatIfRefused(event=event, observed=f"no such event; known: {known}")
+        raise WhatIfRefused(event=event, observed=say("whatif.no_event", known=known))
     node = words.pop(0) if kind.on_node and words else ""
     wrong = len(words) != kind.words if kind.words >= 0 else not words
     if wrong or (kind.on_node and node not in world.nodes):
         nodes = ", ".join(world.nodes)
-        observed = f"`{kind.form}` is expected, with a node of {nodes}"
+        observed = say("whatif.form", form=kind.form, nodes=nodes)
         raise WhatIfRefused(event=event, observed=observed)
     runs = world.nodes[node].engine is not None if kind.on_node else True
     if name not in {"lost", "back"} and not runs:
-        raise WhatIfRefused(event=event, observed=f"{node} is without power")
+        raise WhatIfRefused(event=event, observed=say("whatif.off", node=node))
     if name == "back" and runs:
-        raise WhatIfRefused(event=event, observed=f"{node} runs already")
+        raise WhatIfRefused(event=event, observed=say("whatif.runs", node=node))
     kind.act(world, node, tuple(words))

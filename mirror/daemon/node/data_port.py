@@ -18,6 +18,7 @@ from mirror.vocabulary.events import (
     SourceInSync,
     TargetInSync,
 )
+from mirror.vocabulary.said import from_parts
 from mirror.wire.local import Message
 
 
@@ -75,7 +76,8 @@ def event_of(message: Message) -> Event | None:  # noqa: PLR0911 - one line an e
         case "link_up":
             return LinkUp(session)
         case "link_lost":
-            return LinkLost(session, str(message.get("reason") or ""))
+            reason = str(message.get("reason") or "")
+            return LinkLost(session, from_parts(message.get("reason_said"), reason))
         case "in_sync":
             return SourceInSync(session)
         case "target_in_sync":

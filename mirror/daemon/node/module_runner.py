@@ -68,6 +68,7 @@ from mirror.vocabulary.events import (
     Ticked,
 )
 from mirror.vocabulary.record import Record, record_from_map
+from mirror.vocabulary.said import say
 from mirror.vocabulary.states import SERVING, Goal, State
 from mirror.wire.local import Message
 
@@ -346,7 +347,7 @@ class ModuleRunner:
             async with asyncio.timeout(ARMED_S_MAX):
                 await (self._armed or asyncio.Event()).wait()
         except TimeoutError as error:
-            observed = "the guardian did not arm it, its own log says why"
+            observed = say("watchdog.not_armed")
             raise WatchdogNotArmed(device=device, observed=observed) from error
 
     def _make_heart(self, heart: HeartbeatSettings) -> HeartPort:

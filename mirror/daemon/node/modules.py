@@ -24,7 +24,7 @@ from mirror.daemon.fence import silence
 from mirror.daemon.node.module_runner import ModuleRunner
 from mirror.daemon.node.settings_builder import ModuleSettings, build_settings
 from mirror.errors import ClusterNotConfigured, MirrorError, ModuleNotLoaded, ModuleUnknown
-from mirror.vocabulary.said import said_of
+from mirror.vocabulary.said import said_of, say
 from mirror.vocabulary.states import State
 
 log = structlog.get_logger()
@@ -79,7 +79,7 @@ class Modules:
             configured = self.layout.module(name).applied_userconfig.is_file()
             if held is not None and runs and not (configured and held.is_settled):
                 raise ModuleNotLoaded(
-                    module=name, observed=f"it is in {held.state}: stop it, or try again"
+                    module=name, observed=say("module.runs_now", state=held.state)
                 )
             await self._read_cluster()
             if runs:
@@ -119,7 +119,7 @@ class Modules:
             return self.running[name]
         if name in self.refused:
             raise ModuleNotLoaded(module=name, observed=self.refused[name])
-        raise ModuleUnknown(module=name, observed="not configured on this node")
+        raise ModuleUnknown(module=name, observed=say("module.unconfigured"))
 
     async def stop_all(self) -> None:
         """Stop every module in order, together; return when all are in STOP."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirror.adapters.durable import write_durably
 from mirror.errors import MirrorError, ReplicationVerbRefused
+from mirror.vocabulary.said import say
 from mirror.vocabulary.states import State
 from mirror.wire.local import Message
 
@@ -55,7 +56,7 @@ async def verify(runner: ModuleRunner, arguments: Mapping[str, Any]) -> dict[str
     """Perform rfsverify. action: start, show, stop. Raises: ReplicationVerbRefused, others."""
     action = str(arguments.get("action") or "start")
     if action == "start":
-        _must_be(runner, "rfsverify", State.PRIM, "in step with SECOND")
+        _must_be(runner, "rfsverify", State.PRIM, "verb.in_step")
         await runner.client.call("verify", {"repair": bool(arguments.get("repair"))})
     elif action == "stop":
         await runner.client.call("verify_end", {})
@@ -64,7 +65,7 @@ async def verify(runner: ModuleRunner, arguments: Mapping[str, Any]) -> dict[str
 
 async def differ(runner: ModuleRunner, _: Mapping[str, Any]) -> dict[str, Any]:
     """Perform rfsdiff: what changed since this node is alone, and how long joining will take."""
-    _must_be(runner, "rfsdiff", State.ALONE, "the one that notes what changes")
+    _must_be(runner, "rfsdiff", State.ALONE, "verb.notes")
     found = _plain(await runner.client.call("estimate", {}))
     last = runner.last_reintegration
     return {**found, "seconds": seconds_for(found, last.rates()), "last": last.figures}
@@ -91,13 +92,13 @@ async def verify_by_schedule(runner: ModuleRunner) -> None:
         runner.log.append("W", "nfsbox", f"Verification by verifyat: {error}")
 
 
-def _must_be(runner: ModuleRunner, verb: str, state: State, meaning: str) -> None:
+def _must_be(runner: ModuleRunner, verb: str, state: State, code: str) -> None:
     if runner.state is not state:
         core = runner.settings.core
         raise ReplicationVerbRefused(
             verb=verb,
             node=core.node,
-            observed=f"it is {runner.state.value}, not {state.value}, {meaning}",
+            observed=say(code, state=runner.state.value, wanted=state.value),
             peer=core.peer,
         )
 

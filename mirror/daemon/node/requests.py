@@ -22,6 +22,7 @@ from mirror.errors import (
     WaitedInVain,
 )
 from mirror.vocabulary.events import CommandAsked
+from mirror.vocabulary.said import say
 
 Answer = dict[str, Any]
 Emit = Callable[[Mapping[str, Any]], None]
@@ -56,7 +57,9 @@ class Requests:
             return await self._log(fields, emit)
         act = self._table.get(do)
         if act is None:
-            raise RequestNotUnderstood(what=do or "nothing", observed="no such request")
+            raise RequestNotUnderstood(
+                what=do or say("request.nothing"), observed=say("request.unknown")
+            )
         return await act(self, fields)
 
     # --- commands ---
@@ -77,7 +80,7 @@ class Requests:
             return await self._automaton(runner, verb, words, identity)
         act = VERBS.get(verb)
         if act is None:
-            raise RequestNotUnderstood(what=verb, observed="no such command")
+            raise RequestNotUnderstood(what=verb, observed=say("request.no_verb"))
         return await act(runner, Asked(verb, arguments, identity))
 
     async def _automaton(

@@ -27,6 +27,7 @@ from mirror.core.settings import Settings
 from mirror.daemon.plane.settings import PlaneSettings
 from mirror.errors import ModuleNotLoaded
 from mirror.vocabulary.facts import WitnessKind
+from mirror.vocabulary.said import say
 
 WITNESS_KINDS = {"ping": WitnessKind.PING, "etcd": WitnessKind.ETCD}
 LINK_IO_MS_MAX = 30_000
@@ -87,7 +88,7 @@ def build_settings(
 def _numeric(module: str, name: str) -> str:
     found = resolve(name)
     if not found:
-        raise ModuleNotLoaded(module=module, observed=f"no address is known for {name}")
+        raise ModuleNotLoaded(module=module, observed=say("lan.no_address", name=name))
     return found[0]
 
 
@@ -111,9 +112,7 @@ def _lans(
         lan = _lan_of(beat, number, cluster)
         mine, other = lan.node(nodes[0]), lan.node(nodes[1])
         if mine is None or other is None:
-            raise ModuleNotLoaded(
-                module=module, observed=f'network "{lan.name}" does not join both nodes'
-            )
+            raise ModuleNotLoaded(module=module, observed=say("lan.not_joined", lan=lan.name))
         found[lan.name] = Lan(
             name=lan.name,
             local_addr=_numeric(module, mine.local_address),

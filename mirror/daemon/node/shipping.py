@@ -20,6 +20,7 @@ from mirror.daemon.node.host_ports import RecordsPort
 from mirror.errors import ReplicationVerbRefused
 from mirror.vocabulary.events import RecordPersisted
 from mirror.vocabulary.record import record_to_map
+from mirror.vocabulary.said import say
 from mirror.vocabulary.states import State
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ async def synchronise(runner: ModuleRunner, arguments: Mapping[str, Any]) -> dic
     elif action in ("external", "forget"):
         side, uid = str(arguments.get("side") or ""), str(arguments.get("uid") or "")
         if side not in SIDES or not 0 < len(uid) <= UID_CHARACTERS_MAX or not uid.isprintable():
-            raise _refused(runner, "it takes prim or second, and a UID of 1 to 64 characters")
+            raise _refused(runner, say("verb.rfssync", max=UID_CHARACTERS_MAX))
         await _change(runner, side if action == "external" else "forget", uid)
         copies.forget(uid)
         if action == "external":
@@ -92,7 +93,7 @@ async def _change(runner: ModuleRunner, verb: str, uid: str) -> None:
     context = runner.driver.engine.context
     core, stopped = runner.settings.core, runner.state is State.STOP
     if not stopped and (runner.state is not State.ALONE or context.leading):
-        raise _refused(runner, f"it is {runner.state.value}, neither stopped nor ALONE")
+        raise _refused(runner, say("verb.neither", state=runner.state.value))
     record = context.record
     sentence = shipped.refusal(record, verb, core.node, stopped=stopped)
     if sentence:

@@ -2,6 +2,7 @@
 
 from mirror.daemon.node.module_runner import ModuleRunner
 from mirror.errors import CommandRefused
+from mirror.vocabulary.said import say
 from mirror.vocabulary.states import State
 
 
@@ -13,7 +14,9 @@ async def clean(runner: ModuleRunner, what: str) -> dict[str, object]:
     done = []
     if what in {"all", "process", "resource"} and runner.state is not State.STOP:
         raise CommandRefused(
-            module=runner.name, verb=f"clean {what}", observed=f"it is in {runner.state}: stop it"
+            module=runner.name,
+            verb=f"clean {what}",
+            observed=say("module.must_stop", state=runner.state),
         )
     if what in {"all", "process"}:
         killed = await runner.scripts.end_everything()

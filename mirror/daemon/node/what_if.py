@@ -12,6 +12,7 @@ from mirror.core.whatif.place import Standing, place
 from mirror.core.whatif.story import tell
 from mirror.daemon.node.module_runner import ModuleRunner
 from mirror.errors import WhatIfRefused
+from mirror.vocabulary.said import say
 from mirror.vocabulary.words import word_from_map, word_to_map
 
 EVENTS_MAX = 50
@@ -25,7 +26,7 @@ async def what_if(
     The world on paper costs a moment of a processor, so it lives in a thread of its own.
     """
     if len(events) > EVENTS_MAX:
-        raise WhatIfRefused(event=events[-1], observed=f"at most {EVENTS_MAX} events")
+        raise WhatIfRefused(event=events[-1], observed=say("whatif.many", count=EVENTS_MAX))
     state = present(runner) if saved is None else saved
     mine = runner.settings.core
     told = await asyncio.to_thread(_replay, mine, state, tuple(events))
@@ -66,8 +67,8 @@ def _replay(mine: Settings, state: Mapping[str, Any], events: tuple[str, ...]) -
         nodes = state["nodes"]
         standing = {name: _standing(nodes[name]) for name in settings}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        observed = f"it does not say where {', '.join(settings)} stand: {error!r}"
-        raise WhatIfRefused(event="the saved state", observed=observed) from error
+        observed = say("whatif.not_said", nodes=", ".join(settings), observed=repr(error))
+        raise WhatIfRefused(event=say("whatif.saved"), observed=observed) from error
     return tell(place(settings, standing), events)
 
 

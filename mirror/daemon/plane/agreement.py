@@ -13,6 +13,7 @@ from mirror.core.reintegration.marks import Mark, Restored, find_restored, first
 from mirror.daemon.plane.marks import read_mark, reserve_mark
 from mirror.daemon.plane.objects import root_of
 from mirror.errors import DiskRestored, LinkRefused
+from mirror.vocabulary.said import say
 from mirror.wire import codec
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def agree_on_roots(
     control.send(codec.code_of("Roots"), codec.encode("Roots", full=int(full), roots=ours))
     answer = codec.decode(*control.receive())
     if answer.name != "RootsHeld" or answer["error"] != 0:
-        sentence = "its directories hold other data; `second fullsync` joins them"
+        sentence = say("link.other_data")
         raise LinkRefused(peer=peer, sentence=sentence)
     here, there = _marks(ours), _marks(answer["roots"])
     restored = find_restored(here, there)

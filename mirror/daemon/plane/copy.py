@@ -21,6 +21,8 @@ from mirror.core.reintegration.pace import Pace
 from mirror.daemon.plane.objects import GONE, is_gone, opened
 from mirror.errors import ReintegrationStopped
 from mirror.vocabulary.places import REGION_BYTES
+from mirror.vocabulary.said import say
+from mirror.vocabulary.said_system import system_said
 from mirror.wire import codec
 
 SHARE_BYTES = 16 << 20
@@ -297,6 +299,6 @@ class CopyPool:
 
 def _explained(error: OSError) -> Exception:
     if error.errno == errno.EREMOTEIO:
-        observed = f"the target could not compare or write a block: {error.strerror}"
+        observed = say("link.block", observed=system_said(error))
         return ReintegrationStopped(step="copy", observed=observed)
     return error

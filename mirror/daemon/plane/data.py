@@ -25,6 +25,7 @@ from mirror.daemon.plane.rpc import Rpc
 from mirror.daemon.plane.worklist import Worklist
 from mirror.daemon.plane.works import Work
 from mirror.errors import ReintegrationStopped
+from mirror.vocabulary.said import say
 
 FIND_TRIES = 5
 CHECKPOINT_MS = 2_000  # each one frees the index, and costs a syncfs on both nodes
@@ -130,7 +131,7 @@ class DataPhase:
                 self._plane.index_merge([wholly(root)])
                 raise ReintegrationStopped(
                     step="data",
-                    observed=f"the target does not have the object {work.id.hex()}",
+                    observed=say("plane.no_object", id=work.id.hex()),
                 )
 
     def _find_locked(self, root: Root, work: Work) -> bool:

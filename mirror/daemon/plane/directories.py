@@ -19,6 +19,7 @@ from pathlib import Path
 from mirror.adapters import native
 from mirror.daemon.plane.objects import HIDDEN_NAME
 from mirror.errors import DirectoryNotReady
+from mirror.vocabulary.said import say
 
 UNMOUNTS_MAX = 16  # a stack of our own mounts is at most cover + capture; more is somebody else's
 
@@ -53,7 +54,7 @@ class Directory:
             if not Path(top, path).exists():
                 raise DirectoryNotReady(
                     directory=self.path,
-                    observed=f"{path} of <tocheck> is missing: is the right disk mounted?",
+                    observed=say("plane.tocheck", path=path),
                 )
 
     def bind_lower(self) -> bool:

@@ -21,6 +21,7 @@ from mirror.daemon.plane.attributes import THERE_IS_NONE, WAS_OTHER, Fields
 from mirror.daemon.plane.objects import GONE, open_any
 from mirror.daemon.plane.rpc import Rpc
 from mirror.errors import ReintegrationStopped
+from mirror.vocabulary.said import say
 
 ATTRIBUTES_AT_ONCE = 128
 BATCH_BYTES_MAX = 512 << 10  # of extended attributes, which may be 64 KiB each
@@ -136,9 +137,7 @@ def _forbids_changes(each: _Read) -> bool:
 
 def _see_that_it_is_there(outcome: int) -> None:
     if outcome == THERE_IS_NONE:
-        raise ReintegrationStopped(
-            step="attributes", observed="the target does not have an object we have"
-        )
+        raise ReintegrationStopped(step="attributes", observed=say("plane.no_such_object"))
 
 
 def _parts(each: Iterable[_Read]) -> Iterator[list[_Read]]:

@@ -12,6 +12,7 @@ import structlog
 from mirror.adapters import clock, native
 from mirror.daemon.plane.directories import Directory, mounts_at
 from mirror.errors import DirectoryInUse
+from mirror.vocabulary.said import say
 
 log = structlog.get_logger()
 
@@ -48,7 +49,7 @@ def unmount(directory: Directory) -> None:
             if clock.boottime_ms() > deadline_ms:
                 native.unmount(directory.path, lazy=True, force=True)
                 raise DirectoryInUse(
-                    directory=directory.path, observed="still in use, disconnected by force"
+                    directory=directory.path, observed=say("plane.in_use")
                 ) from error
             pause.wait(RETRY_S)
 

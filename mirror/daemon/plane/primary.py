@@ -34,6 +34,7 @@ from mirror.daemon.plane.source import Reintegration
 from mirror.daemon.plane.verifier import Pair, Verifier
 from mirror.daemon.plane.watching import Watching
 from mirror.errors import MirrorError, NothingHoldsChanges, PlaneNotReady
+from mirror.vocabulary.said import parts_of, said_of, say
 from mirror.wire.schema import Feature
 
 log = structlog.get_logger()
@@ -273,7 +274,7 @@ class Primary:
                 self.watching.lag.shipped()
             self.verifier.aside = ""
         except (OSError, MirrorError) as error:
-            self._leading_failed(session, str(error))
+            self._leading_failed(session, said_of(error))
             return
         except Exception as error:
             log.exception("reintegration failed")
@@ -313,7 +314,8 @@ class Primary:
             lanes.close()
         self.mode = "alone"
         self._plane.open_gate()
-        self._emit("link_lost", session=session.hex(), reason=reason)
+        told = {"reason": str(reason), "reason_said": parts_of(reason)}
+        self._emit("link_lost", session=session.hex(), **told)
 
     def _stop_leading_thread(self) -> None:
         leader, self._leader = self._leader, None
@@ -389,9 +391,7 @@ class Primary:
             raise NothingHoldsChanges(verb="rfsverify", module=self._settings.module)
         lanes, rpc = self._lanes, self.rpc(Feature.VERIFY)
         if lanes is None or rpc is None:
-            raise PlaneNotReady(
-                verb="rfsverify", mode=f"{self.mode}, not in step with a secondary"
-            )
+            raise PlaneNotReady(verb="rfsverify", mode=say("plane.not_in_step", mode=self.mode))
         pair = Pair(
             rpc,
             lanes.copy,

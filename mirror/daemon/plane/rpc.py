@@ -13,6 +13,8 @@ from typing import Any
 
 from mirror.adapters.native import Connection
 from mirror.errors import ProtocolRefused, ReintegrationStopped
+from mirror.vocabulary.said import say
+from mirror.vocabulary.said_system import system_said
 from mirror.wire import codec
 from mirror.wire.codec import Decoded
 from mirror.wire.fields import BY_NAME
@@ -114,5 +116,8 @@ class Rpc:
 def _without_error(name: str, answer: Decoded, allowed_errno: int) -> Decoded:
     error = answer.fields.get("error", 0)
     if error not in (0, allowed_errno):
-        raise ReintegrationStopped(step=name, observed=f"the target: {os.strerror(error)}")
+        raise ReintegrationStopped(
+            step=name,
+            observed=say("plane.target", observed=system_said(OSError(error, os.strerror(error)))),
+        )
     return answer

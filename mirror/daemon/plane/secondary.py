@@ -18,6 +18,8 @@ from mirror.adapters.native import Connection, Hello, Plane
 from mirror.daemon.plane.lanes import CONTROL
 from mirror.daemon.plane.target import Target
 from mirror.errors import PlaneNotReady
+from mirror.vocabulary.said import parts_of, say
+from mirror.vocabulary.said_system import system_said
 from mirror.wire import codec
 
 log = structlog.get_logger()
@@ -92,15 +94,15 @@ class Secondary:
             session.connections.append(connection)
         if hello.lane == CONTROL:
             self._emit("link_up", session=session.id.hex())
-        reason = "the connection ended"
+        reason = say("link.ended")
         try:
             while (message := self._plane.apply_serve(connection, hello.lane)) is not None:
                 connection.send(*self._answer(session, *message))
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = system_said(error)
         except Exception:
             log.exception("a message of the source failed here")
-            reason = "a message of the source failed here"
+            reason = say("link.failed_here")
         self._leave(session, connection, reason)
 
     def _answer(self, session: _Session, code: int, payload: bytes) -> tuple[int, bytes]:
@@ -127,7 +129,8 @@ class Secondary:
             connection.close()
             self._changed.notify_all()
         if first:
-            self._emit("link_lost", session=session.id.hex(), reason=reason)
+            told = {"reason": str(reason), "reason_said": parts_of(reason)}
+            self._emit("link_lost", session=session.id.hex(), **told)
 
     def end(self, reason: str) -> None:
         """End the session, if there is one, and wait until every worker has finished.
@@ -163,5 +166,5 @@ class Secondary:
         with self._changed:
             current = self._session
         if current is None or current.id.hex() != session:
-            raise PlaneNotReady(verb="confirm_sync", mode="in another session")
+            raise PlaneNotReady(verb="confirm_sync", mode=say("plane.other_session"))
         current.target.confirm()

@@ -40,6 +40,7 @@ from mirror.daemon.plane.stamps import Stamps
 from mirror.daemon.plane.strays import list_strays
 from mirror.daemon.plane.target import Target
 from mirror.errors import MirrorError, PlaneFailed, PlaneNotReady
+from mirror.vocabulary.said import say
 from mirror.wire import local
 from mirror.wire.schema import Feature
 
@@ -173,7 +174,7 @@ class Service:
         elif verb in self._BESIDE:
             act, pool = self._BESIDE[verb], self._beside
         else:
-            raise PlaneNotReady(verb=verb, mode="of another version")
+            raise PlaneNotReady(verb=verb, mode=say("plane.other_version"))
         result = await self._loop.run_in_executor(pool, lambda: act(self, **fields))
         self._watch_events()
         return result or {}
@@ -323,7 +324,7 @@ class Service:
 
     def _serve(self, generation: str = "") -> None:
         if any(identity is None for identity in self._identities):
-            raise PlaneNotReady(verb="serve", mode="without identity: the disk may be missing")
+            raise PlaneNotReady(verb="serve", mode=say("plane.no_identity"))
         if self._settings.watch:
             for directory in self._directories:
                 keep_interrupted(self._plane, directory.number)
@@ -387,7 +388,7 @@ class Service:
 
     def _gate(self, to: str) -> None:
         if to != "closed":
-            raise PlaneNotReady(verb="gate", mode="only to be closed")
+            raise PlaneNotReady(verb="gate", mode=say("plane.only_close"))
         self._primary.close_gate()
 
     def _verify(self, repair: bool = False) -> None:  # noqa: FBT001, FBT002 - as asked

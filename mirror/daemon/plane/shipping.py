@@ -25,6 +25,7 @@ from mirror.daemon.plane.watching import Watching
 from mirror.daemon.plane.worklist import Worklist
 from mirror.daemon.plane.works import OF_OBJECTS, Works
 from mirror.errors import ReintegrationStopped
+from mirror.vocabulary.said import say
 
 log = structlog.get_logger()
 
@@ -44,7 +45,7 @@ def make_names_equal(names: Names) -> None:
         if not names.pending_count(1):
             return
     if not names.is_settled():
-        raise ReintegrationStopped(step="names", observed="they change faster than they are sent")
+        raise ReintegrationStopped(step="names", observed=say("plane.faster_sent"))
 
 
 def begin_pass(watching: Watching) -> bool:
@@ -163,4 +164,4 @@ class Shipping:
 
     def _tick(self) -> None:
         if self._stop.is_set():
-            raise ReintegrationStopped(step="pass", observed="this node was asked to")
+            raise ReintegrationStopped(step="pass", observed=say("plane.asked"))

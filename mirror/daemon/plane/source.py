@@ -31,6 +31,7 @@ from mirror.daemon.plane.target import CHECKING_S, KEEPS_ASIDE, STILL_CHECKING
 from mirror.daemon.plane.worklist import Worklist
 from mirror.daemon.plane.works import OF_NAMES, OF_OBJECTS, Works
 from mirror.errors import ReintegrationStopped
+from mirror.vocabulary.said import say
 
 log = structlog.get_logger()
 
@@ -160,9 +161,7 @@ class Reintegration:
                 return
             freeze_ms = min(2 * freeze_ms, FREEZE_MS_MAX)
             self._round()
-        raise ReintegrationStopped(
-            step="names", observed="they change faster than they can be made equal"
-        )
+        raise ReintegrationStopped(step="names", observed=say("plane.faster_equal"))
 
     def _round(self) -> None:
         """One round while changes go on; it begins a new period alone (see names.py)."""
@@ -280,7 +279,7 @@ class Reintegration:
 
     def _tick(self) -> None:
         if self._should_stop():
-            raise ReintegrationStopped(step=self._meter.phase, observed="this node was asked to")
+            raise ReintegrationStopped(step=self._meter.phase, observed=say("plane.asked"))
         if clock.monotonic_ms() - self._shown_ms >= PROGRESS_MS:
             self._show()
 

@@ -27,6 +27,7 @@ from mirror.daemon.plane.strays import list_strays
 from mirror.daemon.plane.tree import Tree
 from mirror.errors import ReintegrationStopped
 from mirror.vocabulary.places import PlaceKind
+from mirror.vocabulary.said import say
 from mirror.wire import codec
 from mirror.wire.codec import Decoded
 from mirror.wire.fields import BY_NAME
@@ -85,7 +86,7 @@ class Target:
         message = codec.decode(code, payload)
         act = self._ACTS.get(message.name)
         if act is None:
-            raise ReintegrationStopped(step=message.name, observed="not a message for a target")
+            raise ReintegrationStopped(step=message.name, observed=say("plane.no_message"))
         try:
             name, fields = act(self, message)
         except OSError as error:

@@ -143,7 +143,7 @@ def _find_kept(console: Console, name: str, kept: str) -> FilePath:
         if file.name == kept:
             return file
     raise NotFoundHere(
-        what=f"configuration {kept[:64]!r}",
+        what=say("web.kept_configuration", name=kept[:64]),
         observed=say("seen.not_kept"),
         remedy=say("do.list_kept"),
     )

@@ -94,7 +94,9 @@ async def check_address(
         Address().parse(address)
     except ValueError as error:
         raise InputRefused(
-            what=f"address {address[:64]!r}", observed=said_of(error), remedy=Address().allowed
+            what=say("web.address", text=address[:64]),
+            observed=said_of(error),
+            remedy=Address().allowed,
         ) from error
     try:
         async with asyncio.timeout(RESOLVE_S):

@@ -77,16 +77,16 @@ async def sign_out(console: Here, caller: Who, request: Request, response: Respo
 
 async def use_link(console: Here, request: Request, response: Response, body: UseLink) -> Session:
     """Set a password by a one-time link, and sign in with it."""
-    _count_try(console, request, "one-time link")
+    _count_try(console, request, say("web.link"))
     credentials = console.credentials
     link = await asyncio.to_thread(credentials.link, body.link, Purpose.PASSWORD)
     if link is None:
-        raise _refused("one-time link")
+        raise _refused(say("web.link"))
     # A password that is refused does not use the link up.
     check_password(link.name, body.password)
     used = await asyncio.to_thread(credentials.use_link, body.link, Purpose.PASSWORD)
     if used is None:
-        raise _refused("one-time link")
+        raise _refused(say("web.link"))
     await asyncio.to_thread(credentials.close_sessions_of, link.name)
     await asyncio.to_thread(console.users.put, link.name, link.role, body.password)
     _succeeded(console, request)
@@ -98,13 +98,13 @@ async def use_ticket(
     console: Here, request: Request, response: Response, body: UseTicket
 ) -> Session:
     """Go on here, signed in on the other node before it stopped answering."""
-    _count_try(console, request, "ticket")
+    _count_try(console, request, say("web.ticket"))
     link = await asyncio.to_thread(console.credentials.use_link, body.ticket, Purpose.TICKET)
     if link is None:
-        raise _refused("ticket")
+        raise _refused(say("web.ticket"))
     external = ":" in link.name
     if not external and await asyncio.to_thread(console.users.of, link.name) is None:
-        raise _refused("ticket")
+        raise _refused(say("web.ticket"))
     _succeeded(console, request)
     role = link.role if external else None
     return await open_session(console, request, response, link.name, role)

@@ -104,7 +104,7 @@ async def follow_events(
     """
     if console.streams >= STREAMS_MAX:
         raise NodeNotReachable(
-            socket="event stream", observed=say("seen.streams", count=STREAMS_MAX)
+            socket=say("web.events"), observed=say("seen.streams", count=STREAMS_MAX)
         )
     begin = console.ring.number_of(last_event_id or after)
     stream = _stream(console, caller, begin, own=nodes == "own", request=request)

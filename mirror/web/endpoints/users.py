@@ -71,7 +71,9 @@ async def revoke_token(
     """Make a token worthless, now."""
     if not await asyncio.to_thread(console.credentials.revoke_token, number):
         raise NotFoundHere(
-            what=f"token {number}", observed=say("seen.no_token"), remedy=say("do.list")
+            what=say("web.token", number=number),
+            observed=say("seen.no_token"),
+            remedy=say("do.list"),
         )
     return await list_tokens(console)
 
