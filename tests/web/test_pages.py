@@ -134,6 +134,19 @@ def test_a_wrong_password_is_a_sentence_and_keeps_the_name(pair: Pair, page: Any
     assert page.get_by_label("User", exact=True).input_value() == "admin"
 
 
+def test_a_refusal_on_the_page_changes_its_language_with_the_page(pair: Pair, page: Any) -> None:
+    page.goto(f"http://localhost:{pair.nodes[0].http_port}/")
+    page.get_by_label("User", exact=True).fill("admin")
+    page.get_by_label("Password", exact=True).fill("not this one")
+    page.keyboard.press("Enter")
+    refusal = page.get_by_role("alert")
+    expect(refusal).to_contain_text("name or password is wrong")
+    page.get_by_role("button", name="Français").click()
+    expect(refusal).to_contain_text("MIR-803")
+    expect(refusal).not_to_contain_text("name or password is wrong")
+    expect(refusal.locator("[lang=en]")).to_have_count(0)
+
+
 def test_the_first_password_is_set_by_the_link(pair: Pair, page: Any) -> None:
     node = pair.nodes[0]
     page.goto(f"http://localhost:{node.http_port}/#/link/{node.link('erika', Role.ADMIN)}")

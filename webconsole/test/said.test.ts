@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { note, Problem } from "../src/api/client.ts";
+import { lang } from "../src/i18n/index.ts";
 import { FRENCH, tell } from "../src/i18n/said.ts";
 import { codes, plain, said } from "../src/model/said.ts";
 
@@ -33,4 +35,17 @@ test("an error keeps its code at the end", () => {
 
 test("nothing is left empty", () => {
   for (const [code, text] of Object.entries(FRENCH)) assert.ok(text.trim(), code);
+});
+
+test("a refusal that stands on the page is told in the language that is read now", () => {
+  const empty = said({ code: "field.empty", facts: {}, text: "it is empty" });
+  const problem = new Problem(422, "MIR-806", empty, { name: empty }, [note(3, empty, "error")]);
+  const told = () => [problem.told.text, problem.fields["name"]?.text, problem.lines[0]?.text];
+  const [before, english] = [lang.value, told()];
+  try {
+    lang.value = before === "fr" ? "en" : "fr";
+    for (const [index, text] of told().entries()) assert.notEqual(text, english[index]);
+  } finally {
+    lang.value = before;
+  }
 });

@@ -21,7 +21,7 @@ import type {
   Word,
 } from "../model/types.ts";
 import { codes, type Said, said } from "../model/said.ts";
-import { problemTold } from "./client.ts";
+import { note, type Note, wrongAt } from "./client.ts";
 import { type Json, list, map, num, text, texts } from "./json.ts";
 
 const SERVES = new Set(["PRIM", "ALONE"]);
@@ -284,33 +284,22 @@ export function logLine(node: string, json: Json): LogLine {
   };
 }
 
-/** Something to say about a line of a file. */
-export interface FileNote {
-  line: number;
-  text: string;
-  lang?: string | undefined;
-  said: Said;
-  level: "error" | "note";
-}
+const noteOf = (json: Json, level: Note["level"]): Note => note(num(json["line"]) || 1, wrongAt(json), level);
 
-function note(json: Json, level: FileNote["level"]): FileNote {
-  return { line: num(json["line"]) || 1, ...problemTold(json), said: said(json["said"]), level };
-}
-
-export function check(body: unknown): { errors: FileNote[]; notices: FileNote[] } {
+export function check(body: unknown): { errors: Note[]; notices: Note[] } {
   const json = map(body);
   return {
-    errors: list(json["errors"]).map((one) => note(one, "error")),
-    notices: list(json["notices"]).map((one) => note(one, "note")),
+    errors: list(json["errors"]).map((one) => noteOf(one, "error")),
+    notices: list(json["notices"]).map((one) => noteOf(one, "note")),
   };
 }
 
-export function results(body: unknown): { node: string; ok: boolean; sentence: Said; errors: FileNote[] }[] {
+export function results(body: unknown): { node: string; ok: boolean; sentence: Said; errors: Note[] }[] {
   return list(map(body)["results"]).map((one) => ({
     node: text(one["node"]),
     ok: one["done"] === true,
     sentence: said({ code: one["code"], facts: one["facts"], text: one["sentence"] }),
-    errors: list(one["errors"]).map((error) => note(error, "error")),
+    errors: list(one["errors"]).map((error) => noteOf(error, "error")),
   }));
 }
 

@@ -16,14 +16,23 @@ export interface Connection {
 
 export const connection = signal<Connection>({ node: "", state: "connecting", heardAt: null, next: "" });
 
-/** A refusal, in a sentence. `fields`: the same for single fields of what was sent. */
+/** Something to say about a line of a file; text, lang: in the reader's language, whenever asked. */
+export interface Note {
+  line: number;
+  level: "error" | "note";
+  said: Said;
+  readonly text: string;
+  readonly lang: string | undefined;
+}
+
+/** A refusal, in a sentence. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
     readonly said: Said,
-    readonly fields: Record<string, Told> = {},
-    readonly lines: { line: number; text: string; lang?: string | undefined; said?: Said; level: "error" | "note" }[] = [],
+    private readonly wrong: Record<string, Said> = {},
+    readonly lines: Note[] = [],
   ) {
     super(said.text);
   }
@@ -31,6 +40,11 @@ export class Problem extends Error {
   /** In the reader's language. */
   get told(): Told {
     return tell(this.said);
+  }
+
+  /** The same for single fields of what was sent. */
+  get fields(): Record<string, Told> {
+    return Object.fromEntries(Object.entries(this.wrong).map(([field, one]) => [field, tell(one)]));
   }
 }
 
@@ -101,13 +115,13 @@ async function send(method: string, path: string, options: RequestOptions): Prom
 function problemOf(status: number, body: unknown): Problem {
   if (typeof body !== "object" || body === null) return new Problem(status, "", plain(String(body)));
   const values = body as Record<string, unknown>;
-  const fields: Record<string, Told> = {};
-  const lines: Problem["lines"] = [];
+  const fields: Record<string, Said> = {};
+  const lines: Note[] = [];
   for (const one of (values["errors"] as Record<string, unknown>[] | undefined) ?? []) {
-    const told = problemTold(one);
-    if (one["line"]) lines.push({ line: Number(one["line"]), ...told, said: said(one["said"]), level: "error" });
+    const wrong = wrongAt(one);
+    if (one["line"]) lines.push(note(Number(one["line"]), wrong, "error"));
     // "body.name" is the field `name` of what was sent.
-    if (one["field"]) fields[String(one["field"]).replace(/^body\./, "")] = told;
+    if (one["field"]) fields[String(one["field"]).replace(/^body\./, "")] = wrong;
   }
   const code = String(values["code"] ?? "");
   const detail = said({ code, facts: values["facts"], text: values["detail"] ?? values["title"] });
@@ -115,8 +129,22 @@ function problemOf(status: number, body: unknown): Problem {
 }
 
 /** What is wrong at one place of what was sent, and what to do about it. */
-export function problemTold(one: Record<string, unknown>): Told {
-  return tell(said(one["said"], [one["sentence"], one["hint"]].filter(Boolean).join("; ")));
+export function wrongAt(one: Record<string, unknown>): Said {
+  return said(one["said"], [one["sentence"], one["hint"]].filter(Boolean).join("; "));
+}
+
+export function note(line: number, wrong: Said, level: Note["level"]): Note {
+  return {
+    line,
+    level,
+    said: wrong,
+    get text() {
+      return tell(wrong).text;
+    },
+    get lang() {
+      return tell(wrong).lang;
+    },
+  };
 }
 
 /** Does the node that serves the page answer within PROBE_MS? Any answer is an answer. */

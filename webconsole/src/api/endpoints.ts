@@ -7,6 +7,7 @@ import { effectOf, type Foresight, receivers } from "../model/whatif.ts";
 import * as adapt from "./adapt.ts";
 import * as adaptData from "./adaptdata.ts";
 import * as client from "./client.ts";
+import type { Note } from "./client.ts";
 import { type Json, list, map, num, text, texts } from "./json.ts";
 
 const esc = encodeURIComponent;
@@ -100,15 +101,15 @@ export const packages = {
 };
 
 export interface Check {
-  errors: adapt.FileNote[];
-  notices: adapt.FileNote[];
+  errors: Note[];
+  notices: Note[];
 }
 
 export interface NodeResult {
   node: string;
   ok: boolean;
   sentence: Said;
-  errors: adapt.FileNote[];
+  errors: Note[];
 }
 
 export const config = {

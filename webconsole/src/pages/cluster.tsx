@@ -13,7 +13,7 @@ import { sentenceOf } from "../ui/load.ts";
 import { Begin } from "./begin.tsx";
 import { ClusterEdit } from "./clusteredit.tsx";
 import { LetIn } from "./tokens.tsx";
-import { type Shown, Words } from "../ui/words.tsx";
+import { live, type Shown, Words } from "../ui/words.tsx";
 
 const READ_EVERY_MS = 3000;
 
@@ -114,7 +114,7 @@ function Certificate({ node, admin }: { node: ClusterNode; admin: boolean }) {
     setBusy(true);
     try {
       const by = text((await api.cluster.renew(node.name))["signed_by"]);
-      setSaid({ level: "good", text: t("cluster.cert.renewed", { node: by }) });
+      setSaid({ level: "good", text: live(() => t("cluster.cert.renewed", { node: by })) });
       await readCluster();
     } catch (error) {
       setSaid({ level: "bad", text: sentenceOf(error) });

@@ -1,6 +1,6 @@
 // userconfig.xml: form and text side by side, checked as one types, applied on both nodes.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Problem } from "../api/client.ts";
+import { note, Problem } from "../api/client.ts";
 import * as api from "../api/endpoints.ts";
 import { text } from "../api/json.ts";
 import { type Key, lang, t, word } from "../i18n/index.ts";
@@ -12,7 +12,7 @@ import { Button, Notice, Panel } from "../ui/basics.tsx";
 import { Editor, type LineNote } from "../ui/editor.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { save } from "../ui/save.ts";
-import { type Shown, Words } from "../ui/words.tsx";
+import { live, type Shown, Words } from "../ui/words.tsx";
 import { ask } from "./actions.tsx";
 import { Form } from "./form.tsx";
 
@@ -52,7 +52,7 @@ export function ConfigPage({ module }: { module: ModuleView }) {
       const found = await api.config[what](module.name, module.nodes.map((one) => one.node));
       setResults(found);
       const good = found.every((one) => one.ok);
-      setSaid({ level: good ? "good" : "bad", text: t(good ? (what === "apply" ? "config.applied" : "config.valid") : "config.refused") });
+      setSaid({ level: good ? "good" : "bad", text: live(() => t(good ? (what === "apply" ? "config.applied" : "config.valid") : "config.refused")) });
       loaded.again();
     } catch (error) {
       setSaid({ level: "bad", text: sentenceOf(error) });
@@ -143,7 +143,7 @@ function Comparison({ module }: { module: ModuleView }) {
 const DIFF: Record<string, string> = { "+": "add", "-": "remove", "@": "at" };
 
 export function problemNotes(problem: Problem): LineNote[] {
-  return problem.lines.length ? problem.lines : [{ line: 1, ...problem.told, level: "error" }];
+  return problem.lines.length ? problem.lines : [note(1, problem.said, "error")];
 }
 
 export function Notes({ notes }: { notes: LineNote[] }) {

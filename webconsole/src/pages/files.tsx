@@ -13,7 +13,7 @@ import { Icon } from "../ui/icons.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { ask } from "./actions.tsx";
 import { Results } from "./config.tsx";
-import type { Shown } from "../ui/words.tsx";
+import { live, type Shown } from "../ui/words.tsx";
 
 const languageOf = (path: string) => (path.endsWith(".xml") ? "xml" : path.startsWith("bin/") || path.endsWith(".sh") ? "shell" : "text");
 
@@ -53,7 +53,7 @@ export function FilesPage({ module }: { module: ModuleView }) {
       version.current = text(kept["etag"], version.current);
       setEdited({ ...edited, [path]: false });
       unsaved.value = false;
-      setSaid({ level: "good", text: t("files.saved", { file: path }) });
+      setSaid({ level: "good", text: live(() => t("files.saved", { file: path })) });
       files.again();
     } catch (error) {
       setSaid({ level: "bad", text: sentenceOf(error) });

@@ -11,7 +11,7 @@ import { now, session } from "../store.ts";
 import { Button, Notice, Panel, TextField } from "../ui/basics.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { fromBoth, sentenceOf, useLoaded } from "../ui/load.ts";
-import { type Shown, Words } from "../ui/words.tsx";
+import { live, type Shown, Words } from "../ui/words.tsx";
 
 const SHOWN_MAX = 300;
 
@@ -31,7 +31,7 @@ export function KeptPanel({ module, states }: { module: ModuleView; states: stri
     setSaid(null);
     try {
       const failed = await api.modules.restoreKept(module.name, at, ids);
-      setSaid(failed.length ? { level: "bad", text: <ul>{failed.map((one) => <li key={one.path}><code>{one.path}</code> <Words of={one.why} /></li>)}</ul> } : { level: "good", text: t("aside.restored") });
+      setSaid(failed.length ? { level: "bad", text: <ul>{failed.map((one) => <li key={one.path}><code>{one.path}</code> <Words of={one.why} /></li>)}</ul> } : { level: "good", text: live(() => t("aside.restored")) });
       loaded.again();
     } catch (error) {
       setSaid({ level: "bad", text: sentenceOf(error) });

@@ -11,7 +11,7 @@ import { cluster, now, session } from "../store.ts";
 import { Button, Check, Choice, Notice, Panel, TextField } from "../ui/basics.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { fromBoth, sentenceOf, useLoaded } from "../ui/load.ts";
-import { type Shown, Words } from "../ui/words.tsx";
+import { live, type Shown, Words } from "../ui/words.tsx";
 
 const KINDS = ["state", "split", "disk", "verification", "certificate", "clock", "node"] as const;
 const SECURITY = ["none", "starttls", "tls"] as const;
@@ -57,7 +57,7 @@ function Targets({ node }: { node: string }) {
       if (what === "save") {
         await api.notices.save(node, targets);
         unsaved.value = false;
-        setAnswer({ level: "good", text: t("notices.saved", { node }) });
+        setAnswer({ level: "good", text: live(() => t("notices.saved", { node })) });
       } else {
         const results = await api.notices.test(node);
         const failed = results.filter((one) => text(one["failed"]));

@@ -10,7 +10,7 @@ import { said } from "../model/said.ts";
 import { unsaved } from "../router.ts";
 import { Button, Check, Notice, Panel, TextField } from "../ui/basics.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
-import { type Shown, Words } from "../ui/words.tsx";
+import { live, type Shown, Words } from "../ui/words.tsx";
 
 type Part = "ldap" | "oidc";
 interface Row {
@@ -61,7 +61,7 @@ export function SignInPanel() {
     try {
       await api.people.saveSignIn(targets ?? {});
       unsaved.value = false;
-      setTold({ level: "good", text: t("signin.saved") });
+      setTold({ level: "good", text: live(() => t("signin.saved")) });
       loaded.again();
     } catch (error) {
       if (error instanceof Problem) setProblem(error);

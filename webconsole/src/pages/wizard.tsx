@@ -13,7 +13,7 @@ import { Icon } from "../ui/icons.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { ConfigureStep, ScriptsStep } from "./wizardend.tsx";
 import { DataStep } from "./wizarddata.tsx";
-import { type Shown, shown } from "../ui/words.tsx";
+import { live, type Shown, shown } from "../ui/words.tsx";
 
 const STEPS = ["module", "nodes", "data", "scripts", "configure"] as const;
 
@@ -106,7 +106,7 @@ function ModuleStep(props: StepProps & { installed: boolean; onInstalled: () => 
       props.onInstalled();
       props.next();
     } catch (error) {
-      setSaid(error instanceof Problem && error.fields["module"] ? shown(error.fields["module"]) : sentenceOf(error));
+      setSaid(error instanceof Problem && error.fields["module"] ? live(() => shown(error.fields["module"]!)) : sentenceOf(error));
     } finally {
       setBusy(false);
     }

@@ -11,7 +11,7 @@ import { cluster, expired } from "../store.ts";
 import { Button, Notice, TextField } from "../ui/basics.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { plainOf, saidOf, sentenceOf } from "../ui/load.ts";
-import { type Shown, Words } from "../ui/words.tsx";
+import { live, type Shown, Words } from "../ui/words.tsx";
 import { DirectoryDialog } from "./directories.tsx";
 import { Foot, type StepProps } from "./wizard.tsx";
 
@@ -89,7 +89,7 @@ function addressRefused(error: unknown): Shown {
   const refused = saidOf(error);
   if (refused?.code !== "MIR-806") return sentenceOf(error);
   const part = (name: string) => tell(said(refused.facts[name], text(refused.facts[name]))).text;
-  return t("cluster.cell.wrong", { observed: part("observed"), allowed: part("remedy") });
+  return live(() => t("cluster.cell.wrong", { observed: part("observed"), allowed: part("remedy") }));
 }
 
 /** A node on which a directory is not seen, and why. */

@@ -1,6 +1,7 @@
 // An editor for XML and scripts. CodeMirror is loaded when it is first needed; until then, and
 // should it never come, a plain text area does the same.
 import { useEffect, useRef, useState } from "preact/hooks";
+import { lang } from "../i18n/index.ts";
 import type { Said } from "../model/said.ts";
 import { theme } from "../theme.ts";
 import type { Handle } from "./editor-codemirror.ts";
@@ -63,7 +64,7 @@ export function Editor(props: EditorProps) {
     typed.current = at < 0 ? [] : typed.current.slice(at + 1);
     if (at < 0) handle.current?.setValue(props.value);
   }, [props.value, loaded]);
-  useEffect(() => handle.current?.setNotes(props.notes ?? []), [props.notes, loaded]);
+  useEffect(() => handle.current?.setNotes(props.notes ?? []), [props.notes, loaded, lang.value]);
   useEffect(() => handle.current?.setDark(isDark()), [theme.value, loaded]);
 
   return (

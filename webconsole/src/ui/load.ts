@@ -4,7 +4,7 @@ import { Problem, Unreachable } from "../api/client.ts";
 import { t } from "../i18n/index.ts";
 import type { Said } from "../model/said.ts";
 import { session } from "../store.ts";
-import { type Shown, shown } from "./words.tsx";
+import { live, type Shown, shown } from "./words.tsx";
 
 export interface Loaded<T> {
   value: T | null;
@@ -54,11 +54,16 @@ export const saidOf = (error: unknown): Said | null => (error instanceof Problem
 
 /** The same, as text alone: for a sentence inside another one. */
 export function plainOf(error: unknown): string {
-  return error instanceof Problem && error.told.text ? error.told.text : String(sentenceOf(error));
+  return error instanceof Problem && error.told.text ? error.told.text : otherwise(error);
 }
 
+/** It stays on the page, whatever language that is read in meanwhile. */
 export function sentenceOf(error: unknown): Shown {
-  if (error instanceof Problem) return shown(error.told) || t("error.status", { status: error.status });
+  return live(() => (error instanceof Problem ? shown(error.told) : "") || otherwise(error));
+}
+
+function otherwise(error: unknown): string {
+  if (error instanceof Problem) return t("error.status", { status: error.status });
   if (error instanceof Unreachable) return t("error.unreachable");
   return t("error.page", { text: error instanceof Error ? error.message : String(error) });
 }

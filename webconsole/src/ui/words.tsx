@@ -1,5 +1,6 @@
 // A sentence of the server, in the reader's language, or marked as English.
 import type { VNode } from "preact";
+import { lang } from "../i18n/index.ts";
 import { tell, type Told } from "../i18n/said.ts";
 import type { Said } from "../model/said.ts";
 
@@ -13,6 +14,14 @@ export function shown(told: Told): Shown {
 /** What stands between `these` is a command, and is shown as one. */
 export function Marked({ text }: { text: string }) {
   return <>{text.split("`").map((part, index) => (index % 2 ? <code key={index}>{part}</code> : part))}</>;
+}
+
+/** Words that stand while the reader may choose another language: they are chosen anew then. */
+export const live = (words: () => Shown): Shown => <Live words={words} />;
+
+function Live({ words }: { words: () => Shown }) {
+  void lang.value;
+  return <>{words()}</>;
 }
 
 export function Words({ of }: { of: Said }) {
