@@ -16,8 +16,12 @@ class Refusal:
 
     def __str__(self) -> str:
         """Render as `file:line: sentence`, the form editors jump to."""
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.sentence}"
+        return f"{self.place}: {self.sentence}"
+
+    @property
+    def place(self) -> str:
+        """Its file, and line where there is one."""
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 class ConfigRefused(MirrorError):

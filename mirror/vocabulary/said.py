@@ -8,9 +8,10 @@ shows the English one where it has none. Codes: those of TEMPLATES; `MIR-601` of
 
 import json
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any, Self
 
-from mirror.errors import MirrorError
+from mirror.errors import ConfigRefused, MirrorError
 from mirror.vocabulary import said_config, said_host, said_modules, said_outside, said_web
 from mirror.vocabulary.facts import Proof
 
@@ -162,7 +163,16 @@ def said_of(error: BaseException) -> Said:
 
 def facts_of(error: MirrorError | Said) -> dict[str, Any]:
     """Give the facts of an error, or of a sentence, for a message."""
-    return {name: _part(fact) for name, fact in error.facts.items()}
+    facts = {name: _part(fact) for name, fact in error.facts.items()}
+    if isinstance(error, ConfigRefused):  # these two are English, put together below the words
+        count = len(error.refusals)
+        told = say("config.error_count" if count == 1 else "config.errors_count", count=count)
+        listing = (say("config.at", place=one.place, why=one.sentence) for one in error.refusals)
+        facts["count"] = parts_of(told)
+        facts["listing"] = parts_of(
+            reduce(lambda one, other: say("config.and", one=one, other=other), listing)
+        )
+    return facts
 
 
 def parts_of(sentence: str) -> dict[str, Any] | None:

@@ -5,6 +5,10 @@ TEMPLATES: dict[str, str] = {
     "config.nearest": '; did you mean "{name}"?',
     "config.more": "{shown} and {count} more",
     "config.or": "{one} or {other}",
+    "config.error_count": "{count} error",
+    "config.errors_count": "{count} errors",
+    "config.at": "  {place}: {why}",
+    "config.and": "{one}\n{other}",
     "config.twice": "<{element}> stands twice in <{parent}>; once is allowed",
     "config.again": (
         '<{element}>: attribute "{name}": "{value}" stands already in line {line}; once is allowed'

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mirror.errors import InputRefused, MirrorError, PasswordRefused, UserRefused
-from mirror.vocabulary.said import Said, say
+from mirror.vocabulary.said import Misread, Said, say
 from mirror.web.models.said import told
 from mirror.web.refusals import FieldProblem
 
@@ -36,6 +36,17 @@ _CODES = {
     "greater_than_equal": "field.least",
     "int_parsing": "field.whole",
     "int_type": "field.whole",
+    "int_from_float": "field.whole",
+    "string_type": "field.text",
+    "bool_type": "field.yes_no",
+    "bool_parsing": "field.yes_no",
+    "list_type": "field.list",
+    "dict_type": "field.object",
+    "model_type": "field.object",
+    "model_attributes_type": "field.object",
+    "too_long": "field.many",
+    "too_short": "field.few",
+    "json_invalid": "field.json",
     "enum": "field.one_of",
     "literal_error": "field.one_of",
 }
@@ -45,9 +56,11 @@ _OURS = re.compile(r"[a-z_]+(\.[a-z_]+)*")
 def sentence_of(error: Mapping[str, Any]) -> Said:
     """Say one error of the validation of a body."""
     facts: Mapping[str, Any] = error.get("ctx") or {}
+    if isinstance(ours := facts.get("error"), Misread):
+        return ours.observed
     if form := FORMS.get(facts.get("pattern", "")):
         return form
-    if facts.get("min_length") == 1:
+    if facts.get("min_length") == 1 and error["type"] == "string_too_short":
         return say("field.empty")
     if code := _CODES.get(error["type"]):
         return say(code, **facts)

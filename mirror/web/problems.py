@@ -172,7 +172,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     else:
         refused = InputRefused(
             what=f"{request.method} {what}",
-            observed=str(error.detail),
+            observed=say("seen.no_method" if error.status_code == 405 else "seen.unread"),
             remedy=say("do.openapi"),
         )
     problem = problem_of(refused).model_copy(

@@ -37,7 +37,7 @@ async def sign_in(console: Here, request: Request, response: Response, body: Sig
     """Sign in by name and password; the session comes as a cookie."""
     origin = _origin(request)
     keys = (f"origin {origin}", f"name {body.name}")
-    console.attempts.check(f"sign-in of {body.name!r}", *keys)
+    console.attempts.check(say("tried.sign_in", name=body.name), *keys)
     # Counted before it is tried: a thousand tries at once are a thousand tries.
     console.attempts.failed(*keys)
     user = await asyncio.to_thread(console.users.verify, body.name, body.password)
@@ -128,7 +128,7 @@ async def change_password(
 ) -> Session:
     """Change one's own password; every other session of the user ends."""
     keys = (f"origin {caller.origin}", f"name {caller.name}")
-    console.attempts.check("change of the password", *keys)
+    console.attempts.check(say("tried.password"), *keys)
     console.attempts.failed(*keys)
     user = await asyncio.to_thread(console.users.verify, caller.name, body.old)
     if user is None:

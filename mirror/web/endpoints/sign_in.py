@@ -101,7 +101,7 @@ async def save_sign_in(console: Here, request: Request, body: SignInTargets) -> 
 async def try_ldap(console: Here, body: TryLdap) -> TriedLdap:
     """Ask the directory about a name and password, as at a sign-in. Nobody is signed in."""
     keys = (f"name {body.name}",)
-    console.attempts.check("try of the directory", *keys)
+    console.attempts.check(say("tried.directory"), *keys)
     console.attempts.failed(*keys)
     role = await ldap_role(console, body.name, body.password)
     if role is None:

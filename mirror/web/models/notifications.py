@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, field_validator
 
+from mirror.vocabulary.said import Misread, say
 from mirror.web.field_sentences import HTTP_ADDRESS, PROGRAM
 from mirror.web.models.said import Said
 from mirror.web.models.security import Strict
@@ -29,7 +30,7 @@ class MailTarget(Strict):
     def _one_line(cls, value: str | list[str]) -> str | list[str]:
         for one in [value] if isinstance(value, str) else value:
             if not one.isprintable() or len(one) > 254:
-                raise ValueError("a line of printable letters, 254 at most")
+                raise Misread(say("field.line", max_length=254))
         return value
 
 

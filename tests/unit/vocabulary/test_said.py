@@ -1,9 +1,12 @@
 """Sentences that know what they were made of."""
 
+import errno
 import json
+import os
 
-from mirror.errors import CommandRefused, LocalCallFailed
-from mirror.vocabulary.said import Said, from_parts, parts_of, said_of, say
+from mirror.errors import CommandRefused, ConfigRefused, LocalCallFailed, Refusal
+from mirror.vocabulary.said import Said, facts_of, from_parts, parts_of, said_of, say
+from mirror.vocabulary.said_system import system_said
 from mirror.wire import local
 
 
@@ -47,3 +50,22 @@ def test_a_plain_sentence_has_no_parts() -> None:
     assert parts_of("Input/output error") is None
     assert from_parts(None, "x") == "x"
     assert said_of(OSError(5, "Input/output error")) == "[Errno 5] Input/output error"
+
+
+def test_all_that_is_wrong_in_a_configuration_has_its_parts() -> None:
+    """How many it is, and the list, are put together in English: below the words."""
+    empty, later = say("field.empty"), say("field.missing")
+    error = ConfigRefused([Refusal("u.xml", 3, empty), Refusal("u.xml", 0, later)])
+    facts = facts_of(error)
+    assert facts["count"]["facts"] == {"count": 2}
+    for name in ("count", "listing"):
+        assert facts[name]["text"] == error.facts[name]
+    first, second = (facts["listing"]["facts"][name] for name in ("one", "other"))
+    assert first["facts"]["why"]["code"] == later.code
+    assert (second["facts"]["place"], second["facts"]["why"]["code"]) == ("u.xml:3", empty.code)
+
+
+def test_what_the_system_says_keeps_its_words_and_has_a_code() -> None:
+    for number, code in ((errno.ENOENT, "why.absent"), (errno.ENAMETOOLONG, "")):
+        found = system_said(OSError(number, os.strerror(number)))
+        assert (str(found), found.code) == (os.strerror(number), code)
