@@ -19,7 +19,7 @@ from mirror.core.reintegration.data import ranges_of
 from mirror.core.reintegration.progress import Meter, Phase
 from mirror.daemon.plane.copy import CopyPool, File, NewFiles
 from mirror.daemon.plane.finish import ATTRIBUTES_AT_ONCE, Finisher
-from mirror.daemon.plane.names import ENTRIES_AT_ONCE, FINDS_AT_ONCE
+from mirror.daemon.plane.names import FINDS_AT_ONCE
 from mirror.daemon.plane.objects import GONE, Root, opened, steps_to, wholly
 from mirror.daemon.plane.rpc import Rpc
 from mirror.daemon.plane.worklist import Worklist
@@ -31,6 +31,7 @@ FIND_TRIES = 5
 CHECKPOINT_MS = 2_000  # each one frees the index, and costs a syncfs on both nodes
 WAIT_S = 0.2
 NEW_AT_ONCE = 16  # a MiB at most
+REMOVED_AT_ONCE = 8_192  # entries: a commit waits for the disk, however much it holds
 
 Found = tuple[Work, os.stat_result]
 
@@ -83,8 +84,8 @@ class DataPhase:
         """Both disks; then what was copied before it leaves the index."""
         done, self._done = self._done, []
         self.checkpoint_epoch = self._plane.checkpoint()
-        for at in range(0, len(done), ENTRIES_AT_ONCE):
-            self._plane.index_remove(done[at : at + ENTRIES_AT_ONCE])
+        for at in range(0, len(done), REMOVED_AT_ONCE):
+            self._plane.index_remove(done[at : at + REMOVED_AT_ONCE])
         self._checkpoint_ms = clock.monotonic_ms()
 
     # Finding.
