@@ -6,7 +6,8 @@
 
 Bytes are those of the interface, both directions. rsync runs as a daemon in n2 and has a copy of
 its own on the same disk; `-a --inplace --no-whole-file`, which is its best for all of these. The
-reference of the large file is the same regions read on one disk, written to the other, and synced.
+reference of the large file is bench/same_io.py, with caches cold and warm, in turns. The tree of
+many files is made once and its disk copied (bench/alike.py): the nodes were joined before.
 `FULL` is what the README speaks of; `SHORT` ends within minutes.
 """
 
@@ -19,15 +20,20 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.alike import alike
 from bench.hosts import ADDRESSES, Hosts, end, run
 from bench.row import Figures, Row
+from bench.same_io import REGION, STATES, prepare, rewritten
 
-REGION = 64 << 10
+TURNS = 3
+TREE_BYTES_PER_FILE = 3 * 4096
+DIRTYING_THREADS = 16  # what is noted at once shares a wait for the disk
 FILES_A_DIRECTORY = 500
 SMALL_BYTES = 1_000
 SLACK_BYTES = 1 << 20
@@ -159,11 +165,15 @@ class Returns:
         used = _children_s() - used  # the daemon counts when it has ended
         return {"s": seconds, "processor_s": used, "moved_mb": moved / 1e6}
 
-    def close(self) -> None:
-        """End both nodes and remove the trees."""
+    def end(self) -> None:
+        """End both nodes."""
         for node in (self.source, self.target):
             if node is not None:
                 end(node.process)
+
+    def close(self) -> None:
+        """End both nodes and remove the trees."""
+        self.end()
         for host in ADDRESSES:
             shutil.rmtree(self._hosts.disk(host) / self._name, ignore_errors=True)
             run("fstrim", self._hosts.disk(host))  # the image of the disk gives its room back
@@ -256,32 +266,44 @@ def small_files(hosts: Hosts, scale: Scale) -> list[Row]:
 def few_changed(hosts: Hosts, scale: Scale) -> list[Row]:
     """Some files of a large tree are rewritten while the node is away."""
     with _opened(hosts) as returns:
-        paths = fill(returns.lower, scale.files)
-        returns.rsync()
-        returns.start()
-        assert returns.source is not None
-        assert returns.target is not None
-        whole = returns.returns(full=True)
-        run("find", returns.mount, "-newer", "/")  # the kernel asks for every object
-        rows = [Row("h", f"first copy of {scale.files:,} files", whole)]
-        rows += _at_rest(returns, scale)
-        returns.part()
-        chance = random.Random(1)
-        for path in chance.sample(paths, scale.changed):
-            (returns.mount / path).write_bytes(os.urandom(SMALL_BYTES))
-        ours = returns.returns()
-        changed_mb = scale.changed * 4096 / 1e6
-        what = f"{scale.changed} of {scale.files:,} files changed"
-        rows += _beside(what, ours, returns.rsync(), None)
-        rows.append(Row("h", f"{what}: ready", {"s": ours["s"]}, ours["s"], "s", READY_S_MAX))
-        allowed = 1.2 * changed_mb + SLACK_BYTES / 1e6
-        rows.append(
-            Row("h", f"{what}: moved", ours, ours["moved_mb"] / allowed, "changed + 1 MiB", 1.0)
-        )
-        returns.part()
-        for path in chance.sample(paths, scale.dirty):
-            os.truncate(returns.mount / path, SMALL_BYTES + 1)
-        rows.append(_memory(returns, f"{scale.files:,} known, {scale.dirty:,} dirty"))
+        tops = (returns.lower, returns.other, returns.beside)
+        size = max(1 << 30, scale.files * TREE_BYTES_PER_FILE)
+        with alike(hosts, tops, lambda top: fill(top, scale.files), size) as paths:
+            try:
+                return _few_changed(returns, paths, scale)
+            finally:
+                returns.end()
+
+
+def _few_changed(returns: Returns, paths: list[Path], scale: Scale) -> list[Row]:
+    returns.start()
+    assert returns.source is not None
+    rows = [Row("h", f"{scale.files:,} equal files joined", returns.returns())]
+    run("find", returns.mount, "-newer", "/")  # the kernel asks for every object
+    rows.append(Row("h", f"{scale.files:,} equal files: rsync", returns.rsync()))
+    rows += _at_rest(returns, scale)
+    returns.part()
+    chance = random.Random(1)
+    for path in chance.sample(paths, scale.changed):
+        (returns.mount / path).write_bytes(os.urandom(SMALL_BYTES))
+    ours = returns.returns()
+    changed_mb = scale.changed * 4096 / 1e6
+    what = f"{scale.changed} of {scale.files:,} files changed"
+    rows += _beside(what, ours, returns.rsync(), None)
+    rows.append(Row("h", f"{what}: ready", {"s": ours["s"]}, ours["s"], "s", READY_S_MAX))
+    allowed = 1.2 * changed_mb + SLACK_BYTES / 1e6
+    rows.append(
+        Row("h", f"{what}: moved", ours, ours["moved_mb"] / allowed, "changed + 1 MiB", 1.0)
+    )
+    returns.part()
+    dirty = chance.sample(paths, scale.dirty)
+    with ThreadPoolExecutor(DIRTYING_THREADS) as threads:
+        grown = (returns.mount / path for path in dirty)
+        list(threads.map(lambda path: os.truncate(path, SMALL_BYTES + 1), grown))
+    what = f"{scale.files:,} known, {scale.dirty:,} dirty"
+    rows.append(_memory(returns, f"{what}, alone"))
+    rows.append(Row("h", f"{scale.dirty:,} of {scale.files:,} files changed", returns.returns()))
+    rows.append(_memory(returns, f"{what}, mirrored again"))
     return rows
 
 
@@ -314,26 +336,46 @@ def large_file(hosts: Hosts, scale: Scale) -> list[Row]:
     """First copy of one large file, then one region in a hundred."""
     name = f"{scale.large_bytes >> 30} GiB"
     with _opened(hosts) as returns:
-        file = returns.lower / "large"
+        file, to = returns.lower / "large", returns.other.parent / "disk"
         _fill_large(file, scale.large_bytes)
-        disk = _copied(file, returns.other.parent / "disk", scale.large_bytes)
+        disk = _copied(file, to, scale.large_bytes)
         theirs = returns.rsync()
         returns.start()
         ours = returns.returns(full=True)
         rows = _beside(f"first copy of {name}", ours, theirs, None)
         rows.append(_against_disk(f"first copy of {name}", ours, disk))
-        returns.part()
-        count = scale.large_bytes // REGION
-        places = random.Random(2).sample(range(count), count // 100)
-        with (returns.mount / "large").open("r+b", buffering=0) as out:
-            for place in places:
-                os.pwrite(out.fileno(), os.urandom(REGION), place * REGION)
-        ours = returns.returns()
-        disk = _rewritten(file, returns.other.parent / "disk", places)
-        what = f"1 % of {name}"
-        rows += _beside(what, ours, returns.rsync(), None)
-        rows.append(_against_disk(what, ours, disk))
+        turns: dict[str, list[tuple[Figures, Figures]]] = {state: [] for state in STATES}
+        for turn in range(TURNS * len(STATES)):
+            state = STATES[turn % len(STATES)]
+            ours, disk = _regions(hosts, returns, state, random.Random(turn))
+            turns[state].append((ours, disk))
+            if turn == 0:
+                rows += _beside(f"1 % of {name}, {state}", ours, returns.rsync(), None)
+        for state, each in turns.items():
+            each.sort(key=lambda pair: pair[0]["s"] / pair[1]["s"])
+            ours, disk = each[len(each) // 2]
+            what = f"1 % of {name}, {state}"
+            rows.append(Row("h", f"{what}: mirror", ours))
+            rows.append(_against_disk(what, ours, disk))
     return rows
+
+
+def _regions(
+    hosts: Hosts, returns: Returns, state: str, chance: random.Random
+) -> tuple[Figures, Figures]:
+    """One region in a hundred is rewritten while the target is away. Returns: ours, the disks'."""
+    files = (returns.lower / "large", returns.other / "large", returns.other.parent / "disk")
+    count = files[0].stat().st_size // REGION
+    places = chance.sample(range(count), count // 100)
+    images = tuple(hosts.directory.glob("*.img"))
+    returns.part()
+    with (returns.mount / "large").open("r+b", buffering=0) as out:
+        for place in places:
+            os.pwrite(out.fileno(), os.urandom(REGION), place * REGION)
+    prepare(state, files, images, places)
+    ours = returns.returns()
+    prepare(state, files, images, places)
+    return ours, rewritten(files[0], files[2], places)
 
 
 def _against_disk(what: str, ours: Figures, disk: Figures) -> Row:
@@ -349,20 +391,6 @@ def _copied(file: Path, to: Path, size: int) -> Figures:
     run("sync", to)
     seconds = time.monotonic() - started
     return {"s": seconds, "mb_per_s": size / seconds / 1e6}
-
-
-def _rewritten(file: Path, to: Path, places: list[int]) -> Figures:
-    """What the disks allow: the same regions, read, compared and written, synced."""
-    os.sync()
-    started = time.monotonic()
-    with file.open("rb", buffering=0) as source, to.open("r+b", buffering=0) as target:
-        for place in places:
-            data = os.pread(source.fileno(), REGION, place * REGION)
-            if data != os.pread(target.fileno(), REGION, place * REGION):
-                os.pwrite(target.fileno(), data, place * REGION)
-        os.fsync(target.fileno())
-    seconds = time.monotonic() - started
-    return {"s": seconds, "mb_per_s": len(places) * REGION / seconds / 1e6}
 
 
 def returning(hosts: Hosts, _rounds: int) -> list[Row]:

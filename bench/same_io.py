@@ -1,0 +1,56 @@
+"""What the disks allow of a large file in which regions have changed: the same work, by itself.
+
+Region by region, as the copying threads of a node do it and as many at a time: read at the
+source, read at the target, compared, written; at the end the target's disk is waited for. Nothing
+is hashed or sent: the link, a pair of cables within this machine, is not in the way.
+
+Caches are in the same state before either is measured:
+
+    cold    neither node has the file in memory, as when both have been doing other work
+    warm    both have what changed in memory, as right after it was written
+"""
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bench.row import Figures
+
+REGION = 64 << 10
+DEPTH = 6  # copying threads, as mirror.daemon.plane.settings
+STATES = ("cold", "warm")
+
+
+def prepare(
+    state: str, files: Iterable[Path], images: Iterable[Path], places: Sequence[int]
+) -> None:
+    """Bring the caches into a state. images: of the disks that the files lie on."""
+    os.sync()
+    if state == "cold":
+        for path in (*files, *images):
+            with path.open("rb", buffering=0) as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return
+    for path in files:
+        with path.open("rb", buffering=0) as file:
+            for place in places:
+                os.pread(file.fileno(), REGION, place * REGION)
+
+
+def rewritten(file: Path, to: Path, places: Sequence[int]) -> Figures:
+    """Make these regions of `to` those of `file`."""
+    started = time.monotonic()
+    with file.open("rb", buffering=0) as source, to.open("r+b", buffering=0) as target:
+
+        def one(place: int) -> None:
+            data = os.pread(source.fileno(), REGION, place * REGION)
+            if data != os.pread(target.fileno(), REGION, place * REGION):
+                os.pwrite(target.fileno(), data, place * REGION)
+
+        with ThreadPoolExecutor(DEPTH) as threads:
+            list(threads.map(one, places))
+        os.fdatasync(target.fileno())
+    seconds = time.monotonic() - started
+    return {"s": seconds, "mb_per_s": len(places) * REGION / seconds / 1e6}
