@@ -8,6 +8,7 @@ from mirror.core.context import Context
 from mirror.core.election import Verdict
 from mirror.core.generations import How
 from mirror.core.settings import (
+    OFFER_BACKOFF_MS,
     OFFER_BACKOFF_MS_MAX,
     OFFER_PATIENCE_MS,
     RETRY_MS,
@@ -71,6 +72,8 @@ def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # no
             known = context.peer_word
             another_life = known is not None and known.incarnation != word.incarnation
             context.peer_began |= another_life or word.state in _BEGINNING
+            if word.state in {State.STOP, State.STARTING}:  # what kept it from joining may be gone
+                context.offer_backoff_ms, context.offer_after_ms = OFFER_BACKOFF_MS, 0
             if context.swap_seen is None:
                 context.swap_seen = word.asks_swap
             context.peer_word, context.heard_ms = word, now_ms - ago_ms

@@ -518,6 +518,25 @@ def test_an_offer_stands_for_a_target_that_took_it() -> None:
     assert node.calls() == ["lead"]
 
 
+def test_a_target_that_was_started_again_does_not_wait_for_the_next_try() -> None:
+    node = Node(SOLE)
+    node.happen(resumed(State.ALONE, "alone"))
+    for _ in range(4):  # each time the target is not ready in time, and the wait doubles
+        node.happen(peer(State.JOINING, Record(), ""))
+        while node.engine.context.offer is not None:
+            node.happen(peer(State.JOINING, Record(), ""), after_ms=500)
+        tried_ms = node.now_ms
+        while node.engine.context.offer is None:
+            node.happen(peer(State.JOINING, Record(), ""), after_ms=500)
+    assert node.now_ms - tried_ms >= 8_000
+    while node.engine.context.offer is not None:
+        node.happen(peer(State.JOINING, Record(), ""), after_ms=500)
+    node.happen(peer(State.STARTING, Record(), ""))
+    assert node.engine.context.offer is None
+    node.happen(peer(State.JOINING, Record(), ""))
+    assert node.engine.context.offer is not None
+
+
 @pytest.mark.parametrize("since", [{"base": G1}, {"base": G2, "history": (G2, G1)}])
 def test_an_orphan_gives_way_to_a_primary_that_comes_back_from_having_served_alone(
     since: dict[str, Any],
