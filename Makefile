@@ -97,7 +97,7 @@ modules: setup ## package every directory of modules/ as NAME.safe, into build/m
 	        pack(Path(sys.argv[1]), Path(sys.argv[2]))' modules/$$name build/modules/$$name.safe && \
 	    echo build/modules/$$name.safe; done
 
-sim: setup ## run the simulator: make sim SEED=123, or HOURS=10 of simulated time with JOBS=2
+sim: setup ## run the simulator: make sim SEED=123, or HOURS=100 of simulated time with JOBS=2
 	@$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(HOURS),--hours $(HOURS)) $(if $(JOBS),--jobs $(JOBS))
 
 search: setup ## walk every state of the small world: two nodes, one witness

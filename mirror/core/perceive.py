@@ -72,7 +72,7 @@ def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # no
             known = context.peer_word
             another_life = known is not None and known.incarnation != word.incarnation
             context.peer_began |= another_life or word.state in _BEGINNING
-            if word.state in {State.STOP, State.STARTING}:  # what kept it from joining may be gone
+            if word.state is State.STOP:  # not between its own restarts: they are to wait longer
                 context.offer_backoff_ms, context.offer_after_ms = OFFER_BACKOFF_MS, 0
             if context.swap_seen is None:
                 context.swap_seen = word.asks_swap

@@ -74,7 +74,7 @@ def reorder(world: World) -> None:
 def jump(world: World) -> None:
     """The boot clock of a host goes on: it was suspended without knowing it."""
     host = _host(world)
-    ahead_ms = world.random.choice((300, 900, 2_500, 60_000))
+    ahead_ms = round(world.lasting(world.random.choice((300, 900, 2_500, 60_000))))
     world.story(f"{host.name} clock jumps by {ahead_ms} ms")
     host.jumped_ms += ahead_ms
     world.both_may_run = True  # it may find itself superseded, and acknowledges nothing then
@@ -84,7 +84,9 @@ def fill_disk(world: World) -> None:
     host = _host(world)
     world.story(f"{host.name} disk full")
     host.disk_full = True
-    world.loop.call_later(world.random.uniform(0.5, 4), setattr, host, "disk_full", False)
+    world.loop.call_later(
+        world.lasting(world.random.uniform(0.5, 4)), setattr, host, "disk_full", False
+    )
 
 
 def lose_witness(world: World) -> None:
@@ -97,7 +99,9 @@ def checker(world: World) -> None:
     name = world.random.choice([one.resource for one in CHECKERS])
     world.story(f"{host.name} checker {name} down")
     host.set_checker(name, "down")
-    world.loop.call_later(world.random.uniform(0.2, 3), host.set_checker, name, "up")
+    world.loop.call_later(
+        world.lasting(world.random.uniform(0.2, 3)), host.set_checker, name, "up"
+    )
 
 
 def lose_packets(world: World) -> None:
@@ -109,7 +113,7 @@ def pause(world: World) -> None:
     host = _powered(world)
     if host is None or not host.running.is_set():
         return
-    seconds = world.random.uniform(0.2, 4.0)
+    seconds = world.lasting(world.random.uniform(0.2, 4.0))
     world.story(f"{host.name} paused for {seconds:.1f} s")
     host.running.clear()
     world.loop.call_later(seconds, host.running.set)
@@ -140,7 +144,9 @@ def disk_fails(world: World) -> None:
     host = _host(world)
     world.story(f"{host.name} records cannot be written")
     host.disk_fails = True
-    world.loop.call_later(world.random.uniform(0.5, 3), setattr, host, "disk_fails", False)
+    world.loop.call_later(
+        world.lasting(world.random.uniform(0.5, 3)), setattr, host, "disk_fails", False
+    )
 
 
 def cut_witness(world: World) -> None:

@@ -42,12 +42,11 @@ from tests.simulation.process import Signal
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-PULSE_S = 0.1
-TIMEOUT_MS = 1000
 FENCE_DELAY_MS, FENCE_TIMEOUT_MS = 3_000, 2_500
 HANGS = 0.3  # a stop script that leaves its application running: it must be killed
 AGENT_FAILS = 0.25
 LOOKED_AT_ANYWAY = 4  # one seed in so many: it makes a run twice as long
+LOOKED_AT_OF_MIXED = 16
 STAYS = 0.1  # a process that a kill does not end at once
 IN_STEP = {State.PRIM, State.FREEZING, State.SECOND, State.ORPHANED}
 GOES_ON = {State.SETTLING, State.TAKING_OVER, State.GOING_ALONE}
@@ -57,7 +56,8 @@ CHECKERS = (
     WatchedResource("custom.load", "prim", "swap"),
     WatchedResource("custom.deep", "both", "stopstart"),
 )
-RULES = RuleSettings(default_rules(CHECKERS), 200, 600, frozenset({"intf.net1"}))
+PRE = frozenset({"intf.net1"})
+RULES_EVERY_MS, RULES_HOLD_MS = 200, 600
 
 
 class ToldEngine(Engine):
@@ -71,7 +71,7 @@ class ToldEngine(Engine):
 
     def rests(self, event: Event, now_ms: int) -> bool:
         """What is passed over without a look would have had no effect."""
-        if self._rest is None or self._host.world.seed % LOOKED_AT_ANYWAY:
+        if self._rest is None or not self._host.world.looks_anyway:
             return super().rests(event, now_ms)
         looking = self.twin()
         if not super().rests(event, now_ms):
@@ -90,6 +90,7 @@ class ToldEngine(Engine):
         if went_on and self.context.hearing(now_ms) is Hearing.SILENT:
             host.world.check_silence(host)
         if self.state is not before:
+            host.world.stir()
             host.world.story(f"{host.name} state  {before} -> {self.state} row={row}")
         for action in actions:
             if isinstance(action, Plan) and action.actions:
@@ -106,7 +107,7 @@ class GatedDriver(Driver):
 
     def __init__(self, host: "SimHost", engine: Engine, ports: Ports) -> None:
         self._host = host
-        super().__init__(engine, ports, now_ms=host.now_ms, tick_ms=50)
+        super().__init__(engine, ports, now_ms=host.now_ms, tick_ms=host.world.timing.tick_ms)
 
     async def _next(self) -> Event:
         event = await super()._next()
@@ -210,12 +211,17 @@ class SimHost:
         settings = Settings(
             node=self.name,
             peer=self.peer.name,
-            timeout_ms=TIMEOUT_MS,
+            timeout_ms=self.world.timing.timeout_ms,
             peer_addresses=("10.0.0.2",),
             data_port=5600,
             witness=WitnessKind.ETCD if self.world.witness_used else WitnessKind.NONE,
             maxloop=0,
-            rules=RULES,
+            rules=RuleSettings(
+                default_rules(CHECKERS),
+                round(self.world.lasting(RULES_EVERY_MS)),
+                round(self.world.lasting(RULES_HOLD_MS)),
+                PRE,
+            ),
             checkers=CHECKERS,
             fence=self.world.fence_used,
             fence_delay_ms=FENCE_DELAY_MS,
@@ -294,7 +300,7 @@ class SimHost:
         while True:
             await self.running.wait()
             self.send_word()
-            await asyncio.sleep(PULSE_S)
+            await asyncio.sleep(self.world.timing.pulse_s)
 
     def send_word(self) -> None:
         if self.word is None or not self.powered:

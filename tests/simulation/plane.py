@@ -24,7 +24,7 @@ from tests.simulation.process import Answer, Signal, Steps
 if TYPE_CHECKING:
     from tests.simulation.host import SimHost
 
-PING_TIMEOUT_S = 0.3
+PINGS_LOST = 3
 CALL_S = 0.002
 
 
@@ -223,24 +223,24 @@ class SimPlane:
 
     async def _ping(self) -> None:
         """Notice a peer that went silent; say that it lives while it does."""
-        session, silent_s = self.session, 0.0
+        session, lost = self.session, 0
         self.host.post(LinkUp(session))
         epoch = 0
         while self.session == session:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(self.host.world.timing.ping_s)
             await self.host.running.wait()
             if self.session != session:
                 return
             other = self.peer
             self.host.check_disk()
             if other is not None and self.host.peer.running.is_set():
-                silent_s, epoch = 0.0, epoch + 1
+                lost, epoch = 0, epoch + 1
                 if pulses(self, other):
                     self.host.post(LinkAlive(session))
                 self.host.post(CheckpointReached(epoch))
                 continue
-            silent_s += 0.1
-            if silent_s >= PING_TIMEOUT_S:
+            lost += 1
+            if lost == PINGS_LOST:
                 self.lose(session, "no answer in time")
 
     async def _reintegrate(self, session: str, *, full: bool, aside: str) -> None:

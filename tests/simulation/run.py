@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from tests.simulation.faults import FAULTS, MORE_FAULTS
 from tests.simulation.ledger import Violation
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.timing import profile_of, timing
 from tests.simulation.world import World, first_start, heal
 
 FAULT_COUNT = 14
+SOON_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,13 @@ def run_seed(seed: int, fault_count: int = FAULT_COUNT) -> Outcome:
     """Run the world of this seed to its end. Odd seeds have the etcd witness; some an agent."""
     loop = VirtualLoop()
     asyncio.set_event_loop(loop)
-    world = World(loop, seed, witness_used=seed % 2 == 1, fence_used=seed % 7 == 3)
+    world = World(
+        loop,
+        seed,
+        witness_used=seed % 2 == 1,
+        fence_used=seed % 7 == 3,
+        timing=timing(profile_of(seed)),
+    )
     world.more_faults = seed % 7 == 6
     broken = ""
     Violation.seen.clear()
@@ -56,11 +64,22 @@ async def _life(world: World, fault_count: int) -> None:
     world.start_clients()
     faults = FAULTS + MORE_FAULTS if world.more_faults else FAULTS
     for _ in range(fault_count):
-        await world.sleep(world.random.choice((0.05, 0.3, 1.5, 4.0)))
+        await _pause(world)
         world.random.choice(faults)(world)
         world.note_partition()
-    await world.sleep(3)
+    await world.sleep(world.lasting(3))
     await heal(world)
+
+
+async def _pause(world: World) -> None:
+    """Wait for the next fault; clients write when it comes."""
+    seconds = world.random.choice((0.05, 0.3, 1.5, 4.0))
+    if not world.steady:
+        if seconds > SOON_S:
+            await world.sleep(world.lasting(seconds) - SOON_S)
+        world.stir()
+        seconds = min(seconds, SOON_S)
+    await world.sleep(seconds)
 
 
 def end_loop(loop: VirtualLoop) -> None:

@@ -9,16 +9,19 @@ import random
 from typing import Any
 
 from mirror.vocabulary.states import State
-from tests.simulation.host import SimHost
+from tests.simulation.host import LOOKED_AT_ANYWAY, LOOKED_AT_OF_MIXED, SimHost
 from tests.simulation.ledger import BLOCKS, Disk, Ledger, Violation, check_equal
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import LANS, Network
 from tests.simulation.plane import Closed, SimPlane, pulses
-from tests.simulation.process import EVER, Process, Steps
+from tests.simulation.process import EVER, Process, Signal, Steps
+from tests.simulation.timing import Timing, timing
 
 CLIENTS = 3
-PATIENCE_S = 20.0  # of a client
-SETTLE_S = 40.0
+PATIENCE_S = 20.0  # of a client, in the fast profile
+SETTLE_S, SETTLE_MORE_S = 40.0, 4.0  # until both are together; for each second of the timeout more
+STIRRED_S = 1.0  # how long clients write where something happens
+FAST = timing("fast")
 FORCED = "an administrator forced"
 
 
@@ -26,10 +29,19 @@ class World:
     """One run."""
 
     def __init__(
-        self, loop: VirtualLoop, seed: int, *, witness_used: bool, fence_used: bool = False
+        self,
+        loop: VirtualLoop,
+        seed: int,
+        *,
+        witness_used: bool,
+        fence_used: bool = False,
+        timing: Timing = FAST,
     ) -> None:
         self.loop = loop
+        self.timing = timing
         self.seed = seed
+        self.steady = timing == FAST  # clients never rest
+        self.looks_anyway = seed % (LOOKED_AT_ANYWAY if self.steady else LOOKED_AT_OF_MIXED) == 0
         self.random = random.Random(seed)
         self.witness_used = witness_used
         self.fence_used = fence_used
@@ -49,6 +61,8 @@ class World:
         self.judged = True  # a transcript is told, not judged
         self.witness_forced = False  # an administrator overrode it, and it holds one node still
         self.clients: list[Process] = []
+        self.stirred = Signal()  # clients write
+        self._calm_s = 0.0
 
     def now_ms(self) -> int:
         return self.loop.now_ms()
@@ -134,6 +148,8 @@ class World:
         draw = self.random
         while True:
             yield draw.uniform(0.005, 0.03)
+            if not self.stirred.is_set():
+                yield self.stirred, EVER
             servers = [host for host in self.hosts.values() if host.address and host.app]
             if not servers:
                 continue
@@ -146,7 +162,7 @@ class World:
             block = draw.choice(mine)
             value = self.ledger.begin(host.disk, block)
             try:
-                yield from plane.write(block, value, self.loop.time() + PATIENCE_S)
+                yield from plane.write(block, value, self.loop.time() + self.lasting(PATIENCE_S))
             except (Closed, TimeoutError):
                 continue
             self._tell_client(host, plane, block, value)
@@ -158,16 +174,36 @@ class World:
             self.ledger.acknowledge(host.name, block, value)
 
     def start_clients(self) -> None:
+        self.stir()
         for number in range(CLIENTS):
             self.clients.append(Process(self.loop, self._client(number), self.fail))
 
+    def stir(self) -> None:
+        """Have clients write for a while: always in the fast profile, else where things happen."""
+        self._calm_s = self.loop.time() + STIRRED_S
+        if not self.stirred.is_set():
+            self.stirred.set()
+            if not self.steady:
+                self.loop.call_at(self._calm_s, self._calm)
+
+    def _calm(self) -> None:
+        """Let clients rest, unless something has happened meanwhile."""
+        if self._calm_s > self.loop.time():
+            self.loop.call_at(self._calm_s, self._calm)
+        else:
+            self.stirred.clear()
+
     # --- time ---
+
+    def lasting(self, seconds: float) -> float:
+        """Give a duration of the fast profile in that of this life."""
+        return seconds * self.timing.slower
 
     async def sleep(self, seconds: float) -> None:
         """Let the world go on; stop at the first broken rule."""
         end = self.loop.time() + seconds
         while self.loop.time() < end:
-            await asyncio.sleep(min(0.05, end - self.loop.time()))
+            await asyncio.sleep(min(self.timing.look_s, end - self.loop.time()))
             if self.failed is not None:
                 raise self.failed
             if Violation.seen:
@@ -179,7 +215,7 @@ class World:
         while self.loop.time() < end:
             if sorted((self.n1.state, self.n2.state)) == sorted(states):
                 return True
-            await self.sleep(0.05)
+            await self.sleep(self.timing.look_s)
         return False
 
     def cut_off(self) -> bool:
@@ -208,9 +244,9 @@ async def first_start(world: World) -> None:
     world.n1.boot()
     world.n2.boot()
     world.n1.command("prim")
-    await world.sleep(4)
+    await world.sleep(world.lasting(4))
     world.n2.command("second")
-    if not await world.wait_for((State.PRIM, State.SECOND), 20):
+    if not await world.wait_for((State.PRIM, State.SECOND), world.lasting(20)):
         raise Violation(f"no first pairing: {world.n1.state} {world.n2.state}")
 
 
@@ -231,11 +267,12 @@ async def heal(world: World) -> None:
             host.boot()
         elif host.driver is None:
             host.start_control(resumed=True)
+    settle_s = SETTLE_S + SETTLE_MORE_S * (world.timing.slower - 1)
     for _ in range(3):
         for host in world.hosts.values():
             if host.state is State.STOP:
                 host.command("start")
-        if await world.wait_for((State.PRIM, State.SECOND), SETTLE_S):
+        if await world.wait_for((State.PRIM, State.SECOND), settle_s):
             await world.sleep(2)
             check_together(world)
             await check_served(world)
@@ -261,6 +298,7 @@ def force_one(world: World) -> None:
 async def check_served(world: World) -> None:
     """Nobody waits for ever: clients of a healthy pair are answered."""
     before = world.ledger.acked_count
+    world.stir()
     await world.sleep(3)
     together = sorted((world.n1.state, world.n2.state)) == [State.PRIM, State.SECOND]
     if together and world.clients and world.ledger.acked_count == before:
