@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PINGS_LOST = 3
 CALL_S = 0.002
+AGAIN_S = 0.02  # between two tries of a packet that is lost
 
 
 def pulses(one: "SimPlane", other: "SimPlane") -> bool:
@@ -255,7 +256,7 @@ class SimPlane:
             await self._both_run()
             while block in self.blocks_in_flight:  # noqa: ASYNC110 - the region lock
                 await asyncio.sleep(CALL_S)
-            if self.session != session or (other := self.peer) is None:
+            if (other := await self._reached(session)) is None:
                 return
             value = self.host.disk.blocks.get(block, 0)
             self.host.ledger.overwrite(other.host.disk, block, value, aside)
@@ -263,7 +264,7 @@ class SimPlane:
         self._freeze()
         while self.in_flight:  # noqa: ASYNC110 - simulated time
             await asyncio.sleep(CALL_S)
-        if self.session != session or (other := self.peer) is None:
+        if (other := await self._reached(session)) is None:
             return
         for disk in (self.host.disk, other.host.disk):
             disk.blocks = {key: value for key, value in disk.blocks.items() if value}
@@ -273,12 +274,20 @@ class SimPlane:
         other.host.post(TargetInSync(session, self.host.disk.generation))
         self._open()
         await other.confirmed.wait()
-        if self.session != session or self.peer is None:
+        if await self._reached(session) is None:
             return
         other.mode, other.in_step = "second", True
         other.host.disk.index, self.host.disk.index = set(), set()
         self.mode, self.in_step = "prim", True
         self.host.post(SourceInSync(session))
+
+    async def _reached(self, session: str) -> "SimPlane | None":
+        """Give the other process, or none when the session is over: packets are sent again."""
+        while self.session == session:
+            if self.peer is not None:
+                return self.peer
+            await asyncio.sleep(AGAIN_S)
+        return None
 
     async def _both_run(self) -> None:
         await self.host.running.wait()
