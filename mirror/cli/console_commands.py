@@ -41,7 +41,13 @@ def console() -> None:
 @console.command()
 @click.option("--user", "name", default=FIRST_USER, show_default=True, help="Whose password.")
 @click.option("--role", type=ROLES, help="Role of a new user; Admin if none is given.")
-@click.option("--hours", type=click.IntRange(1, 168), default=LINK_HOURS, show_default=True)
+@click.option(
+    "--hours",
+    type=click.IntRange(1, 168),
+    default=LINK_HOURS,
+    show_default=True,
+    help="How long it is good.",
+)
 @common
 @pass_session
 def link(session: Session, *, name: str, role: str | None, hours: int) -> None:
@@ -63,8 +69,20 @@ def link(session: Session, *, name: str, role: str | None, hours: int) -> None:
 
 @console.command()
 @click.argument("label")
-@click.option("--role", type=ROLES, default=str(Role.MONITOR), show_default=True)
-@click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True)
+@click.option(
+    "--role",
+    type=ROLES,
+    default=str(Role.MONITOR),
+    show_default=True,
+    help="What the program may do.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=365,
+    show_default=True,
+    help="How long it is good.",
+)
 @common
 @pass_session
 def token(session: Session, *, label: str, role: str, days: int) -> None:

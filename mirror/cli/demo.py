@@ -24,9 +24,21 @@ _LOG_LINES = 20
 @click.command()
 @click.option("--once", is_flag=True, envvar="ONCE", help="End by itself; the exit code tells.")
 @click.option("--keep-running", is_flag=True, help="Stay up at the end, whatever ONCE says.")
-@click.option("--module", default=MODULE_DEFAULT, show_default=True, metavar="NAME|DIR")
+@click.option(
+    "--module",
+    default=MODULE_DEFAULT,
+    show_default=True,
+    metavar="NAME|DIR",
+    help="What is protected: a shipped module, or a directory with one.",
+)
 @click.option("--seed", type=int, help="Repeat the random choices of an earlier run.")
-@click.option("--fault", type=click.Choice(FAULTS), default="power-off", show_default=True)
+@click.option(
+    "--fault",
+    type=click.Choice(FAULTS),
+    default="power-off",
+    show_default=True,
+    help="What happens to PRIM.",
+)
 @click.option("--name", default="default", show_default=True, help="Name of the lab.")
 @click.option(
     "--keep", type=click.Path(path_type=Path), metavar="DIR", help="Disks and logs stay in DIR."

@@ -38,7 +38,13 @@ def group() -> None:
 )
 @click.option("--bare", is_flag=True, help="nodes without a cluster, no module")
 @click.option("--witness", is_flag=True, help="a host with etcd too")
-@click.option("--fs", type=click.Choice(["ext4", "xfs"]), default="ext4", show_default=True)
+@click.option(
+    "--fs",
+    type=click.Choice(["ext4", "xfs"]),
+    default="ext4",
+    show_default=True,
+    help="of the disks",
+)
 @click.option("--disk-size", default="16G", show_default=True, help="of each host; sparse")
 @click.option("--faulty-disks", is_flag=True, help="disks that `lab disk` can break; slower")
 def up(

@@ -31,6 +31,7 @@ from mirror.errors import (
     EXIT_USAGE,
     ConfigRefused,
     MirrorError,
+    UsageRefused,
 )
 from mirror.vocabulary.said import facts_of, parts_of
 
@@ -201,7 +202,14 @@ def _run(session: Session, words: list[str]) -> int:
         _say_error(session, error)
         return error.exit_code
     except click.UsageError as error:
-        error.show()
+        # The option itself may stand after what was not understood.
+        session.as_json |= "--json" in words[: words.index("--") if "--" in words else None]
+        if session.as_json:
+            command = "mirror" if error.ctx is None else error.ctx.command_path
+            observed = " ".join(error.format_message().split()).removesuffix(".")
+            _say_error(session, UsageRefused(command=command, observed=observed))
+        else:
+            error.show()
         return EXIT_USAGE
     except click.ClickException as error:
         error.show()

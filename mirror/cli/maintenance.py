@@ -33,7 +33,17 @@ OF_THE_NODE = ("webon", "weboff", "webstatus", "snmpon", "snmpoff", "snmpstatus"
 @common
 @pass_session
 def boot(session: Session, action: str) -> None:
-    """Say whether the module starts with its host, when userconfig.xml has boot="ignore"."""
+    """Say whether the module starts with its host, when userconfig.xml has boot="ignore".
+
+    on: it starts with the node, after boot_delay where that is set. off: it stays stopped until
+    somebody starts it. status shows what holds. Any other boot= in userconfig.xml decides by
+    itself: status shows it, on and off are refused.
+
+    The words with web and snmp are SafeKit's, for its console and its SNMP agent: accepted, they
+    do nothing, for the console runs with the node.
+
+    Example: mirror boot on -m web
+    """
     if action in OF_THE_NODE:
         session.report(
             {"effect": False}, f"boot {action}: nothing to do, the console runs with the node"

@@ -93,7 +93,14 @@ def log(session: Session, *, last: int, every: bool, language: str, follow: bool
 
 
 @click.command()
-@click.option("-s", "last", type=click.IntRange(1, 1_000_000), default=LOG_LINES_DEFAULT)
+@click.option(
+    "-s",
+    "last",
+    type=click.IntRange(1, 1_000_000),
+    default=LOG_LINES_DEFAULT,
+    show_default=True,
+    help="How many lines to begin with.",
+)
 @click.option("-A", "every", is_flag=True, help="All levels, the verbose ones included.")
 @common
 @pass_session

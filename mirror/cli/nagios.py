@@ -34,8 +34,22 @@ BADNESS = (Level.OK, Level.UNKNOWN, Level.WARNING, Level.CRITICAL)
 
 
 @click.command(name="check-nagios")
-@click.option("--disk-warning", type=PERCENT, default=80, show_default=True, metavar="PERCENT")
-@click.option("--disk-critical", type=PERCENT, default=90, show_default=True, metavar="PERCENT")
+@click.option(
+    "--disk-warning",
+    type=PERCENT,
+    default=80,
+    show_default=True,
+    metavar="PERCENT",
+    help="WARNING from so much of a disk used.",
+)
+@click.option(
+    "--disk-critical",
+    type=PERCENT,
+    default=90,
+    show_default=True,
+    metavar="PERCENT",
+    help="CRITICAL from so much of it used.",
+)
 @common
 @pass_session
 def check_nagios(session: Session, *, disk_warning: int, disk_critical: int) -> None:

@@ -30,7 +30,13 @@ def get_resource(session: Session, resource: str) -> None:
 
 @click.command(name="set")
 @click.option("-r", "resource", required=True, help="Name of the resource, such as custom.web.")
-@click.option("-v", "value", required=True, type=click.Choice(["up", "down", "init", "unknown"]))
+@click.option(
+    "-v",
+    "value",
+    required=True,
+    type=click.Choice(["up", "down", "init", "unknown"]),
+    help="What it is now; failover rules act upon it. init: nobody has an answer yet.",
+)
 @click.option("-n", "quiet", is_flag=True, help="Add no line to the log.")
 @click.option("-l", "log_always", is_flag=True, help="Add a line to the log even without change.")
 @common
@@ -38,7 +44,12 @@ def get_resource(session: Session, resource: str) -> None:
 def set_resource(
     session: Session, *, resource: str, value: str, quiet: bool, log_always: bool
 ) -> None:
-    """Set the value of one resource (for checkers and scripts)."""
+    """Set the value of one resource (for checkers and scripts).
+
+    A change is a line in the module log, and the failover rules are asked at once. `get` reads it.
+
+    Example, in a checker: mirror set -r custom.web -v down -i checker.sh
+    """
     module = session.module_for("set")
     reply = session.command(
         "set", module, resource=resource, value=value, quiet=quiet, log_always=log_always

@@ -28,7 +28,13 @@ def service() -> None:
 
 
 @service.command()
-@click.option("--directory", type=click.Path(path_type=Path), default=UNITS, show_default=True)
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    default=UNITS,
+    show_default=True,
+    help="Where systemd looks for units.",
+)
 @click.option("--start", is_flag=True, help="Start it now, too.")
 @common
 @pass_session

@@ -45,6 +45,7 @@ from mirror.errors.configuration import (
     ServiceRefused,
     TokenRefused,
     UnitRefused,
+    UsageRefused,
 )
 from mirror.errors.control import (
     DataPlaneNotStarted,
@@ -220,6 +221,7 @@ __all__ = [
     "TokenRefused",
     "TooManyAttempts",
     "UnitRefused",
+    "UsageRefused",
     "UserRefused",
     "VerificationRuns",
     "VerificationStopped",

@@ -177,3 +177,11 @@ class ServiceRefused(MirrorError):
 
     code = "MIR-133"
     sentence = "service not changed: mirror.service: {observed}; {remedy}"
+
+
+class UsageRefused(MirrorError):
+    """The words of a command line are not those of the command."""
+
+    code = "MIR-134"
+    exit_code = EXIT_USAGE
+    sentence = "command not understood: {command}: {observed}; `{command} --help` shows how"

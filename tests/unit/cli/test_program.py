@@ -1,5 +1,6 @@
 """The program itself: help, completion, manual, doctor; and what it costs to start."""
 
+import json
 import subprocess
 import sys
 
@@ -29,6 +30,56 @@ def test_help_shows_every_command_in_a_section(mirror: Run) -> None:
 @pytest.mark.parametrize("group", ["", "cluster", "module", "console", "kept", "lab", "service"])
 def test_no_summary_is_cut(mirror: Run, group: str) -> None:
     assert "..." not in mirror(*group.split(), "--help").out.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(
+    ("line", "command", "observed"),
+    [
+        ("--json state --nope", "mirror state", "No such option"),
+        ("state --nope --json", "mirror state", "No such option"),
+        ("set -r custom.web --json", "mirror set", "Missing option '-v'. Choose from: up, down"),
+        ("boot sometimes --json", "mirror boot", "'sometimes' is not one of 'on', 'off'"),
+        ("cluster tokn --json", "mirror cluster", 'did you mean "token"'),
+        ("--json stat", "mirror", 'did you mean "state"'),
+    ],
+)
+def test_a_usage_error_is_json_when_that_is_asked(
+    mirror: Run, line: str, command: str, observed: str
+) -> None:
+    outcome = mirror(*line.split())
+    error = json.loads(outcome.out)["error"]
+    assert (outcome.code, error["exit_code"], error["code"]) == (2, 2, "MIR-134")
+    assert error["facts"]["command"] == command
+    assert observed in error["facts"]["observed"]
+    assert f"`{command} --help`" in error["sentence"]
+    assert outcome.err == ""
+
+
+def test_a_usage_error_is_for_people_else(mirror: Run) -> None:
+    for words in (["state", "--nope"], ["state", "--nope", "--", "--json"]):
+        outcome = mirror(*words)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert "No such option" in outcome.err
+
+
+def test_every_option_says_what_it_does() -> None:
+    pending: list[tuple[str, click.Command]] = [("mirror", cli)]
+    while pending:
+        path, command = pending.pop()
+        for option in command.params:
+            if isinstance(option, click.Option) and not option.hidden:
+                assert option.help, (path, option.opts)
+        if isinstance(command, click.Group):
+            ctx = click.Context(command, info_name=path)
+            for name in command.list_commands(ctx):
+                found = command.get_command(ctx, name)
+                assert found is not None
+                pending.append((f"{path} {name}", found))
+
+
+@pytest.mark.parametrize("name", ["boot", "set"])
+def test_the_help_of_a_command_for_scripts_has_an_example(mirror: Run, name: str) -> None:
+    assert f"mirror {name} " in mirror(name, "--help").out.partition("Example")[2]
 
 
 def test_sections_name_commands_that_exist() -> None:
