@@ -52,6 +52,7 @@ struct mn_call {
     int directory_fd;
     uint8_t directory_root;
     struct mn_handle directory_handle;
+    uint64_t behind_bytes; /* copied on this connection since the disk was told to begin */
     struct mn_ack ack;
 };
 

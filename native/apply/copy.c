@@ -6,6 +6,8 @@
 #include "apply/apply_private.h"
 #include "hash/hash.h"
 
+enum { BEHIND_BYTES = 4 << 20 };
+
 /* Sends what was encoded; MN_ANSWERED, or -errno of the connection. */
 static int answered(struct mn_call *call, int encoded, uint16_t code)
 {
@@ -88,6 +90,27 @@ static int make_hole(struct mn_call *call, int fd, uint64_t offset, uint64_t siz
     return (uint64_t)status.st_size >= offset + size ? 0 : mn_lower_set_attributes(fd, &longer);
 }
 
+/* Whether the range holds data, in memory or on the disk. */
+static bool is_there(int fd, uint64_t offset, size_t size)
+{
+    off_t hole = lseek(fd, (off_t)offset, SEEK_HOLE);
+
+    return hole >= 0 && (uint64_t)hole >= offset + size;
+}
+
+/* The disk begins with what is copied before a checkpoint waits for it. Only with what has its
+ * place on the disk: what is new gets one when it is written back, and the later the larger (a
+ * first copy of 1.5 GiB: 185 extents, 11 to 21 without). Nobody waits here, so an error is left to
+ * the checkpoint's syncfs. */
+static void write_behind(struct mn_call *call, int fd, uint64_t written)
+{
+    call->behind_bytes += written;
+    if (call->behind_bytes < BEHIND_BYTES)
+        return;
+    (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    call->behind_bytes = 0;
+}
+
 static int64_t write_block(struct mn_call *call, const struct mn_target *target,
                            const struct mn_message_copy_block *message)
 {
@@ -99,10 +122,14 @@ static int64_t write_block(struct mn_call *call, const struct mn_target *target,
                                     &target->found.handle, &fd, &slot);
     if (result != 0)
         return result;
+    bool replaces =
+        message->data_size > 0 && is_there(fd, message->offset_bytes, message->data_size);
     if (message->data_size > 0)
         done = mn_lower_write(fd, message->data, message->data_size, message->offset_bytes, 0);
     else
         done = make_hole(call, fd, message->offset_bytes, message->hole_bytes);
+    if (done > 0 && replaces)
+        write_behind(call, fd, (uint64_t)done);
     mn_open_files_give(call->apply->files, slot);
     return done;
 }
