@@ -39,6 +39,7 @@ TEMPLATES: dict[str, str] = {
     "tried.sign_in": "sign-in of {name!r}",
     "tried.directory": "try of the directory",
     "tried.password": "change of the password",
+    "seen.not_yet": "not looked at yet",
     "seen.no_path": "no such path",
     "seen.no_file": "no such file",
     "seen.no_route": "no such route",

@@ -69,7 +69,7 @@ class Peers:
         command. Raises: PeerNotReachable (MIR-810).
         """
         membership = self._cluster.look()
-        node = membership.peer or "the other node"
+        node = membership.peer or say("rule.other_node")
         if not membership.peer_addresses:
             raise PeerNotReachable(node=node, observed=say("seen.no_pair"))
         client = await self._current_client(node)

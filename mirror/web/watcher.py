@@ -99,7 +99,7 @@ class Watcher:
     def this_node(self) -> NodeState:
         """The last look at this node; before the first, that nothing is known."""
         name = self._cluster.look().shown_node
-        unseen = node_state(name, clock.wall_us(), None, {}, "not looked at yet")
+        unseen = node_state(name, clock.wall_us(), None, {}, say("seen.not_yet"))
         return self.nodes.get(name, unseen)
 
     def files_of(self, module: str) -> ModuleFiles | None:
