@@ -20,7 +20,6 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +32,6 @@ from bench.same_io import REGION, STATES, prepare, rewritten
 
 TURNS = 3
 TREE_BYTES_PER_FILE = 3 * 4096
-DIRTYING_THREADS = 16  # what is noted at once shares a wait for the disk
 FILES_A_DIRECTORY = 500
 SMALL_BYTES = 1_000
 SLACK_BYTES = 1 << 20
@@ -297,9 +295,9 @@ def _few_changed(returns: Returns, paths: list[Path], scale: Scale) -> list[Row]
     )
     returns.part()
     dirty = chance.sample(paths, scale.dirty)
-    with ThreadPoolExecutor(DIRTYING_THREADS) as threads:
-        grown = (returns.mount / path for path in dirty)
-        list(threads.map(lambda path: os.truncate(path, SMALL_BYTES + 1), grown))
+    for path in dirty:
+        os.truncate(returns.lower / path, SMALL_BYTES + 1)
+    returns.source.ask("note", paths=[str(path) for path in dirty])
     what = f"{scale.files:,} known, {scale.dirty:,} dirty"
     rows.append(_memory(returns, f"{what}, alone"))
     rows.append(Row("h", f"{scale.dirty:,} of {scale.files:,} files changed", returns.returns()))

@@ -9,6 +9,7 @@ directory of the source may hold a tree; that of the target is empty before the 
 
     source   return {"full"}   connect, reintegrate; the session goes on
              part              break the session, go on alone
+             note {"paths"}    files were changed in the lower directory: they are dirty
     target   begin             follow the next session
              end               wait until its workers have ended; keep what was noted
 """
@@ -28,13 +29,15 @@ import structlog
 
 from bench.node import SESSION, TIMEOUT_MS, NodeSettings, open_plane, tune
 from mirror.adapters import native
-from mirror.adapters.native import Connection, Plane, Tls
+from mirror.adapters.native import Connection, Entry, Plane, Tls, bulk
 from mirror.daemon.plane.source import Reintegration
 from mirror.daemon.plane.target import Target
+from mirror.vocabulary.places import PlaceKind
 
 CONTROL, LIVE, COPY = 0, 1, 2
 COPIES = 6  # as mirror.daemon.plane.settings
 GENERATION = bytes(range(16))
+NOTES_AT_ONCE = 1024
 Act = Callable[[dict[str, Any]], dict[str, object]]
 
 
@@ -102,9 +105,39 @@ class Source:
         self._plane.go_alone()
         return {}
 
+    def note(self, asked: dict[str, Any]) -> dict[str, object]:
+        """Many at a time: whoever changes them by the mount waits for the disk for each."""
+        entries = [self._entry(Path(path)) for path in asked["paths"]]
+        for at in range(0, len(entries), NOTES_AT_ONCE):
+            self._plane.index_merge(entries[at : at + NOTES_AT_ONCE])
+        return {}
+
+    def _entry(self, path: Path) -> Entry:
+        above, seen = (_seen(Path(self._settings.lower, each)) for each in (path.parent, path))
+        return Entry(
+            PlaceKind.DATA,
+            0,
+            seen.id,
+            0,
+            b"",
+            above.id,
+            os.fsencode(path.name),
+            seen.handle,
+            0,
+            above.handle,
+        )
+
     def close(self) -> None:
         self._plane.close_gate(TIMEOUT_MS)
         native.unmount(self._settings.mount, lazy=True)
+
+
+def _seen(path: Path) -> bulk.Seen:
+    fd = os.open(path.parent, os.O_RDONLY)
+    seen = bulk.see(fd, os.fsencode(path.name))
+    os.close(fd)
+    assert seen is not None
+    return seen
 
 
 class Returning:
@@ -170,7 +203,7 @@ def main() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     node = Source(settings) if role == "source" else Returning(settings)
     acts: dict[str, Act] = (
-        {"return": node.return_, "part": node.part}
+        {"return": node.return_, "part": node.part, "note": node.note}
         if isinstance(node, Source)
         else {"begin": node.begin, "end": node.end}
     )
