@@ -42,6 +42,11 @@ CHANGES = (
     ({"state": "ALONE", "row": "P9"}, "Do not stop"),
     ({"state": "PRIM", "row": "A4"}, "Either one may be lost"),
 )
+# How many buttons begin left of the panel that they are in, or end right of it.
+STANDING_OUT = """() => [...document.querySelectorAll(".panel .button")].filter((one) => {
+  const [own, panel] = [one, one.closest(".panel")].map((it) => it.getBoundingClientRect());
+  return !one.closest(".scroll") && (own.left < panel.left || own.right > panel.right);
+}).length"""
 SAFE = "Both nodes hold everything. Either one may be lost."
 
 
@@ -230,13 +235,16 @@ def test_accessibility_of_every_page(browsing: Browsing, pair: Pair, look: str) 
 
 @pytest.mark.parametrize("width", [320, 390, 1280, 2560, 3840])
 def test_no_page_is_wider_than_the_window(browsing: Browsing, pair: Pair, width: int) -> None:
+    """In French, whose words are longer; nor does a button stand out of its panel."""
     page = browsing.page(viewport={"width": width, "height": 900})
     sign_in(page, pair.nodes[0])
+    page.get_by_role("button", name="Français").click()
     wider = {}
     for place in PAGES:
         visit(page, pair.nodes[0], place)
         root = "document.documentElement"
         wider[place] = page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
+        wider[f"{place}: buttons"] = page.evaluate(STANDING_OUT)
         shot(page, f"{width}{place.replace('/', '-')}")
     page.context.close()
     assert {place: more for place, more in wider.items() if more > 0} == {}
@@ -362,6 +370,7 @@ def test_what_is_refused_is_said_in_french_to_who_reads_french(
     visit(page, node, "#/audit")
     refused = page.locator("table.audit td.down").first
     expect(refused).to_contain_text("un serveur de courrier en veut")
+    expect(page.locator("table.audit")).to_contain_text("nom admin")
     expect(refused.locator("[lang=en]")).to_have_count(0)
     shot(page, "french-audit")
     page.context.close()

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import * as api from "../api/endpoints.ts";
 import { type Json, map, num, text } from "../api/json.ts";
-import { lang, t } from "../i18n/index.ts";
+import { lang, t, word } from "../i18n/index.ts";
 import { tell } from "../i18n/said.ts";
 import { moment } from "../model/figures.ts";
 import { type Said, said } from "../model/said.ts";
@@ -30,7 +30,7 @@ function detail(kept: string): string {
 
 function words(sent: Json): string {
   const worth = Object.entries(sent).filter(([name, value]) => value !== NOT_KEPT && !OF_THE_PAGE.has(name) && !EMPTY.has(JSON.stringify(value)));
-  return worth.map(([name, value]) => `${name} ${written(value)}`).join(", ");
+  return worth.map(([name, value]) => (value === true ? word("sent", name) : `${word("sent", name)} ${written(value)}`)).join(", ");
 }
 
 function written(value: unknown): string {

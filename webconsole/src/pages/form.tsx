@@ -48,6 +48,7 @@ export function Form(props: { xml: string; onChange: (xml: string) => void; erro
           {group.rows.filter((row) => xmlform.all(xml, row.element).length > 0).map((row) => (
             <FormRow key={row.attribute} row={row} xml={xml} onChange={onChange} error={props.errors?.[`${row.element}.${row.attribute}`]} />
           ))}
+          {group.title === "form.address" && xmlform.all(xml, "virtual_addr").length === 0 && <p class="help">{t("form.vip.none")}</p>}
           {group.title === "form.replication" && <Directories xml={xml} onChange={onChange} />}
         </fieldset>
       ))}
