@@ -12,6 +12,11 @@
 
 enum { WRITE_KILL_PRIV = 1, WRITE_DSYNC = 2, WRITE_SYNC = 4 }; /* flags of message Write */
 
+/* Of a copy, whose caller asks for the rest. A file copied in one request would outlast the time
+ * that the secondary has for it, and every freeze; the answer has 32 bits, of which kernels before
+ * 6.17 take 4 GiB for the end of the file. As many regions as are noted one by one. */
+enum { COPIED_AT_ONCE_MAX = 16 << 20 };
+
 struct data_operation {
     struct mn_file *file;
     struct mn_file *to;
@@ -214,6 +219,23 @@ static int undo_copy(struct mn_change *change, uint64_t done_there, int64_t done
     return mn_undo_range(change, op->to->node, op->to_offset + done, done_there - done);
 }
 
+/* While the secondary is being brought up to date, its source range may be old; and a file
+ * without a name, or a local one, is not there at all. The kernel then copies by reading and
+ * writing. */
+static bool has_no_source_there(const struct mn_worker *worker, const struct data_operation *op)
+{
+    return __atomic_load_n(&worker->capture->joining, __ATOMIC_ACQUIRE) ||
+           (mn_node_flags(op->file->node) & MN_NODE_UNLINKED) != 0 ||
+           mn_node_is_local(op->file->node) != mn_node_is_local(op->to->node);
+}
+
+/* Inside the gate, under the locks: a session may have begun since, or the source lost its name.
+ */
+static int prepare_copy(struct mn_change *change)
+{
+    return has_no_source_there(change->worker, change->operation) ? -EOPNOTSUPP : 0;
+}
+
 int mn_op_copy_file_range(struct mn_worker *worker, const struct mn_fuse_request *request)
 {
     const struct fuse_copy_file_range_in *in = mn_fuse_fixed(request, sizeof(*in));
@@ -226,14 +248,9 @@ int mn_op_copy_file_range(struct mn_worker *worker, const struct mn_fuse_request
     op.to = mn_file_of(in->fh_out);
     op.offset = in->off_in;
     op.to_offset = in->off_out;
-    op.size = in->len;
+    op.size = in->len < COPIED_AT_ONCE_MAX ? in->len : COPIED_AT_ONCE_MAX;
     mn_worker_relieve(worker);
-    /* While the secondary is being brought up to date, its source range may be old; and a file
-     * without a name, or a local one, is not there at all. The kernel then copies by reading and
-     * writing. */
-    if (__atomic_load_n(&worker->capture->joining, __ATOMIC_ACQUIRE) ||
-        (mn_node_flags(op.file->node) & MN_NODE_UNLINKED) != 0 ||
-        mn_node_is_local(op.file->node) != mn_node_is_local(op.to->node))
+    if (has_no_source_there(worker, &op))
         return -EOPNOTSUPP;
     mn_change_init(&change, worker, &op);
     prepare_range(&change, op.to->node, op.to_offset, op.size);
@@ -241,6 +258,7 @@ int mn_op_copy_file_range(struct mn_worker *worker, const struct mn_fuse_request
     if (op.file->node != op.to->node)
         mn_change_lock(&change, MN_LOCK_EXISTENCE, op.file->node, false);
     mn_change_lock_range(&change, op.file->node, op.offset, op.size, false);
+    change.prepare = prepare_copy;
     change.code = MN_MESSAGE_COPY_RANGE;
     change.encode = encode_copy;
     change.perform = perform_copy;

@@ -46,7 +46,8 @@ int mn_replicate(struct mn_change *change, int64_t *result_out)
         mn_worker_relieve(change->worker);
         mn_locks_await(&capture->locks, &change->locks);
     }
-    if (change->subject != NULL && (mn_node_flags(change->subject) & MN_NODE_UNLINKED) != 0)
+    if (change->subject != NULL &&
+        (mn_node_flags(change->subject) & (MN_NODE_UNLINKED | MN_NODE_LOCAL)) != 0)
         change->local = true;
     result = change->prepare == NULL ? 0 : change->prepare(change);
     if (result == 0)
@@ -61,7 +62,10 @@ int mn_replicate(struct mn_change *change, int64_t *result_out)
         if (answer == REFUSED && ack.error == EPERM && !change->together &&
             mn_joining_take_flags(change) == 0)
             answer = ask_secondary(change, NULL, &ack, &local);
-        if (answer == LOST) {
+        if (answer == LOST && change->together && local < 0) {
+            *result_out =
+                local; /* the disk tells an error of a sync once: it is not tried again */
+        } else if (answer == LOST) {
             result =
                 MN_PARK; /* nothing was done here; the place is noted, so the parting knows it */
         } else {

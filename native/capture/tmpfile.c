@@ -232,15 +232,35 @@ static int send_rest(struct mn_change *change)
     return result;
 }
 
+/* From now on it is an object like any other. Under its locks: what waits for them, a page that is
+ * written back, must not take it for one that the secondary has not. */
+static void become_named(struct mn_change *change, const struct name_operation *op)
+{
+    struct mn_capture *capture = change->worker->capture;
+
+    mn_node_place(&change->mount->nodes, op->node, op->directory, op->name);
+    mn_node_classify(op->node, change->local || change->edge);
+    if (change->mode == MN_MODE_MIRRORED)
+        __atomic_store_n(&op->node->introduced_serial, capture->session_serial, __ATOMIC_RELEASE);
+    else
+        __atomic_store_n(&op->node->born_serial, capture->alone_serial, __ATOMIC_RELEASE);
+    __atomic_fetch_and(&op->node->flags, ~(uint32_t)MN_NODE_UNLINKED, __ATOMIC_ACQ_REL);
+    mn_change_times(change, op->directory);
+}
+
 static int64_t perform_name(struct mn_change *change)
 {
     struct name_operation *op = change->operation;
     int directory_fd = mn_worker_directory(change->worker, change->mount, op->directory);
+    int result;
 
     if (directory_fd < 0)
         return directory_fd;
     mn_change_joined(change, &op->node->id, mn_node_handle(op->node));
-    return mn_lower_link(op->fd, directory_fd, op->name);
+    result = mn_lower_link(op->fd, directory_fd, op->name);
+    if (result == 0)
+        become_named(change, op);
+    return result;
 }
 
 static int undo_name(struct mn_change *change, uint64_t done_there, int64_t done_here)
@@ -260,21 +280,6 @@ static int check_name(struct mn_change *change)
         return -errno;
     return mn_change_still(mn_name_is_local(change->mount, op->directory, op->name, false),
                            change->local || change->edge);
-}
-
-/* From now on it is an object like any other. */
-static void become_named(struct mn_change *change, const struct name_operation *op)
-{
-    struct mn_capture *capture = change->worker->capture;
-
-    mn_node_place(&change->mount->nodes, op->node, op->directory, op->name);
-    mn_node_classify(op->node, change->local || change->edge);
-    if (change->mode == MN_MODE_MIRRORED)
-        __atomic_store_n(&op->node->introduced_serial, capture->session_serial, __ATOMIC_RELEASE);
-    else
-        __atomic_store_n(&op->node->born_serial, capture->alone_serial, __ATOMIC_RELEASE);
-    __atomic_fetch_and(&op->node->flags, ~(uint32_t)MN_NODE_UNLINKED, __ATOMIC_ACQ_REL);
-    mn_change_times(change, op->directory);
 }
 
 int mn_link_nameless(struct mn_worker *worker, const struct mn_fuse_request *request,
@@ -307,10 +312,8 @@ int mn_link_nameless(struct mn_worker *worker, const struct mn_fuse_request *req
     change.perform = perform_name;
     change.undo = undo_name;
     result = mn_replicate(&change, &outcome);
-    if (result == 0 && outcome >= 0) {
-        become_named(&change, &op);
+    if (result == 0 && outcome >= 0)
         outcome = fstat(op.fd, &op.status) == 0 ? 0 : -errno;
-    }
     close(op.fd);
     if (result != 0 || outcome < 0)
         return result != 0 ? result : (int)outcome;

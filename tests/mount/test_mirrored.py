@@ -82,6 +82,17 @@ def test_data_in_every_form(pair: Pair) -> None:
     settle_and_compare(pair)
 
 
+def test_a_large_copy_comes_in_pieces(pair: Pair) -> None:
+    """Each is over within the time of a request; the caller asks for the rest."""
+    size, at_once = 20 << 20, 16 << 20
+    (pair.mount / "source").write_bytes(os.urandom(size))
+    with (pair.mount / "copy").open("wb") as to, (pair.mount / "source").open("rb") as source:
+        assert os.copy_file_range(source.fileno(), to.fileno(), size) == at_once
+        assert os.copy_file_range(source.fileno(), to.fileno(), size) == size - at_once
+        assert os.copy_file_range(source.fileno(), to.fileno(), size) == 0
+    settle_and_compare(pair)
+
+
 def test_exchange_replace_and_unlinked_files(pair: Pair) -> None:
     top = pair.mount
     libc = ctypes.CDLL(None, use_errno=True)

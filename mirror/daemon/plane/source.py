@@ -200,10 +200,11 @@ class Reintegration:
             guard.start()
             if self._names.round(frozen=True, deadline_ms=start_ms + freeze_ms):
                 guard.cancel()
+                # Before: a guard that was on its way already may open the gate at any moment.
+                self._plane.joining(True)
                 # Refused when the guard opened the gate.
                 self._plane.session_begin(self._live, self._first_epoch)
                 begun = True
-                self._plane.joining(True)
         except (Late, TimeoutError):
             log.info("freeze given up", freeze_ms=freeze_ms)
         except OSError as error:
@@ -211,6 +212,8 @@ class Reintegration:
                 raise
         finally:
             guard.cancel()
+            if not begun:
+                self._plane.joining(False)
             self._plane.open_gate()
         log.info("frozen", ms=clock.monotonic_ms() - start_ms, mirrored=begun)
         return begun

@@ -1,0 +1,342 @@
+/* The five steps where two changes meet, or where the link ends in the middle of one. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "capture/change.h"
+#include "capture/operations.h"
+#include "check.h"
+#include "link_pair.h"
+#include "scratch.h"
+
+enum { PLACES_MAX = 4096, INDEX_BYTES = 4 << 20, TIMEOUT_MS = 180000 };
+
+/* A capture without a mount: requests come from the test, answers go to its socket. */
+struct bench {
+    char scratch[SCRATCH_PATH_BYTES];
+    struct mn_root root;
+    struct mn_capture *capture;
+    struct mn_mount mount;
+    struct mn_worker *worker;
+    struct mn_capture_config config;
+    int answers;
+};
+
+static int bench_make(struct bench *bench)
+{
+    char path[SCRATCH_PATH_BYTES + 8];
+    struct mn_handle handle;
+    int sockets[2];
+
+    memset(bench, 0, sizeof(*bench));
+    if (!scratch_make(bench->scratch))
+        return 0;
+    CHECK_INT(mn_lower_root_open(bench->scratch, 0, 1, &bench->root), MN_ID_MISSING);
+    CHECK_INT(mn_lower_handle(bench->root.directory_fd, "", &handle), 0);
+    CHECK_INT(mn_lower_id_new(&bench->root.id), 0);
+    CHECK_INT(mn_lower_id_set(bench->root.directory_fd, &handle, &bench->root.id), 0);
+    CHECK_INT(mn_recent_create(PLACES_MAX, &bench->config.recent), 0);
+    (void)snprintf(path, sizeof(path), "%s/index", bench->scratch);
+    CHECK_INT(mn_index_open(path, INDEX_BYTES, PLACES_MAX, &bench->config.index), 0);
+    CHECK_INT(mn_capture_create(&bench->config, &bench->capture), 0);
+    bench->mount.capture = bench->capture;
+    bench->mount.root = &bench->root;
+    CHECK_INT(mn_node_table_init(&bench->mount.nodes, &handle, &bench->root.id), 0);
+    CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+    bench->answers = sockets[0];
+    bench->worker = mn_worker_create(bench->capture, &bench->mount, sockets[1]);
+    CHECK(bench->worker != NULL);
+    bench->worker->takes_turns = false;
+    mn_capture_open(bench->capture); /* alone */
+    return 1;
+}
+
+static void bench_remove(struct bench *bench)
+{
+    close(bench->answers);
+    close(bench->worker->fuse_fd);
+    mn_worker_destroy(bench->worker);
+    mn_node_table_deinit(&bench->mount.nodes);
+    mn_capture_destroy(bench->capture);
+    mn_index_close(bench->config.index);
+    mn_recent_destroy(bench->config.recent);
+    mn_lower_root_close(&bench->root);
+    scratch_remove(bench->scratch);
+}
+
+/* A file of the lower directory as a node and an open file; name NULL: it has none yet. */
+static struct mn_file *file_make(struct bench *bench, const char *name)
+{
+    struct mn_handle handle;
+    struct mn_node *node;
+    struct mn_file *file;
+    struct mn_id id;
+    int fd = name == NULL
+                 ? openat(bench->root.directory_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
+                 : openat(bench->root.directory_fd, name, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+
+    CHECK(fd >= 0);
+    CHECK_INT(mn_lower_handle(fd, "", &handle), 0);
+    CHECK_INT(mn_lower_id_new(&id), 0);
+    CHECK_INT(mn_lower_id_set(fd, &handle, &id), 0);
+    node = mn_node_get(&bench->mount.nodes, &handle, name == NULL ? NULL : bench->mount.nodes.root,
+                       name);
+    CHECK(node != NULL);
+    node->id = id;
+    mn_node_flag_set(node, MN_NODE_HAS_ID | (name == NULL ? MN_NODE_UNLINKED : 0U));
+    file = mn_file_new(&bench->mount, node, fd);
+    CHECK(file != NULL);
+    return file;
+}
+
+/* The table of nodes frees their memory, not the open files. */
+static void file_close(struct mn_file *file)
+{
+    close(file->fd);
+    free(file);
+}
+
+static void await_waiters(struct bench *bench, uint32_t count)
+{
+    struct mn_lock_table *locks = &bench->capture->locks;
+    uint32_t waiting;
+
+    do {
+        (void)sched_yield();
+        pthread_mutex_lock(&locks->mutex);
+        waiting = locks->waiting_count;
+        pthread_mutex_unlock(&locks->mutex);
+    } while (waiting < count);
+}
+
+/* Of the answer: 0 or -errno. */
+static int answer_of(struct bench *bench)
+{
+    uint8_t bytes[4096];
+    struct fuse_out_header header;
+
+    CHECK(recv(bench->answers, bytes, sizeof(bytes), 0) >= (ssize_t)sizeof(header));
+    memcpy(&header, bytes, sizeof(header));
+    return header.error;
+}
+
+struct call {
+    struct bench *bench;
+    struct mn_file *file;
+    struct mn_file *to;
+    int result;
+    sem_t seen; /* the change is under its locks */
+    bool was_local;
+};
+
+static void *give_name(void *argument)
+{
+    struct call *call = argument;
+    struct fuse_in_header header = {.unique = 1};
+    struct mn_fuse_request request = {.header = &header};
+
+    call->result = mn_link_nameless(call->bench->worker, &request, call->file->node,
+                                    call->bench->mount.nodes.root, "named");
+    return NULL;
+}
+
+static int look_whether_local(struct mn_change *change)
+{
+    struct call *call = change->operation;
+
+    call->was_local = change->local;
+    sem_post(&call->seen);
+    return 0;
+}
+
+static int64_t do_nothing(struct mn_change *change)
+{
+    (void)change;
+    return 0;
+}
+
+/* A page that the kernel writes back, which takes no lock of the file. */
+static void *write_back(void *argument)
+{
+    struct call *call = argument;
+    struct mn_worker *worker = mn_worker_create(call->bench->capture, &call->bench->mount, -1);
+    struct mn_change change;
+    int64_t outcome;
+
+    worker->takes_turns = false;
+    mn_change_init(&change, worker, call);
+    change.subject = call->file->node;
+    mn_change_object(&change, call->file->node);
+    mn_change_lock(&change, MN_LOCK_EXISTENCE, call->file->node, false);
+    mn_change_lock_range(&change, call->file->node, 0, 4096, true);
+    change.prepare = look_whether_local;
+    change.perform = do_nothing;
+    call->result = mn_replicate(&change, &outcome);
+    mn_worker_destroy(worker);
+    return NULL;
+}
+
+static void test_write_behind_a_first_name(struct bench *bench)
+{
+    struct mn_file *file = file_make(bench, NULL);
+    struct call naming = {.bench = bench, .file = file};
+    struct call writing = {.bench = bench, .file = file};
+    struct mn_lock_set first = {.count = 0};
+    pthread_t namer, writer;
+
+    RUN("what waits for a file to get its first name is a change of a file that has one");
+    sem_init(&writing.seen, 0, 0);
+    mn_lock_set_add(&first, MN_LOCK_EXISTENCE, file->node->key, 0, 0, true);
+    mn_locks_take(&bench->capture->locks, &first);
+    CHECK_INT(pthread_create(&namer, NULL, give_name, &naming), 0);
+    await_waiters(bench, 1);
+    CHECK_INT(pthread_create(&writer, NULL, write_back, &writing), 0);
+    await_waiters(bench, 2);
+    /* Neither leaves the gate: who gave the name comes no further than to give its locks back. */
+    pthread_mutex_lock(&bench->capture->gate.mutex);
+    mn_locks_release(&bench->capture->locks, &first);
+    sem_wait(&writing.seen);
+    CHECK(!writing.was_local);
+    pthread_mutex_unlock(&bench->capture->gate.mutex);
+    pthread_join(namer, NULL);
+    pthread_join(writer, NULL);
+    CHECK_INT(naming.result, 0);
+    CHECK_INT(writing.result, 0);
+    CHECK_INT(answer_of(bench), 0);
+    sem_destroy(&writing.seen);
+    file_close(file);
+}
+
+static void *copy(void *argument)
+{
+    struct call *call = argument;
+    struct fuse_in_header header = {.unique = 2};
+    struct fuse_copy_file_range_in in = {.fh_in = (uint64_t)(uintptr_t)call->file,
+                                         .fh_out = (uint64_t)(uintptr_t)call->to,
+                                         .len = UINT64_MAX >> 1};
+    struct mn_fuse_request request = {
+        .header = &header, .body = (const uint8_t *)&in, .body_size = sizeof(in)};
+
+    call->result = mn_op_copy_file_range(call->bench->worker, &request);
+    if (call->result < 0)
+        mn_fuse_reply(call->bench->worker->fuse_fd, header.unique, call->result, NULL, 0);
+    return NULL;
+}
+
+static void test_copy_while_a_session_begins(struct bench *bench)
+{
+    struct mn_file *from = file_make(bench, "from");
+    struct mn_file *to = file_make(bench, "to");
+    struct call copying = {.bench = bench, .file = from, .to = to};
+    struct mn_lock_set first = {.count = 0};
+    pthread_t copier;
+
+    RUN("a copy looks once more, under its locks, whether the secondary has the source");
+    CHECK_INT(pwrite(from->fd, "content", 7, 0), 7);
+    mn_lock_set_add(&first, MN_LOCK_EXISTENCE, to->node->key, 0, 0, true);
+    mn_locks_take(&bench->capture->locks, &first);
+    CHECK_INT(pthread_create(&copier, NULL, copy, &copying), 0);
+    await_waiters(bench, 1);
+    __atomic_store_n(&bench->capture->joining, 1, __ATOMIC_RELEASE);
+    mn_locks_release(&bench->capture->locks, &first);
+    pthread_join(copier, NULL);
+    CHECK_INT(answer_of(bench), -EOPNOTSUPP);
+    __atomic_store_n(&bench->capture->joining, 0, __ATOMIC_RELEASE);
+    (void)copy(&copying);
+    CHECK_INT(answer_of(bench), 0);
+    file_close(from);
+    file_close(to);
+}
+
+static int encode_sync(struct mn_change *change, struct mn_buffer *out)
+{
+    const struct mn_message_sync message = {.epoch = change->epoch, .id = change->mount->root->id};
+
+    return mn_encode_sync(&message, out);
+}
+
+static int64_t fail_once(struct mn_change *change)
+{
+    int64_t *result = change->operation;
+    int64_t told = *result;
+
+    *result = 0; /* the kernel tells an error of a disk once */
+    return told;
+}
+
+/* It takes the question, and its host dies. */
+static void *take_and_die(void *argument)
+{
+    struct mn_connection *connection = argument;
+    const uint8_t *payload;
+    uint16_t code;
+    size_t size;
+
+    CHECK_INT(mn_connection_receive(connection, 0, &code, &payload, &size), 0);
+    mn_connection_shutdown(connection);
+    return NULL;
+}
+
+static int sync_while_the_link_ends(struct bench *bench, struct link_keys *keys, int64_t local,
+                                    int64_t *outcome_out)
+{
+    struct mn_capture *capture = bench->capture;
+    struct mn_connection *connections[2];
+    struct link_pair pairs[2];
+    struct mn_change change;
+    pthread_t peer;
+    int result;
+
+    for (int i = 0; i < 2; i++) {
+        link_pair_join(&pairs[i], keys->n1, "n2", keys->n2, "n1", TIMEOUT_MS);
+        CHECK_INT(pairs[i].asking_result, 0);
+        connections[i] = pairs[i].asking;
+    }
+    CHECK_INT(mn_capture_freeze(capture, TIMEOUT_MS), 0);
+    CHECK_INT(mn_capture_session_begin(capture, connections, 2, 1), 0);
+    mn_capture_open(capture);
+    CHECK_INT(pthread_create(&peer, NULL, take_and_die, pairs[0].answering), 0);
+    capture->keeper->mount = &bench->mount;
+    mn_change_init(&change, capture->keeper, &local);
+    change.code = MN_MESSAGE_SYNC;
+    change.encode = encode_sync;
+    change.perform = fail_once;
+    change.together = true;
+    result = mn_replicate(&change, outcome_out);
+    pthread_join(peer, NULL);
+    CHECK_INT(mn_capture_session_end(capture, TIMEOUT_MS), 0);
+    for (int i = 0; i < 2; i++)
+        link_pair_part(&pairs[i]);
+    return result;
+}
+
+static void test_sync_fails_as_the_link_ends(struct bench *bench)
+{
+    struct link_keys keys;
+    int64_t outcome = 0;
+
+    link_keys_make(&keys);
+    RUN("a sync that has failed here is not tried again because the link ended meanwhile");
+    CHECK_INT(sync_while_the_link_ends(bench, &keys, -EIO, &outcome), 0);
+    CHECK_INT(outcome, -EIO);
+    RUN("one that has not failed is");
+    CHECK_INT(sync_while_the_link_ends(bench, &keys, 0, &outcome), MN_PARK);
+    link_keys_remove(&keys);
+}
+
+int main(void)
+{
+    struct bench bench;
+
+    if (!bench_make(&bench))
+        return 0;
+    test_write_behind_a_first_name(&bench);
+    test_copy_while_a_session_begins(&bench);
+    test_sync_fails_as_the_link_ends(&bench);
+    bench_remove(&bench);
+    return 0;
+}
