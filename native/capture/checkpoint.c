@@ -107,7 +107,13 @@ static int sync_here(struct mn_capture *capture, uint64_t epoch, uint64_t stable
     return result;
 }
 
-static int ask(struct mn_capture *capture, uint64_t epoch, uint64_t stable_epoch)
+/* A disk may take long to sync: the session may have ended meanwhile, and another one begun. */
+static bool is_of_now(const struct mn_capture *capture, uint32_t serial)
+{
+    return __atomic_load_n(&capture->session_serial, __ATOMIC_ACQUIRE) == serial;
+}
+
+static int ask(struct mn_capture *capture, uint32_t serial, uint64_t epoch, uint64_t stable_epoch)
 {
     struct mn_connection *connection = capture->keeper->connection;
     struct mn_message_checkpoint message = {.epoch = epoch,
@@ -124,7 +130,7 @@ static int ask(struct mn_capture *capture, uint64_t epoch, uint64_t stable_epoch
         result = mn_connection_receive_ack(connection, &ack);
     if (result == 0)
         result = -ack.error;
-    if (result != 0)
+    if (result != 0 && is_of_now(capture, serial))
         mn_capture_session_lost(capture, result, "a checkpoint failed");
     if (local != 0) /* this node's copy is the bad one: the secondary is kept, to take over */
         mn_capture_event(capture, MN_EVENT_LOCAL_FAULT, local, 0,
@@ -134,6 +140,7 @@ static int ask(struct mn_capture *capture, uint64_t epoch, uint64_t stable_epoch
 
 int mn_capture_checkpoint(struct mn_capture *capture, uint64_t *epoch_out)
 {
+    uint32_t serial = __atomic_load_n(&capture->session_serial, __ATOMIC_ACQUIRE);
     int result = 0;
 
     for (int i = 0; i < MN_ROOTS_MAX && result == 0; i++)
@@ -145,11 +152,13 @@ int mn_capture_checkpoint(struct mn_capture *capture, uint64_t *epoch_out)
     if (result != 0)
         return result;
     if (!__atomic_load_n(&capture->session_live, __ATOMIC_ACQUIRE) ||
-        capture->keeper->connection == NULL)
+        !is_of_now(capture, serial) || capture->keeper->connection == NULL)
         return -ECONNRESET;
     capture->sent_closed_count +=
         __atomic_exchange_n(&capture->sent_count[*epoch_out & 1], 0, __ATOMIC_ACQ_REL);
-    result = ask(capture, *epoch_out, capture->stable_epoch);
+    result = ask(capture, serial, *epoch_out, capture->stable_epoch);
+    if (result == 0 && !is_of_now(capture, serial))
+        result = -ECONNRESET;
     if (result != 0)
         return result;
     /* One epoch behind: a change that came between its times' sending and the end of the epoch

@@ -70,14 +70,14 @@ class Pair:
             add_rules(plane, 0, rules)
         self.primary.capture_create(2, writeback=writeback, sync_both=sync_both)
         self.primary.capture_mount(0, str(self.mount))
-        self._connections: list[Connection] = []
+        self.connections: list[Connection] = []
         self._workers: list[threading.Thread] = []
 
     def mirror(self) -> None:
         """Begin a session: both lower directories are equal now."""
         self.secondary.apply_begin()
-        self._connections = [self._connect(at) for at in range(self.primary.connections_needed())]
-        self.primary.session_begin(self._connections, 1)
+        self.connections = [self._connect(at) for at in range(self.primary.connections_needed())]
+        self.primary.session_begin(self.connections, 1)
         self.primary.open_gate()
 
     @contextmanager
@@ -117,19 +117,23 @@ class Pair:
 
     def part(self) -> None:
         """Cut every connection, as a broken cable does to the data planes."""
-        for connection in self._connections:
+        for connection in self.connections:
             connection.shutdown()
 
     def go_alone(self) -> None:
         """Leave the session and go on alone."""
         self.primary.session_lost(104, "test")
         self.primary.session_end(AWAIT_MS)
-        for connection in self._connections:
+        for connection in self.connections:
             connection.close()
-        self._connections = []
+        self.connections = []
+        self.await_workers()
+        self.primary.go_alone()
+
+    def await_workers(self) -> None:
+        """The connections were shut down: the secondary has finished with each."""
         for worker in self._workers:
             worker.join(AWAIT_MS / 1000)
-        self.primary.go_alone()
 
     def close(self) -> None:
         """Unmount and free everything; whatever a failed test left open gets errors."""
@@ -138,7 +142,7 @@ class Pair:
         self.primary.session_lost(104, "end of the test")
         self.primary.session_end(AWAIT_MS)
         self.primary.capture_mount_end(0)
-        for connection in self._connections:
+        for connection in self.connections:
             connection.close()
         for worker in self._workers:
             worker.join(AWAIT_MS / 1000)

@@ -23,6 +23,7 @@ from mirror.adapters.native import Plane
 from mirror.daemon.plane.agreement import agree_on_roots
 from mirror.daemon.plane.directories import Directory
 from mirror.daemon.plane.lanes import Lanes, connect_lanes
+from mirror.daemon.plane.late import LateCheckpoints
 from mirror.daemon.plane.link_tls import LinkTls
 from mirror.daemon.plane.mounting import is_synced, tune, unmount, write_back
 from mirror.daemon.plane.pulse import Pulse
@@ -42,6 +43,7 @@ log = structlog.get_logger()
 CHECKPOINT_S = 1.0  # design 8: frequent, so that little is ever unsynced
 FREEZE_MS_MAX = 10_000
 SESSION_END_MS_MAX = 60_000
+CHECKPOINT_END_S = 0.5  # of one that waited for the peer; for this node's disk nobody waits
 SHIP_MS_MAX = 45_000  # what the application left unsent, at a stop; more is sent when it returns
 
 
@@ -73,6 +75,7 @@ class Primary:
         self._stop_leading = threading.Event()
         self._keeper: threading.Thread | None = None
         self._stop_keeper = threading.Event()
+        self._late = LateCheckpoints()
         self.watching: Watching | None = None
         self._shipping: Shipping | None = None
         self.verifier = Verifier(
@@ -144,23 +147,27 @@ class Primary:
         Raises: TimeoutError, OSError: then the gate stays frozen (invariant 3).
         """
         with self._part:
-            self._part_now("this node goes on alone")
+            self._part_now("this node goes on alone", CHECKPOINT_END_S)
             self._plane.go_alone()
             self.mode, self.gate = "alone", "open"
 
-    def _part_now(self, why: str) -> None:
+    def _part_now(self, why: str, checkpoint_end_s: float = SESSION_END_MS_MAX / 1000) -> None:
         self._plane.session_lost(errno.ECONNABORTED, why)  # first: what waits for the peer returns
         self.pulse.stop()
         self.verifier.end()
         if self._shipping is not None and self._lanes is not None:
             self._lanes.shutdown()  # what a pass waits for will not come
-        self._stop_keeper_thread()
+            checkpoint_end_s = SESSION_END_MS_MAX / 1000
+        keeper = self._stop_keeper_thread(checkpoint_end_s)
         self._plane.session_end(SESSION_END_MS_MAX)
         self._stop_leading_thread()
-        if self._lanes is not None:
-            self._lanes.close()
-            self._lanes = None
+        self._free_lanes(keeper)
         self.progress = None
+
+    def _free_lanes(self, keeper: threading.Thread | None) -> None:
+        lanes, self._lanes, self._keeper = self._lanes, None, None
+        if lanes is not None:
+            self._late.close(lanes, keeper)
 
     def part(self, reason: str) -> None:
         """The peer is gone: the session is lost. What waited for it is held; `link_lost` follows.
@@ -361,13 +368,18 @@ class Primary:
             # Sending times counts as changes too: one more checkpoint, then it is quiet.
             changes_before, idle_s = changes, 0.0
 
-    def _stop_keeper_thread(self) -> None:
-        keeper, self._keeper = self._keeper, None
+    def _stop_keeper_thread(
+        self, wait_s: float = SESSION_END_MS_MAX / 1000
+    ) -> threading.Thread | None:
+        """Returns: the thread, if it has not ended."""
         self._stop_keeper.set()
         if self._shipping is not None:
             self._shipping.stop()
-        if keeper is not None:
-            keeper.join(SESSION_END_MS_MAX / 1000)
+        if self._keeper is not None:
+            self._keeper.join(wait_s)
+        if self._keeper is not None and not self._keeper.is_alive():
+            self._keeper = None
+        return self._keeper
 
     @contextmanager
     def _keeper_paused(self) -> Iterator[None]:
@@ -458,14 +470,12 @@ class Primary:
         with self._part:
             self.pulse.stop()
             self.verifier.end()
-            self._stop_keeper_thread()
+            keeper = self._stop_keeper_thread()
             if self._lanes is not None:
                 self._plane.session_end(SESSION_END_MS_MAX)
                 self._plane.close_gate(FREEZE_MS_MAX)
                 self._stop_leading_thread()
-                self._lanes.shutdown()
-                self._lanes.close()
-                self._lanes = None
+                self._free_lanes(keeper)
 
     def unserve(self) -> None:
         """Unmount every directory, the gate closed first: a private copy of the mount is harmless.
@@ -477,6 +487,7 @@ class Primary:
         self.close_gate()
         with self._part:
             self._part_now("this node does not serve any more")
+        self._late.wait(SESSION_END_MS_MAX / 1000)
         self._plane.close_gate(FREEZE_MS_MAX)
         if self.watching is not None:
             self.watching.end()
