@@ -306,13 +306,7 @@ void mn_capture_close(struct mn_capture *capture)
 
 void mn_runner_reply(struct mn_worker *runner, const struct mn_parked *parked)
 {
-    struct mn_gate *gate = &runner->capture->gate;
-    bool closed;
-
-    pthread_mutex_lock(&gate->mutex);
-    closed = gate->state == MN_GATE_CLOSED;
-    pthread_mutex_unlock(&gate->mutex);
-    if (closed) {
+    if (mn_gate_state(&runner->capture->gate) == MN_GATE_CLOSED) {
         (void)mn_fuse_reply(parked->fuse_fd, parked->unique, -ESTALE, NULL, 0);
     } else if (write(parked->fuse_fd, parked->bytes, parked->size) < 0) {
         /* Its caller was killed, or the mount has gone: nobody waits for it. */

@@ -291,6 +291,39 @@ static int64_t perform_sync(struct mn_change *change)
     return result == 0 ? 0 : -errno;
 }
 
+static void report_failed_sync(struct mn_worker *worker, int64_t error)
+{
+    mn_capture_event(worker->capture, MN_EVENT_LOCAL_FAULT, (int)error, 0,
+                     "this node's disk failed to sync");
+}
+
+/* On this node alone. It changes nothing, so who turns the gate need not wait until a disk has
+ * written what is dirty; but its success is told only by a node that may still tell it. */
+static int synchronise_here(struct mn_worker *worker, const struct mn_fuse_request *request,
+                            struct mn_change *change)
+{
+    struct mn_gate *gate = &worker->capture->gate;
+    int64_t outcome = mn_gate_enter(gate, &change->epoch, &change->mode);
+    uint8_t state;
+
+    if (outcome == MN_PARK)
+        return MN_PARK;
+    if (outcome == 0) {
+        mn_gate_leave(gate, change->epoch);
+        if (change->mode == MN_MODE_MIRRORED && worker->capture->config.sync_both)
+            return MN_PARK; /* a session has just begun: once more, with the secondary */
+        outcome = perform_sync(change);
+        if (outcome < 0)
+            report_failed_sync(worker, outcome);
+        state = mn_gate_state(gate);
+        if (outcome == 0 && state == MN_GATE_CLOSED)
+            outcome = -ESTALE;
+        worker->reply_late = outcome == 0 && state == MN_GATE_FROZEN;
+    }
+    mn_reply_error(worker, request, (int)outcome);
+    return 0;
+}
+
 /* fsync and fsyncdir. All earlier writes are at the secondary already; whether its disk must have
  * them too is the administrator's choice (design 6): with async="none" its sync runs while ours
  * does. */
@@ -303,12 +336,12 @@ static int synchronise(struct mn_worker *worker, const struct mn_fuse_request *r
 
     mn_worker_relieve(worker);
     mn_change_init(&change, worker, &op);
+    if (!worker->capture->config.sync_both ||
+        mn_gate_mode(&worker->capture->gate) == MN_MODE_ALONE)
+        return synchronise_here(worker, request, &change);
     change.subject = node;
-    change.local = !worker->capture->config.sync_both;
-    if (!change.local) {
-        mn_change_object(&change, node);
-        mn_change_lock(&change, MN_LOCK_EXISTENCE, node, false);
-    }
+    mn_change_object(&change, node);
+    mn_change_lock(&change, MN_LOCK_EXISTENCE, node, false);
     change.code = MN_MESSAGE_SYNC;
     change.encode = encode_sync;
     change.perform = perform_sync;
@@ -316,8 +349,7 @@ static int synchronise(struct mn_worker *worker, const struct mn_fuse_request *r
     if (mn_replicate(&change, &outcome) == MN_PARK)
         return MN_PARK;
     if (outcome < 0 && outcome != -ESTALE)
-        mn_capture_event(worker->capture, MN_EVENT_LOCAL_FAULT, (int)outcome, 0,
-                         "this node's disk failed to sync");
+        report_failed_sync(worker, outcome);
     mn_reply_error(worker, request, (int)outcome);
     return 0;
 }

@@ -59,6 +59,26 @@ void mn_gate_turn(struct mn_gate *gate, uint8_t state)
     pthread_mutex_unlock(&gate->mutex);
 }
 
+uint8_t mn_gate_state(struct mn_gate *gate)
+{
+    uint8_t state;
+
+    pthread_mutex_lock(&gate->mutex);
+    state = gate->state;
+    pthread_mutex_unlock(&gate->mutex);
+    return state;
+}
+
+uint8_t mn_gate_mode(struct mn_gate *gate)
+{
+    uint8_t mode;
+
+    pthread_mutex_lock(&gate->mutex);
+    mode = gate->mode;
+    pthread_mutex_unlock(&gate->mutex);
+    return mode;
+}
+
 bool mn_gate_freeze(struct mn_gate *gate)
 {
     bool froze;

@@ -36,6 +36,8 @@ void mn_gate_deinit(struct mn_gate *gate);
 int mn_gate_enter(struct mn_gate *gate, uint64_t *epoch_out, uint8_t *mode_out);
 void mn_gate_leave(struct mn_gate *gate, uint64_t epoch);
 void mn_gate_turn(struct mn_gate *gate, uint8_t state);
+uint8_t mn_gate_state(struct mn_gate *gate);
+uint8_t mn_gate_mode(struct mn_gate *gate);
 /* Freezes if it was open; true when it did. */
 bool mn_gate_freeze(struct mn_gate *gate);
 /* Waits until nobody is inside. -ETIMEDOUT. */

@@ -13,6 +13,18 @@ FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
 
 
 @contextmanager
+def mounted_image(image: Path, directory: Path, options: Sequence[str] = ()) -> Iterator[None]:
+    """Over the directory, which is made."""
+    directory.mkdir(parents=True)
+    with_loop = ",".join(("loop", *options))
+    subprocess.run(["mount", "-o", with_loop, str(image), str(directory)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+@contextmanager
 def small_disk(
     directory: Path,
     size_bytes: int,
@@ -21,17 +33,13 @@ def small_disk(
     options: Sequence[str] = (),
 ) -> Iterator[None]:
     """features: of mkfs.ext4 -O; options: of the mount."""
-    directory.mkdir(parents=True)
+    directory.parent.mkdir(parents=True, exist_ok=True)
     image = directory.with_suffix(".img")
     with image.open("wb") as file:
         file.truncate(size_bytes)
     subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-O", features, str(image)], check=True)
-    mounted = ",".join(("loop", *options))
-    subprocess.run(["mount", "-o", mounted, str(image), str(directory)], check=True)
-    try:
+    with mounted_image(image, directory, options):
         yield
-    finally:
-        subprocess.run(["umount", "-l", str(directory)], check=True)
 
 
 def fill(directory: Path) -> Path:
