@@ -47,7 +47,6 @@ struct mn_worker {
     struct mn_mount *directory_mount;
     struct mn_turn turn;
     bool takes_turns; /* it reads requests itself: not the runner, not the keeper */
-    uint8_t looks_to_skip, looks_skipped; /* its own thread's (worker.c) */
     pthread_t thread;
 };
 

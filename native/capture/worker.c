@@ -8,8 +8,6 @@
 #include "capture/caller.h"
 #include "capture/capture_private.h"
 
-enum { LOOKS_SKIPPED_MAX = 8 };
-
 struct mn_worker *mn_worker_create(struct mn_capture *capture, struct mn_mount *mount, int fuse_fd)
 {
     struct mn_worker *worker = calloc(1, sizeof(*worker));
@@ -73,29 +71,6 @@ void mn_worker_waits(void *argument, bool sleeps)
         mn_turns_relieve(&worker->mount->turns);
 }
 
-/* An application with several threads has more requests there: another worker shall read them. A
- * look is a system call, for one with a single thread always in vain: the oftener so, the rarer
- * (unpacking an archive, 10 of 62 calls a file). What is missed meanwhile the watch sees, or
- * whoever waits. */
-static void look_for_more(struct mn_worker *worker)
-{
-    struct mn_turns *turns = &worker->mount->turns;
-
-    if (mn_turns_are_covered(turns))
-        return;
-    if (worker->looks_skipped < worker->looks_to_skip) {
-        worker->looks_skipped++;
-        return;
-    }
-    worker->looks_skipped = 0;
-    if (mn_fuse_has_request(worker->fuse_fd)) {
-        worker->looks_to_skip = 0;
-        mn_turns_relieve(turns);
-    } else if (worker->looks_to_skip < LOOKS_SKIPPED_MAX) {
-        worker->looks_to_skip++;
-    }
-}
-
 void *mn_worker_run(void *argument)
 {
     struct mn_worker *worker = argument;
@@ -121,8 +96,7 @@ void *mn_worker_run(void *argument)
                              "the kernel ended the session of a mount");
             return NULL;
         }
-        if (request.header->opcode != FUSE_RELEASE) /* nobody waits for it, or it for anything */
-            look_for_more(worker);
+        mn_worker_waits(worker, false); /* an application with several threads */
         mn_worker_serve(worker, &request);
     }
 }
