@@ -87,12 +87,6 @@ int mnf_open_plain(struct mn_plane *plane, int root, struct mnf_opened *objects,
 int mnf_identity_new(uint8_t *id_out);
 int mnf_identity_set(int fd, const uint8_t *handle,
                      const uint8_t *id); /* fd: any descriptor of the object */
-/* The same, but an object that the capture has named meanwhile keeps its identity: id_inout says
- * which it has. */
-int mnf_identity_give(int fd, const uint8_t *handle, uint8_t *id_inout);
-/* As messages Create, Attach say; the object gets this identity. */
-int mnf_create(int directory_fd, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,
-               uint64_t rdev, const char *target, const uint8_t *id, uint8_t *handle_out);
 int mnf_set_flags(int fd, uint32_t flags, uint32_t valid);
 
 /* Dirty index. */
@@ -123,7 +117,6 @@ int mnf_index_clear(struct mn_plane *plane);
 uint64_t mnf_index_now(struct mn_plane *plane);
 uint64_t mnf_index_count(struct mn_plane *plane);
 uint64_t mnf_recent_count(struct mn_plane *plane);
-void mnf_recent_clear(struct mn_plane *plane);
 
 /* Connections (native/link). */
 struct mn_tls;

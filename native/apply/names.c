@@ -53,6 +53,7 @@ static int create_at(struct mn_call *call, const struct mn_message_create *messa
 {
     char target[PATH_MAX];
     struct mn_handle handle = {0};
+    struct mn_id id = message->id; /* nobody else names what is new here */
     int fd = -1;
 
     if (message->target_size >= sizeof(target))
@@ -66,7 +67,7 @@ static int create_at(struct mn_call *call, const struct mn_message_create *messa
     int result = mn_lower_act_as(message->uid, message->gid, message->umask, 1);
     if (result == 0)
         result = mn_lower_create(spot->fd, spot->name.text, message->mode, message->rdev, target,
-                                 O_RDWR, &message->id, &handle, &fd);
+                                 O_RDWR, &id, &handle, &fd);
     int back = mn_lower_act_as(0, 0, 0, 1);
     if (result == 0)
         result = back;

@@ -236,43 +236,6 @@ int mnf_identity_set(int fd, const uint8_t *handle, const uint8_t *id)
     return mn_lower_id_set(fd, &handle_value, &id_value);
 }
 
-int mnf_identity_give(int fd, const uint8_t *handle, uint8_t *id)
-{
-    struct mn_handle handle_value;
-    struct mn_id id_value;
-    int result;
-
-    memcpy(&handle_value, handle, sizeof(handle_value));
-    memcpy(id_value.bytes, id, MN_ID_BYTES);
-    result = mn_lower_id_give(fd, &handle_value, &id_value);
-    memcpy(id, id_value.bytes, MN_ID_BYTES);
-    return result;
-}
-
-int mnf_create(int directory_fd, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,
-               uint64_t rdev, const char *target, const uint8_t *id, uint8_t *handle_out)
-{
-    struct mn_attributes owner = {.valid = MN_SET_UID | MN_SET_GID | MN_SET_MODE,
-                                  .uid = uid,
-                                  .gid = gid,
-                                  .mode = mode & 07777};
-    struct mn_handle handle = {0};
-    struct mn_id id_value;
-    int fd;
-    int result;
-
-    memcpy(id_value.bytes, id, MN_ID_BYTES);
-    result = mn_lower_create(directory_fd, name, mode, rdev, target, 0, &id_value, &handle, &fd);
-    if (result != 0)
-        return result;
-    if ((mode & 0170000) == 0120000)
-        owner.valid &= ~(uint32_t)MN_SET_MODE; /* a symbolic link has none */
-    result = mn_lower_set_attributes(fd, &owner);
-    close(fd);
-    memcpy(handle_out, &handle, sizeof(handle));
-    return result;
-}
-
 int mnf_set_flags(int fd, uint32_t flags, uint32_t valid)
 {
     return mn_lower_set_flags(fd, flags, valid);
@@ -392,9 +355,4 @@ uint64_t mnf_index_count(struct mn_plane *plane)
 uint64_t mnf_recent_count(struct mn_plane *plane)
 {
     return mn_recent_count(plane->recent);
-}
-
-void mnf_recent_clear(struct mn_plane *plane)
-{
-    mn_recent_clear(plane->recent);
 }

@@ -1,4 +1,4 @@
-/* Creation: one object of any type, with its identity before anybody can see that it has none. */
+/* Creation: one object of any type, and its identity. */
 #include "lower/lower.h"
 
 #include <errno.h>
@@ -50,7 +50,7 @@ static int make(int directory_fd, const char *name, uint32_t mode, uint64_t rdev
 }
 
 int mn_lower_create(int directory_fd, const char *name, uint32_t mode, uint64_t rdev,
-                    const char *target, int open_flags, const struct mn_id *id,
+                    const char *target, int open_flags, struct mn_id *id,
                     struct mn_handle *handle_out, int *path_fd_out)
 {
     int fd = make(directory_fd, name, mode, rdev, target, open_flags);
@@ -58,7 +58,7 @@ int mn_lower_create(int directory_fd, const char *name, uint32_t mode, uint64_t 
         return fd;
     int result = mn_lower_handle(fd, "", handle_out);
     if (result == 0 && id != NULL)
-        result = mn_lower_id_set(fd, handle_out, id);
+        result = mn_lower_id_give(fd, handle_out, id);
     if (result < 0) {
         /* Both nodes would count it as an object without identity: better not there at all. */
         (void)unlinkat(directory_fd, name, S_ISDIR(mode) ? AT_REMOVEDIR : 0);

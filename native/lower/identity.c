@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/xattr.h>
 
 #include "lower/xattr_access.h"
 
@@ -50,14 +51,19 @@ int mn_lower_id_get(int path_fd, const struct mn_handle *handle, struct mn_id *i
     return 0;
 }
 
-int mn_lower_id_set(int path_fd, const struct mn_handle *handle, const struct mn_id *id)
+static int set(int path_fd, const struct mn_handle *handle, const struct mn_id *id, int flags)
 {
     uint8_t value[VALUE_BYTES_MAX];
 
     if (mn_id_is_zero(id) || handle->size == 0 || handle->size > MN_HANDLE_BYTES_MAX)
         return -EINVAL;
     size_t size = encode(handle, id, value);
-    return mn_xattr_set(path_fd, MN_ID_XATTR, value, size, 0);
+    return mn_xattr_set(path_fd, MN_ID_XATTR, value, size, flags);
+}
+
+int mn_lower_id_set(int path_fd, const struct mn_handle *handle, const struct mn_id *id)
+{
+    return set(path_fd, handle, id, 0);
 }
 
 int mn_lower_id_give(int path_fd, const struct mn_handle *handle, struct mn_id *id)
@@ -65,12 +71,16 @@ int mn_lower_id_give(int path_fd, const struct mn_handle *handle, struct mn_id *
     static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
     struct mn_id found;
 
+    int result = set(path_fd, handle, id, XATTR_CREATE);
+    if (result != -EEXIST)
+        return result;
+    /* Its own, or one that came with a copy and is replaced: only here a look and a set are two. */
     pthread_mutex_lock(&one_at_a_time);
-    int result = mn_lower_id_get(path_fd, handle, &found);
+    result = mn_lower_id_get(path_fd, handle, &found);
     if (result == 0)
         *id = found;
     else if (result == MN_ID_MISSING)
-        result = mn_lower_id_set(path_fd, handle, id);
+        result = set(path_fd, handle, id, 0);
     pthread_mutex_unlock(&one_at_a_time);
     return result;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -317,6 +318,63 @@ static void test_names(void)
     CHECK_INT(mn_lower_create(fd, "b", S_IFREG | 0600, 0, NULL, 0, &id, &handle, &fd), -EEXIST);
 }
 
+/* What a reintegration does with a name, again and again. */
+static void *name_meanwhile(void *stop)
+{
+    enum { LOOKS = 20 };
+
+    while (!atomic_load((atomic_bool *)stop)) {
+        struct mn_handle handle;
+        struct mn_id id;
+        int fd = openat(root.directory_fd, "both", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+            continue;
+        if (mn_lower_handle(fd, "", &handle) == 0 &&
+            mn_lower_id_get(fd, &handle, &id) == MN_ID_MISSING) {
+            struct mn_id given = some_id();
+
+            CHECK_INT(mn_lower_id_give(fd, &handle, &given), 0);
+            for (int i = 0; i < LOOKS; i++) {
+                CHECK_INT(mn_lower_id_get(fd, &handle, &id), 0);
+                CHECK(mn_id_equal(&id, &given));
+            }
+        }
+        close(fd);
+    }
+    return NULL;
+}
+
+static void test_named_twice(void)
+{
+    enum { TRIES = 5000 };
+    struct mn_handle handle;
+    struct mn_id first;
+    struct mn_id id;
+    struct mn_id found;
+    atomic_bool stop = false;
+    pthread_t thread;
+
+    RUN("what has an identity keeps it");
+    int fd = create("named", S_IFREG | 0600, &first, &handle);
+    id = some_id();
+    CHECK_INT(mn_lower_id_give(fd, &handle, &id), 0);
+    CHECK(mn_id_equal(&id, &first));
+    close(fd);
+
+    RUN("two that name a new object agree");
+    CHECK_INT(pthread_create(&thread, NULL, name_meanwhile, &stop), 0);
+    for (int i = 0; i < TRIES; i++) {
+        fd = create("both", S_IFREG | 0600, &id, &handle);
+        CHECK_INT(mn_lower_id_get(fd, &handle, &found), 0);
+        CHECK(mn_id_equal(&found, &id));
+        CHECK_INT(mn_lower_unlink(root.directory_fd, "both", 0), 0);
+        close(fd);
+    }
+    atomic_store(&stop, true);
+    CHECK_INT(pthread_join(thread, NULL), 0);
+}
+
 int main(void)
 {
     if (!scratch_make(scratch))
@@ -330,6 +388,7 @@ int main(void)
     test_privileges();
     test_credentials();
     test_names();
+    test_named_twice();
     mn_lower_root_close(&root);
     scratch_remove(scratch);
     return 0;

@@ -140,29 +140,6 @@ class Plane:
         """Give an object its identity. fd: any descriptor of it, O_PATH too."""
         check(lib.mnf_identity_set(fd, handle, identity), "identity")
 
-    def identity_give(self, fd: int, handle: bytes) -> bytes:
-        """Give an object a new identity, unless it has one by now. Returns: the one it has."""
-        identity = ffi.new("uint8_t[16]", self.identity_new())
-        check(lib.mnf_identity_give(fd, handle, identity), "identity")
-        return bytes(identity)
-
-    def create(
-        self,
-        directory_fd: int,
-        name: bytes,
-        mode: int,
-        uid: int,
-        gid: int,
-        rdev: int,
-        target: bytes,
-        identity: bytes,
-    ) -> bytes:
-        """Make an object with an identity; mode has the type bits. Returns: its handle."""
-        handle = ffi.new("uint8_t[]", HANDLE_BYTES)
-        result = lib.mnf_create(directory_fd, name, mode, uid, gid, rdev, target, identity, handle)
-        check(result, os.fsdecode(name))
-        return bytes(handle)
-
     def set_flags(self, fd: int, flags: int, valid: int) -> None:
         """Set the FS_IOC flags that `valid` names. fd: opened, not O_PATH."""
         check(lib.mnf_set_flags(fd, flags, valid), "flags")
@@ -220,10 +197,6 @@ class Plane:
     def recent_count(self) -> int:
         """Places in the recent set."""
         return int(lib.mnf_recent_count(self._raw))
-
-    def recent_clear(self) -> None:
-        """Forget the recent set: both disks hold everything."""
-        lib.mnf_recent_clear(self._raw)
 
     # Secondary.
 
