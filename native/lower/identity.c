@@ -74,7 +74,8 @@ int mn_lower_id_give(int path_fd, const struct mn_handle *handle, struct mn_id *
     int result = set(path_fd, handle, id, XATTR_CREATE);
     if (result != -EEXIST)
         return result;
-    /* Its own, or one that came with a copy and is replaced: only here a look and a set are two. */
+    /* Its own, or one that came with a copy and is replaced: only here a look and a set are two.
+     */
     pthread_mutex_lock(&one_at_a_time);
     result = mn_lower_id_get(path_fd, handle, &found);
     if (result == 0)

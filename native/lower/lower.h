@@ -70,10 +70,10 @@ int mn_lower_thread_init(void);
 int mn_lower_act_as(uint32_t uid, uint32_t gid, uint32_t umask, int may_exceed);
 void mn_lower_act_as_root(void);
 
-/* type bits in mode; target for a symbolic link; then the identity is given (id NULL: it gets none,
- * being local). A reintegration that looks at the name in between, while this node is alone, gives
- * one too: *id is the one it has. *path_fd_out: O_PATH descriptor of the new object (or, for a
- * regular file with open_flags != 0, one opened with these flags), owned by the caller. */
+/* type bits in mode; target for a symbolic link; then the identity is given (id NULL: it gets
+ * none, being local). A reintegration that looks at the name in between, while this node is alone,
+ * gives one too: *id is the one it has. *path_fd_out: O_PATH descriptor of the new object (or, for
+ * a regular file with open_flags != 0, one opened with these flags), owned by the caller. */
 int mn_lower_create(int directory_fd, const char *name, uint32_t mode, uint64_t rdev,
                     const char *target, int open_flags, struct mn_id *id,
                     struct mn_handle *handle_out, int *path_fd_out);

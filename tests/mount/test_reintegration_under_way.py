@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mirror.adapters.native import Entry
-from mirror.daemon.plane.comparing import Compared, Comparing, Visit
+from mirror.adapters import clock
+from mirror.adapters.native import Connection, Entry
+from mirror.daemon.plane.comparing import Compared, Comparing, Late, Visit
 from mirror.daemon.plane.names import Names
 from mirror.daemon.plane.objects import root_of
 from mirror.vocabulary.places import PlaceKind
@@ -56,3 +59,83 @@ def test_a_name_that_is_made_just_after_it_was_looked_for_arrives(
     assert made
     assert os.path.isdir(nodes.right / "late")
     assert nodes.lost == []
+
+
+class Filling:
+    """A directory that is new in the period of the first round: nothing inside it is noted.
+
+    `fill` puts a child into it, once.
+    """
+
+    def __init__(self, nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._new = nodes.mount / "old" / "new"
+        self._child = self._new / "child"
+        self._new.parent.mkdir()
+        nodes.reintegrate()
+        nodes.part()
+        read = Names._read
+
+        def made_first(names: Names) -> object:
+            if not self._new.exists():
+                self._new.mkdir()
+            return read(names)
+
+        monkeypatch.setattr(Names, "_read", made_first)
+
+    def fill(self) -> None:
+        if self._child.exists():
+            return
+        self._child.write_text("data")
+        while clock.file_ns() <= self._new.stat().st_ctime_ns:
+            pass  # else another change might have the same time, and all is looked at again
+
+
+def test_a_frozen_round_that_is_given_up_is_not_taken_for_done(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has listed a directory that is new, and attached nothing of what it saw there."""
+    filling = Filling(nodes, monkeypatch)
+    settle, begin_attach = Names._settle, Comparing.begin_attach
+    late: list[str] = []
+
+    def filled_then(self: Names, entries: Sequence[Entry]) -> None:
+        settle(self, entries)
+        filling.fill()
+
+    def too_late(self: Comparing, root: int, wanted: Any) -> object:
+        if self._deadline_ms is not None and not late:
+            late.append("the target took its time")
+            raise Late
+        return begin_attach(self, root, wanted)
+
+    monkeypatch.setattr(Names, "_settle", filled_then)
+    monkeypatch.setattr(Comparing, "begin_attach", too_late)
+    nodes.reintegrate()
+    assert late
+    assert nodes.differences() == []
+
+
+def test_a_directory_that_is_filled_after_a_freeze_in_vain_arrives(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names were equal, and the gate was open again before the session began."""
+    filling = Filling(nodes, monkeypatch)
+    begin, open_gate = nodes.source.session_begin, nodes.source.open_gate
+    refused: list[str] = []
+
+    def refused_once(connections: list[Connection], epoch: int) -> None:
+        if not refused:
+            refused.append("the guard was faster")
+            raise OSError(errno.EBUSY, "the gate is open")
+        begin(connections, epoch)
+
+    def filled_then() -> None:
+        open_gate()
+        if refused:
+            filling.fill()
+
+    monkeypatch.setattr(nodes.source, "session_begin", refused_once)
+    monkeypatch.setattr(nodes.source, "open_gate", filled_then)
+    nodes.reintegrate()
+    assert refused
+    assert nodes.differences() == []

@@ -153,9 +153,12 @@ class Names:
             self._perform(comparing, visits, [each for each in again if self._has_changed(each)])
         except BaseException:
             self._again = again + self._again
+            for visit in self._again:
+                visit.stamp_ns = 0  # what was seen there may not have been attached any more
             self._walked.difference_update(self._walked_now)
             raise
         if frozen:
+            self._again = again + self._again  # no new period has begun: if no session begins now
             for entry in self._new:
                 whole = entry.kind == PlaceKind.WHOLE
                 self._worklist.add(entry.root, entry.id, entry.handle, whole=whole)
