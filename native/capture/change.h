@@ -54,9 +54,12 @@ struct mn_change {
     /* fsync: perform while the secondary does, instead of after it. */
     bool together;
 
-    /* Filled by mn_replicate. */
+    /* Filled by mn_replicate inside the gate; true of this change however long it takes after it.
+     */
     uint64_t epoch;
     uint8_t mode;
+    uint32_t session_serial;
+    uint32_t alone_serial;
 };
 
 void mn_change_init(struct mn_change *change, struct mn_worker *worker, void *operation);

@@ -74,7 +74,6 @@ static int undo_create(struct mn_change *change, uint64_t done_there, int64_t do
 /* The new object as a node, pinned; both nodes know its identity already. */
 static struct mn_node *adopt(struct mn_change *change, struct create_operation *op)
 {
-    struct mn_capture *capture = change->worker->capture;
     struct mn_node *node =
         mn_node_get(&change->mount->nodes, &op->handle, op->directory, op->name);
 
@@ -88,13 +87,9 @@ static struct mn_node *adopt(struct mn_change *change, struct create_operation *
     }
     node->id = op->id;
     if (change->mode == MN_MODE_MIRRORED)
-        __atomic_store_n(&node->introduced_serial,
-                         __atomic_load_n(&capture->session_serial, __ATOMIC_RELAXED),
-                         __ATOMIC_RELEASE);
+        __atomic_store_n(&node->introduced_serial, change->session_serial, __ATOMIC_RELEASE);
     else
-        __atomic_store_n(&node->born_serial,
-                         __atomic_load_n(&capture->alone_serial, __ATOMIC_RELAXED),
-                         __ATOMIC_RELEASE);
+        __atomic_store_n(&node->born_serial, change->alone_serial, __ATOMIC_RELEASE);
     mn_node_flag_set(node, MN_NODE_HAS_ID | (S_ISDIR(op->mode) ? MN_NODE_DIRECTORY : 0));
     mn_change_times(change, op->directory);
     mn_change_times(change, node);

@@ -262,7 +262,7 @@ static int identify_alone(struct mn_change *change, struct mn_node *node)
 int mn_introduce(struct mn_change *change)
 {
     struct mn_capture *capture = change->worker->capture;
-    uint32_t serial = __atomic_load_n(&capture->session_serial, __ATOMIC_ACQUIRE);
+    uint32_t serial = change->session_serial;
     int result = 0;
 
     if (change->local)

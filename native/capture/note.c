@@ -52,7 +52,6 @@ static int note_alone(struct mn_change *change, struct mn_node *object, const st
 int mn_change_note(struct mn_change *change)
 {
     struct mn_capture *capture = change->worker->capture;
-    uint32_t alone = __atomic_load_n(&capture->alone_serial, __ATOMIC_RELAXED);
 
     if (change->local)
         return 0;
@@ -67,7 +66,7 @@ int mn_change_note(struct mn_change *change)
             continue;
         }
         /* Made in this very period alone: the note of its name says that all of it is new. */
-        if (__atomic_load_n(&object->born_serial, __ATOMIC_RELAXED) == alone)
+        if (__atomic_load_n(&object->born_serial, __ATOMIC_RELAXED) == change->alone_serial)
             continue;
         result = note_alone(change, object, &ref, &change->places[i].place);
         if (result != 0)

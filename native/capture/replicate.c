@@ -35,6 +35,8 @@ int mn_replicate(struct mn_change *change, int64_t *result_out)
         return *result_out = result, 0;
     if (result == MN_PARK)
         return MN_PARK;
+    change->session_serial = __atomic_load_n(&capture->session_serial, __ATOMIC_ACQUIRE);
+    change->alone_serial = __atomic_load_n(&capture->alone_serial, __ATOMIC_ACQUIRE);
     result = mn_introduce(change);
     if (result != 0)
         goto leave;

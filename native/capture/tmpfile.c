@@ -236,14 +236,12 @@ static int send_rest(struct mn_change *change)
  * written back, must not take it for one that the secondary has not. */
 static void become_named(struct mn_change *change, const struct name_operation *op)
 {
-    struct mn_capture *capture = change->worker->capture;
-
     mn_node_place(&change->mount->nodes, op->node, op->directory, op->name);
     mn_node_classify(op->node, change->local || change->edge);
     if (change->mode == MN_MODE_MIRRORED)
-        __atomic_store_n(&op->node->introduced_serial, capture->session_serial, __ATOMIC_RELEASE);
+        __atomic_store_n(&op->node->introduced_serial, change->session_serial, __ATOMIC_RELEASE);
     else
-        __atomic_store_n(&op->node->born_serial, capture->alone_serial, __ATOMIC_RELEASE);
+        __atomic_store_n(&op->node->born_serial, change->alone_serial, __ATOMIC_RELEASE);
     __atomic_fetch_and(&op->node->flags, ~(uint32_t)MN_NODE_UNLINKED, __ATOMIC_ACQ_REL);
     mn_change_times(change, op->directory);
 }

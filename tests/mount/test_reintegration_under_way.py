@@ -15,8 +15,10 @@ from mirror.adapters.native import Connection, Entry
 from mirror.daemon.plane.comparing import Compared, Comparing, Late, Visit
 from mirror.daemon.plane.names import Names
 from mirror.daemon.plane.objects import root_of
+from mirror.daemon.plane.source import Reintegration
 from mirror.vocabulary.places import PlaceKind
-from tests.mount.reintegrating import Nodes, two_nodes
+from tests.mount.pair import AWAIT_MS
+from tests.mount.reintegrating import PARTED_BY_TEST, Nodes, two_nodes
 
 pytestmark = pytest.mark.mount
 
@@ -138,4 +140,27 @@ def test_a_directory_that_is_filled_after_a_freeze_in_vain_arrives(
     monkeypatch.setattr(nodes.source, "open_gate", filled_then)
     nodes.reintegrate()
     assert refused
+    assert nodes.differences() == []
+
+
+def test_what_is_noted_when_the_link_breaks_at_the_very_end_stays_noted(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both disks hold all, the session is lost, and the target can still be told that it ended."""
+    path = nodes.mount / "file"
+    path.write_text("before")
+    end = Reintegration._end
+
+    def parted_before(self: Reintegration, *arguments: Any) -> object:
+        nodes.source.session_lost(errno.ECONNRESET, PARTED_BY_TEST)
+        nodes.source.session_end(AWAIT_MS)
+        nodes.source.go_alone()
+        path.write_text("alone")
+        return end(self, *arguments)
+
+    monkeypatch.setattr(Reintegration, "_end", parted_before)
+    nodes.reintegrate()
+    nodes.part()
+    monkeypatch.undo()
+    nodes.reintegrate()
     assert nodes.differences() == []

@@ -328,6 +328,60 @@ static void test_sync_fails_as_the_link_ends(struct bench *bench)
     link_keys_remove(&keys);
 }
 
+static void *make_directory(void *argument)
+{
+    struct call *call = argument;
+    struct fuse_in_header header = {.unique = 3, .nodeid = FUSE_ROOT_ID};
+    struct {
+        struct fuse_mkdir_in in;
+        char name[8];
+    } body = {.in = {.mode = 0700}, .name = "made"};
+    struct mn_fuse_request request = {
+        .header = &header, .body = (const uint8_t *)&body, .body_size = sizeof(body)};
+
+    call->result = mn_op_mkdir(call->bench->worker, &request);
+    return NULL;
+}
+
+/* What is inside a directory is not noted in the period alone in which the directory was made: the
+ * note of its name, which the next period may find settled, says it. */
+static void test_made_as_a_period_ends(struct bench *bench)
+{
+    struct mn_capture *capture = bench->capture;
+    struct mn_gate *gate = &capture->gate;
+    struct mn_node_table *nodes = &bench->mount.nodes;
+    struct call making = {.bench = bench};
+    struct mn_handle handle;
+    struct mn_node *node;
+    struct mn_lock_set first = {.count = 0};
+    pthread_t maker;
+
+    RUN("what was made before a period ended is of that period, however late its worker is");
+    CHECK_INT(mn_capture_go_alone(capture), 0);
+    uint32_t period = capture->alone_serial;
+    mn_lock_set_add(&first, MN_LOCK_DIRECTORY, nodes->root->key, 0, 0, true);
+    mn_locks_take(&capture->locks, &first);
+    CHECK_INT(pthread_create(&maker, NULL, make_directory, &making), 0);
+    await_waiters(bench, 1);
+    pthread_mutex_lock(&gate->mutex); /* it does not leave */
+    mn_locks_release(&capture->locks, &first);
+    while (faccessat(bench->root.directory_fd, "made", F_OK, 0) != 0)
+        (void)sched_yield();
+    pthread_mutex_lock(&nodes->mutex); /* it gets no node */
+    pthread_mutex_unlock(&gate->mutex);
+    CHECK_INT(mn_capture_freeze(capture, TIMEOUT_MS), 0);
+    CHECK_INT(mn_capture_go_alone(capture), 0);
+    pthread_mutex_unlock(&nodes->mutex);
+    pthread_join(maker, NULL);
+    CHECK_INT(making.result, 0);
+    CHECK_INT(answer_of(bench), 0);
+    CHECK_INT(mn_lower_handle(bench->root.directory_fd, "made", &handle), 0);
+    node = mn_node_get(nodes, &handle, nodes->root, "made");
+    CHECK(node != NULL);
+    CHECK_INT(node->born_serial, period);
+    mn_node_unpin(nodes, node);
+}
+
 int main(void)
 {
     struct bench bench;
@@ -337,6 +391,7 @@ int main(void)
     test_write_behind_a_first_name(&bench);
     test_copy_while_a_session_begins(&bench);
     test_sync_fails_as_the_link_ends(&bench);
+    test_made_as_a_period_ends(&bench);
     bench_remove(&bench);
     return 0;
 }
