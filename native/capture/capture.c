@@ -273,7 +273,9 @@ static void drop_times(struct mn_capture *capture)
 
 int mn_capture_go_alone(struct mn_capture *capture)
 {
-    int result = mn_index_absorb(capture->config.index, capture->config.recent);
+    int result = mn_gate_is_shut(&capture->gate)
+                     ? -ESTALE
+                     : mn_index_absorb(capture->config.index, capture->config.recent);
 
     if (result != 0)
         return result; /* invariant 3: no change is accepted before its place is on disk */
@@ -300,7 +302,7 @@ void mn_capture_open(struct mn_capture *capture)
 
 void mn_capture_close(struct mn_capture *capture)
 {
-    mn_gate_turn(&capture->gate, MN_GATE_CLOSED);
+    mn_gate_shut(&capture->gate);
     mn_park_allow(&capture->park, true);
 }
 

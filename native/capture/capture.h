@@ -147,12 +147,14 @@ int mn_capture_session_end(struct mn_capture *capture, uint32_t timeout_ms);
 
 /* The gate is frozen, nobody inside, no session: the recent set goes into the index, durably; then
  * the gate opens and parked changes go on (invariant 3; the caller has made the record durable:
- * invariant 2). */
+ * invariant 2). -ESTALE: the gate was closed. */
 int mn_capture_go_alone(struct mn_capture *capture);
 /* Parks every change from now on, and waits until nobody is inside. */
 int mn_capture_freeze(struct mn_capture *capture, uint32_t timeout_ms);
-void mn_capture_open(struct mn_capture *capture);  /* open, and let parked requests run */
-void mn_capture_close(struct mn_capture *capture); /* close; parked requests answer ESTALE */
+/* Opens the gate and lets parked requests run, unless it was closed. */
+void mn_capture_open(struct mn_capture *capture);
+/* For good: parked requests answer ESTALE, and so does every change from now on. */
+void mn_capture_close(struct mn_capture *capture);
 
 /* One checkpoint: times, then both disks (design 8). 0, or the session is lost and -errno.
  * *epoch_out: the epoch closed. */

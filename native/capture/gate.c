@@ -55,8 +55,27 @@ void mn_gate_leave(struct mn_gate *gate, uint64_t epoch)
 void mn_gate_turn(struct mn_gate *gate, uint8_t state)
 {
     pthread_mutex_lock(&gate->mutex);
-    gate->state = state;
+    if (!gate->shut)
+        gate->state = state;
     pthread_mutex_unlock(&gate->mutex);
+}
+
+void mn_gate_shut(struct mn_gate *gate)
+{
+    pthread_mutex_lock(&gate->mutex);
+    gate->state = MN_GATE_CLOSED;
+    gate->shut = true;
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+bool mn_gate_is_shut(struct mn_gate *gate)
+{
+    bool shut;
+
+    pthread_mutex_lock(&gate->mutex);
+    shut = gate->shut;
+    pthread_mutex_unlock(&gate->mutex);
+    return shut;
 }
 
 uint8_t mn_gate_state(struct mn_gate *gate)

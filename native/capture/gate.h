@@ -23,6 +23,7 @@ struct mn_gate {
     pthread_mutex_t mutex;
     pthread_cond_t left;
     uint8_t state;         /* guarded by mutex */
+    bool shut;             /* closed for good; guarded by mutex */
     uint8_t mode;          /* guarded by mutex */
     uint64_t epoch;        /* guarded by mutex */
     uint32_t inside[2];    /* by parity of the epoch; guarded by mutex */
@@ -35,7 +36,11 @@ void mn_gate_deinit(struct mn_gate *gate);
 /* Returns 0, MN_PARK, or -ESTALE. */
 int mn_gate_enter(struct mn_gate *gate, uint64_t *epoch_out, uint8_t *mode_out);
 void mn_gate_leave(struct mn_gate *gate, uint64_t epoch);
+/* A gate that was shut stays closed: whoever froze it may come to open it late. */
 void mn_gate_turn(struct mn_gate *gate, uint8_t state);
+/* Closes it for good: this node has no authority any more, or leaves. */
+void mn_gate_shut(struct mn_gate *gate);
+bool mn_gate_is_shut(struct mn_gate *gate);
 uint8_t mn_gate_state(struct mn_gate *gate);
 uint8_t mn_gate_mode(struct mn_gate *gate);
 /* Freezes if it was open; true when it did. */

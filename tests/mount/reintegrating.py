@@ -204,16 +204,21 @@ class Nodes:
 
         Also after a reintegration that failed, at whatever point.
         """
+        if self._end_session():
+            self.target.index_absorb()
+            self.source.go_alone()
+
+    def _end_session(self) -> bool:
+        """False: there is none."""
         session, self.session = self.session, None
         if session is None:
-            return
+            return False
         if self.source.attached():
             self.source.session_lost(104, PARTED_BY_TEST)
         session.shutdown()
         self.source.session_end(AWAIT_MS)
         session.close()
-        self.target.index_absorb()
-        self.source.go_alone()
+        return True
 
     def cut(self) -> None:
         """Break every connection of the session, if there is one."""
@@ -233,7 +238,7 @@ class Nodes:
 
     def close(self) -> None:
         """Unmount and free everything."""
-        self.part()
+        self._end_session()
         self.source.close_gate(AWAIT_MS)
         # A mount namespace made meanwhile by somebody else would hold it for as long as it lives.
         native.unmount(str(self.mount), lazy=True, force=True)

@@ -164,3 +164,24 @@ def test_what_is_noted_when_the_link_breaks_at_the_very_end_stays_noted(
     monkeypatch.undo()
     nodes.reintegrate()
     assert nodes.differences() == []
+
+
+def test_a_gate_that_is_closed_meanwhile_stays_closed(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This node may not serve any more: whatever a reintegration still does opens nothing."""
+    path = nodes.mount / "file"
+    path.write_text("before")
+    begin = Reintegration._begin
+
+    def closed_then(self: Reintegration) -> None:
+        begin(self)
+        nodes.source.close_gate(AWAIT_MS)
+
+    monkeypatch.setattr(Reintegration, "_begin", closed_then)
+    with pytest.raises(OSError, match="Stale"):
+        nodes.reintegrate(full=True)
+    nodes.source.open_gate()
+    with pytest.raises(OSError, match="Stale"):
+        path.write_text("after")
+    assert (nodes.left / "file").read_text() == "before"

@@ -33,6 +33,14 @@ static void test_states(void)
     CHECK_INT(mn_gate_drain(&gate, 1), -ETIMEDOUT);
     mn_gate_leave(&gate, epoch);
     CHECK_INT(mn_gate_drain(&gate, 1000), 0);
+
+    RUN("what was shut is opened by nobody");
+    CHECK(!mn_gate_is_shut(&gate));
+    mn_gate_shut(&gate);
+    CHECK(mn_gate_is_shut(&gate));
+    mn_gate_turn(&gate, MN_GATE_OPEN);
+    CHECK(!mn_gate_freeze(&gate));
+    CHECK_INT(mn_gate_enter(&gate, &epoch, &mode), -ESTALE);
     mn_gate_deinit(&gate);
 }
 

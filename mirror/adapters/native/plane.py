@@ -304,15 +304,21 @@ class Plane:
         check(lib.mnf_freeze(self._raw, timeout_ms), "freeze")
 
     def go_alone(self) -> None:
-        """Recent set into the index, durably; then the gate opens, alone (invariant 3)."""
-        check(lib.mnf_go_alone(self._raw), "index")
+        """Recent set into the index, durably; then the gate opens, alone (invariant 3).
+
+        Raises: OSError (ESTALE: the gate was closed).
+        """
+        check(lib.mnf_go_alone(self._raw), "going alone")
 
     def open_gate(self) -> None:
-        """Open the gate; parked changes go on."""
+        """Open the gate, and parked changes go on; one that was closed stays closed."""
         lib.mnf_open_gate(self._raw)
 
     def close_gate(self, timeout_ms: int) -> None:
-        """Refuse changes (ESTALE) and wait until none is under way. Raises TimeoutError."""
+        """Refuse changes (ESTALE), for good, and wait until none is under way.
+
+        Raises: TimeoutError.
+        """
         check(lib.mnf_close_gate(self._raw, timeout_ms), "gate")
 
     def checkpoint(self) -> int:

@@ -181,12 +181,13 @@ class Primary:
 
     def freeze(self) -> None:
         """Park changes. Raises: TimeoutError."""
-        self.gate = "frozen"
+        if self.gate != "closed":
+            self.gate = "frozen"
         self._plane.freeze(FREEZE_MS_MAX)
 
     def thaw(self) -> None:
         """Open the gate as it was. Once the session is lost, `go_alone` is the way."""
-        if self.mode == "idle":
+        if self.mode == "idle" or self.gate == "closed":
             raise PlaneNotReady(verb="thaw", mode=self.mode)
         self._plane.open_gate()
         self.gate = "open"

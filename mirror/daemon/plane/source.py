@@ -97,6 +97,7 @@ class Reintegration:
         self._meter = Meter(self._start_ms)
         self._shown_ms = 0
         self._pool: CopyPool | None = None
+        self._begun = 0  # `index_now` of when the session began
 
     def run(self) -> Outcome:
         """Bring the target up to date. When it returns, both nodes hold the same on disk.
@@ -202,6 +203,7 @@ class Reintegration:
                 guard.cancel()
                 # Before: a guard that was on its way already may open the gate at any moment.
                 self._plane.joining(True)
+                self._begun = self._plane.index_now()
                 # Refused when the guard opened the gate.
                 self._plane.session_begin(self._live, self._first_epoch)
                 begun = True
@@ -260,6 +262,11 @@ class Reintegration:
         left = [self._names.marks]
         if not self._watched:
             left = [list(self._entries(root.number)) for root in self._names.roots]
+            # What was noted since belongs to a time after this session, which has ended already.
+            left = [
+                [each._replace(noted=min(each.noted, self._begun)) for each in entries]
+                for entries in left
+            ]
         counts = pool.counts()
         seconds = (clock.monotonic_ms() - self._start_ms) / 1_000
         outcome = Outcome(self._meter.files_done, counts.copied, counts.compared, seconds)
