@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mirror.daemon.plane.source import Reintegration
 from mirror.errors import ReintegrationStopped
 from tests.mount.reintegrating import Nodes, two_nodes
 from tests.mount.small_disk import small_disk
@@ -177,3 +178,63 @@ def test_what_an_unfinished_copy_holds_is_kept_when_this_node_served(
     texts = {path: each["text"] for path, each in kept(nodes, "folder").items()} if served else {}
     assert texts == ({"file": "acknowledged"} if served else {})
     assert folder.exists() == served
+
+
+def test_a_live_change_does_not_come_before_what_is_kept(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the session on the application changes what the target did alone, on both nodes."""
+    top = nodes.mount
+    names = ("written", "cut", "gone", "replaced", "moved")
+    for name in names:
+        (top / name).write_text(f"{name} before")
+    nodes.reintegrate(full=True)
+    nodes.part()
+    for name in names:
+        (nodes.right / name).write_text(f"{name} by them alone")
+        (top / name).write_text(f"{name} by us alone")
+    copy = Reintegration._copy
+
+    def changed_first(self: Reintegration) -> object:
+        with (top / "written").open("r+b") as file:
+            file.write(b"live")
+        os.truncate(top / "cut", 3)
+        (top / "gone").unlink()
+        (top / "fresh").write_text("fresh")
+        (top / "fresh").rename(top / "replaced")
+        (top / "moved").rename(top / "away")
+        (top / "away").write_text("live")
+        return copy(self)
+
+    monkeypatch.setattr(Reintegration, "_copy", changed_first)
+    nodes.reintegrate(full=True, aside="2026-11-30")
+    assert [str(each) for each in nodes.differences()] == []
+    entries = kept(nodes, "2026-11-30")
+    assert {path: entry["text"] for path, entry in entries.items()} == {
+        name: f"{name} by them alone" for name in names
+    }
+
+
+def test_what_both_noted_is_kept_before_the_session_begins(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the indexes of both, as after a split brain that the index names wholly."""
+    path = nodes.mount / "file"
+    path.write_bytes(b"before" * 50_000)
+    nodes.reintegrate(full=True)
+    nodes.part()
+    with (nodes.right / "file").open("r+b") as there:
+        there.write(b"theirs")
+    with path.open("r+b") as here:
+        here.write(b"ours!!")
+    copy = Reintegration._copy
+
+    def changed_first(self: Reintegration) -> object:
+        path.write_text("live")
+        return copy(self)
+
+    monkeypatch.setattr(Reintegration, "_copy", changed_first)
+    nodes.reintegrate(aside="2026-11-30")
+    assert nodes.differences() == []
+    entries = kept(nodes, "2026-11-30")
+    assert entries["file"]["text"] == "theirs" + "before" * 49_999

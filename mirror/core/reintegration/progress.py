@@ -14,6 +14,7 @@ class Phase(StrEnum):
 
     CHECKING = "checking"  # what was changed while nothing watched is looked for
     NAMES = "names"
+    KEEPING = "keeping"  # what the target would lose is compared, and kept aside there
     DATA = "data"
     ATTRIBUTES = "attributes"
     END = "end"
@@ -79,6 +80,12 @@ class Meter:
         self.bytes_copied = 0
         self._samples: deque[tuple[int, int]] = deque([(now_ms, 0)])
 
+    def begin(self, phase: Phase, files_total: int, bytes_total: int, now_ms: int) -> None:
+        """A phase that counts anew."""
+        self.phase, self.files_total, self.bytes_total = phase, files_total, bytes_total
+        self.files_done = self.bytes_done = self.bytes_copied = 0
+        self._samples = deque([(now_ms, 0)])
+
     def show(self, now_ms: int, pending: tuple[str, ...]) -> Progress:
         """What stands now; each call is a sample of the rate."""
         self._samples.append((now_ms, self.bytes_done))
@@ -101,8 +108,8 @@ class Meter:
         )
 
     def _eta_s(self, left: int, rate: int) -> int | None:
-        if self.phase in (Phase.CHECKING, Phase.NAMES):
-            return None  # how much data there is, the names will tell
+        if self.phase in (Phase.CHECKING, Phase.NAMES, Phase.KEEPING):
+            return None  # how much data there is, the names will tell; where it differs, nobody
         if left == 0:
             return 0
         return -(-left // rate) if rate > 0 else None

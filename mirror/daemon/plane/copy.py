@@ -15,20 +15,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mirror.adapters import clock
-from mirror.adapters.native import Connection, Entry, Plane, block_hash, bulk
-from mirror.core.reintegration.data import Range, bytes_of, pieces_of, shares_of
+from mirror.adapters.native import Connection, Entry, Plane, bulk
+from mirror.core.reintegration.data import Range, bytes_of, ranges_of, shares_of
 from mirror.core.reintegration.pace import Pace
+from mirror.daemon.plane.differs import differs
 from mirror.daemon.plane.objects import GONE, is_gone, opened
+from mirror.daemon.plane.works import Work
 from mirror.errors import ReintegrationStopped
-from mirror.vocabulary.places import REGION_BYTES
 from mirror.vocabulary.said import say
 from mirror.vocabulary.said_system import system_said
-from mirror.wire import codec
 
 SHARE_BYTES = 16 << 20
 SHARE_BYTES_SLOWED = 1 << 20  # under a bound of bandwidth: small steps, an even flow
 SHARE_PIECES = 16  # scattered regions: one call of the library for so many
-COMPARE_BYTES = 1 << 20
 WAITING_MAX = 512
 
 
@@ -53,6 +52,22 @@ class File:
     gone: bool = False
     left: bool = False  # it was thought to be new and small: it must be copied as any other
     trusted: bool = False  # secondforce: wholly, but only when its size is another there
+    kept: bool = False  # what the target would lose of it has been seen to
+    only_kept: bool = False  # and this is all that is done now
+
+
+def file_of(work: Work) -> File:
+    """A work of a regular file, for the pool."""
+    return File(
+        work.root,
+        work.id,
+        work.handle,
+        work.whole or work.trusted,
+        ranges_of(work.regions),
+        work.entries,
+        trusted=work.trusted,
+        kept=work.kept,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +249,11 @@ class CopyPool:
             sizes = self._plane.compare_step(file.root, file.handle, file.id, connection, 0, 0)
             if sizes.bytes_here == sizes.bytes_there:
                 return
-        if self._keep_aside is not None and self._differs(connection, file):
-            self._keep_aside(file.root, file.id)
+        keep = None if file.kept else self._keep_aside
+        if keep is not None and differs(self._plane, connection, file):
+            keep(file.root, file.id)
+        if file.only_kept:
+            return
         # The size first: a live write behind the end here would leave, at a target that is longer,
         # what lies before it; and behind the end no range is copied.
         self._plane.copy_size(file.root, file.handle, file.id, connection)
@@ -253,48 +271,6 @@ class CopyPool:
         with self._changed:
             self._done += bytes_of(share)
         self._sent(copied.copied_bytes, copied.compared_bytes)
-
-    def _differs(self, connection: Connection, file: File) -> bool:
-        """Whether any byte of the ranges, or the size, differs from the target's.
-
-        Live writes may change the answer meanwhile; they are on both nodes then.
-        """
-        with opened(self._plane, file.root, file.handle, os.O_RDONLY) as fd:
-            ranges = ((0, max(1, os.fstat(fd).st_size)),) if file.whole else file.ranges
-            if not ranges:
-                return self._ask_hashes(connection, file, 0, 1)[1] != os.fstat(fd).st_size
-            for offset, size in pieces_of(ranges, COMPARE_BYTES):
-                data = os.pread(fd, size, offset)
-                theirs, their_size = self._ask_hashes(connection, file, offset, size)
-                ours = b"".join(
-                    block_hash(data[at : at + REGION_BYTES])
-                    for at in range(0, len(data), REGION_BYTES)
-                )
-                if ours != theirs:
-                    return True
-                if their_size != os.fstat(fd).st_size:
-                    return True
-                if not data:
-                    return False
-        return False
-
-    def _ask_hashes(
-        self, connection: Connection, file: File, offset: int, size: int
-    ) -> tuple[bytes, int]:
-        question = codec.encode(
-            "HashRange",
-            root=file.root,
-            id=file.id,
-            offset_bytes=offset,
-            size_bytes=size,
-            block_bytes=REGION_BYTES,
-        )
-        connection.send(codec.code_of("HashRange"), question)
-        answer = codec.decode(*connection.receive())
-        if answer.name != "Hashes" or answer["error"] != 0:
-            error = answer.fields.get("error", errno.EPROTO)
-            raise OSError(errno.EREMOTEIO, os.strerror(error))
-        return answer["hashes"], answer["size_bytes"]
 
 
 def _explained(error: OSError) -> Exception:

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from mirror.adapters import clock
 from mirror.adapters.native import Entry, Plane
-from mirror.core.reintegration.data import ranges_of
 from mirror.core.reintegration.progress import Meter, Phase
-from mirror.daemon.plane.copy import CopyPool, File, NewFiles
+from mirror.daemon.plane.copy import CopyPool, File, NewFiles, file_of
+from mirror.daemon.plane.finder import Finder
 from mirror.daemon.plane.finish import ATTRIBUTES_AT_ONCE, Finisher
 from mirror.daemon.plane.names import FINDS_AT_ONCE
-from mirror.daemon.plane.objects import GONE, Root, opened, steps_to, wholly
+from mirror.daemon.plane.objects import Root, wholly
 from mirror.daemon.plane.rpc import Rpc
 from mirror.daemon.plane.worklist import Worklist
 from mirror.daemon.plane.works import Work
@@ -54,6 +54,7 @@ class DataPhase:
         self._roots = roots
         self._meter = meter
         self._tick = tick
+        self._finder = Finder(plane, rpc)
         self._finisher = Finisher(plane, rpc)
         self._copied: list[Work] = []  # their attributes come next
         self._directories = Worklist()
@@ -98,7 +99,7 @@ class DataPhase:
         for work in batch:
             if work.new:
                 continue
-            status = self._status(work)
+            status = self._finder.status(work)
             if status is None:
                 self._finished(work)  # deleted since; its name was dirty too
             else:
@@ -109,24 +110,9 @@ class DataPhase:
         for work, status in here:
             self._dispatch(work, status)
 
-    def _status(self, work: Work) -> os.stat_result | None:
-        if not work.handle:
-            return None
-        try:
-            with opened(self._plane, work.root, work.handle, os.O_PATH) as fd:
-                status = os.fstat(fd)
-        except OSError as error:
-            if error.errno in GONE:
-                return None
-            raise
-        return status if status.st_nlink > 0 else None
-
     def _find(self, root: Root, found: Sequence[Found]) -> None:
-        """The target shall know each by identity. By path only those that it does not know."""
-        missing = self._ask(root, [each[0] for each in found], with_path=False, search=False)
-        missing = self._ask(root, missing, with_path=True, search=False)
-        missing = self._ask(root, missing, with_path=True, search=True)
-        for work in missing:
+        """The target shall know each by identity."""
+        for work in self._finder.missing(root, [each[0] for each in found]):
             if not any(self._find_locked(root, work) for _ in range(FIND_TRIES)):
                 # Equal names would have it: more differs than the index says. Next time, all.
                 self._plane.index_merge([wholly(root)])
@@ -141,38 +127,9 @@ class DataPhase:
         A directory above it may still be moved meanwhile, hence tries. True also if it is gone.
         """
         with self._rpc.turn(), self._plane.object_lock(work.handle):
-            if self._status(work) is None:
+            if self._finder.status(work) is None:
                 return True
-            return not self._ask(root, [work], with_path=True, search=False)
-
-    def _ask(
-        self, root: Root, works: Sequence[Work], *, with_path: bool, search: bool
-    ) -> list[Work]:
-        """Returns: those that the target does not have."""
-        if not works:
-            return []
-        objects = [
-            {
-                "id": work.id,
-                "parent": work.parent,
-                "hint": work.hint,
-                "path": self._path(root, work) if with_path else (),
-            }
-            for work in works
-        ]
-        answer = self._rpc.ask("Find", root=root.number, search=int(search), objects=objects)
-        outcomes = zip(works, answer["outcomes"], strict=True)
-        return [work for work, outcome in outcomes if outcome != 0]
-
-    def _path(self, root: Root, work: Work) -> list[dict[str, bytes]]:
-        """Where it is now; or where it was noted, when the kernel has forgotten its name."""
-        path = steps_to(self._plane, root, work.handle)
-        if path or not work.hint or not work.parent_handle.strip(b"\0"):
-            return path
-        above = steps_to(self._plane, root, work.parent_handle)
-        if not above and work.parent != root.id:
-            return []  # removed
-        return [*above, {"name": work.hint}]
+            return not self._finder.ask(root, [work], with_path=True, search=False)
 
     # Copying.
 
@@ -189,10 +146,7 @@ class DataPhase:
         elif not stat.S_ISREG(status.st_mode):
             self._copied.append(work)
         else:
-            ranges, whole = ranges_of(work.regions), work.whole or work.trusted
-            file = File(work.root, work.id, work.handle, whole, ranges, work.entries)
-            file.trusted = work.trusted
-            self._pool.add(file)
+            self._pool.add(file_of(work))
 
     def _collect(self, wait_s: float) -> bool:
         """Take what the threads have copied. True: nothing is left to copy."""
@@ -200,6 +154,7 @@ class DataPhase:
         left: list[Work] = []
         for file in finished:
             work = Work(file.root, file.id, file.handle, whole=file.left, entries=file.entries)
+            work.kept = file.kept
             if file.gone:
                 self._finished(work)
             elif file.left:

@@ -1,7 +1,8 @@
 """Reintegration at the source: brings a returning node up to date while the application runs.
 
-    index of both nodes together -> names, in rounds, alone -> a freeze of milliseconds, mirrored
-    from then on -> stash emptied, data and attributes -> both disks, the target's record
+    index of both nodes together -> names, in rounds, alone -> what the target would lose is kept
+    there -> a freeze of milliseconds, mirrored from then on -> stash emptied, data and attributes
+    -> both disks, the target's record
 
 Whatever ends it early leaves the gate as its caller must find it: open and alone before the
 session began; afterwards the caller parts the pair. What was done stays done: the next try goes
@@ -12,7 +13,8 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -23,14 +25,16 @@ from mirror.core.reintegration.progress import PENDING_SHOWN_MAX, Meter, Outcome
 from mirror.daemon.plane.comparing import Late
 from mirror.daemon.plane.copy import CopyPool
 from mirror.daemon.plane.data import DataPhase
+from mirror.daemon.plane.keeping import Keeping
 from mirror.daemon.plane.names import ENTRIES_AT_ONCE, Names
 from mirror.daemon.plane.objects import steps_to
 from mirror.daemon.plane.rpc import Rpc
 from mirror.daemon.plane.shipping import make_names_equal
 from mirror.daemon.plane.target import CHECKING_S, KEEPS_ASIDE, STILL_CHECKING
 from mirror.daemon.plane.worklist import Worklist
-from mirror.daemon.plane.works import OF_NAMES, OF_OBJECTS, Works
+from mirror.daemon.plane.works import OF_NAMES, OF_OBJECTS, Kept, Works
 from mirror.errors import ReintegrationStopped
+from mirror.vocabulary.places import PlaceKind
 from mirror.vocabulary.said import say
 
 log = structlog.get_logger()
@@ -97,6 +101,7 @@ class Reintegration:
         self._meter = Meter(self._start_ms)
         self._shown_ms = 0
         self._pool: CopyPool | None = None
+        self._kept = Kept()
         self._begun = 0  # `index_now` of when the session began
 
     def run(self) -> Outcome:
@@ -152,10 +157,10 @@ class Reintegration:
 
     def _make_names_equal(self) -> None:
         """Rounds, alone; then the last one, frozen, and the session begins."""
-        for _ in range(ROUNDS_MAX):
-            self._round()
-            if self._names.pending_count(FEW_NAMES + 1) <= FEW_NAMES:
-                break
+        self._rounds()
+        if self._keeps_aside:
+            self._keep()
+            self._rounds()
         freeze_ms = FREEZE_MS
         for _ in range(FREEZES_MAX):
             if self._freeze_and_begin(freeze_ms):
@@ -163,6 +168,23 @@ class Reintegration:
             freeze_ms = min(2 * freeze_ms, FREEZE_MS_MAX)
             self._round()
         raise ReintegrationStopped(step="names", observed=say("plane.faster_equal"))
+
+    def _rounds(self) -> None:
+        for _ in range(ROUNDS_MAX):
+            self._round()
+            if self._names.pending_count(FEW_NAMES + 1) <= FEW_NAMES:
+                break
+
+    def _keep(self) -> None:
+        """Have the target keep aside what it would lose, while nobody changes anything there."""
+        kept = Kept(self._plane.index_now(), self._worklist.count)
+        works = self._works(OF_OBJECTS)
+        self._begin_phase(Phase.KEEPING, works)
+        with self._pooled(self._keep_aside) as pool:
+            roots = self._names.roots
+            Keeping(self._plane, self._rpc, pool, roots, self._meter, self._tick).run(works)
+        self._kept = kept
+        self._meter.begin(Phase.NAMES, 0, 0, clock.monotonic_ms())
 
     def _round(self) -> None:
         """One round while changes go on; it begins a new period alone (see names.py)."""
@@ -229,30 +251,38 @@ class Reintegration:
     # Data and the end.
 
     def _copy(self) -> Outcome:
-        whole = self._names.whole
-        kinds = OF_OBJECTS if self._watched else OF_OBJECTS + OF_NAMES
-        works = Works(self._plane, self._names.roots, whole, self._worklist, kinds)
-        files, size = works.totals()
-        self._meter.files_total = files + self._worklist.count
-        self._meter.bytes_total = size + self._names.found_bytes
+        works = self._works(OF_OBJECTS if self._watched else OF_OBJECTS + OF_NAMES)
+        self._begin_phase(Phase.DATA, works)
         for root in self._names.roots:
             # Names are equal: what is in the stash has no place, and its room may be needed.
             self._rpc.ask("EmptyStash", root=root.number)
-        keep_aside = self._keep_aside if self._keeps_aside else None
+        roots = self._names.roots
+        with self._pooled(self._keep_aside if self._keeps_aside else None) as pool:
+            data = DataPhase(self._plane, self._rpc, pool, roots, self._meter, self._tick)
+            data.run(works)
+        return self._end(data, pool)
+
+    def _works(self, kinds: Sequence[PlaceKind]) -> Works:
+        roots, whole = self._names.roots, self._names.whole
+        return Works(self._plane, roots, whole, self._worklist, kinds, self._kept)
+
+    def _begin_phase(self, phase: Phase, works: Works) -> None:
+        files, size = works.totals()
+        files, size = files + self._worklist.count, size + self._names.found_bytes
+        self._meter.begin(phase, files, size, clock.monotonic_ms())
+
+    @contextmanager
+    def _pooled(self, keep_aside: Callable[[int, bytes], None] | None) -> Iterator[CopyPool]:
         pool = CopyPool(self._plane, self._copies, self._allowed_bytes_s, keep_aside)
         self._pool = pool
         try:
-            data = DataPhase(
-                self._plane, self._rpc, pool, self._names.roots, self._meter, self._tick
-            )
-            data.run(works)
+            yield pool
         except BaseException:
             for connection in self._copies:
                 connection.shutdown()  # a thread in a call returns
             raise
         finally:
             pool.end()
-        return self._end(data, pool)
 
     def _keep_aside(self, root: int, identity: bytes) -> None:
         self._rpc.ask("KeepAside", root=root, id=identity)
@@ -298,7 +328,7 @@ class Reintegration:
         pending: tuple[str, ...] = ()
         if self._meter.phase is Phase.NAMES:
             pending = self._names.pending(PENDING_SHOWN_MAX)
-        elif self._meter.phase is Phase.DATA and self._pool is not None:
+        elif self._meter.phase in (Phase.KEEPING, Phase.DATA) and self._pool is not None:
             pending = tuple(map(self._name_of, self._pool.pending(PENDING_SHOWN_MAX)))
         self._on_progress(self._meter.show(self._shown_ms, pending).as_fields())
 

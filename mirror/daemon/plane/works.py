@@ -25,7 +25,8 @@ class Work:
 
     new: as in the worklist. parent, hint, parent_handle: as in Entry.
 
-    entries: of the index; they leave it when all is done and on both disks.
+    entries: of the index; they leave it when all is done and on both disks. kept: what the target
+    would lose of it has been seen to (keeping.py).
     """
 
     root: int
@@ -39,6 +40,15 @@ class Work:
     hint: bytes = b""
     parent_handle: bytes = b""
     entries: list[Entry] = field(default_factory=list)
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How far keeping.py has come: what was noted, and how many were listed, when it began."""
+
+    noted: int = -1
+    listed: int = 0
 
 
 OF_OBJECTS = (PlaceKind.DATA, PlaceKind.WHOLE, PlaceKind.ATTRIBUTES)
@@ -46,7 +56,7 @@ OF_NAMES = (PlaceKind.NAME, PlaceKind.DIRECTORY)
 
 
 class Works:
-    """See the module. whole: numbers of the roots that are compared wholly.
+    """See the module. whole: numbers of the roots that are compared wholly. kept: is done.
 
     kinds: of the entries looked at. Those of names only when no name is noted any more: they are
     taken for compared.
@@ -59,7 +69,9 @@ class Works:
         whole: set[int],
         worklist: Worklist,
         kinds: Sequence[PlaceKind] = OF_OBJECTS + OF_NAMES,
+        kept: Kept | None = None,
     ) -> None:
+        self._kept = kept or Kept()
         self._kinds = kinds
         self._plane = plane
         self._roots = roots
@@ -103,7 +115,7 @@ class Works:
                 entries = self._plane.index_entries(root.number, kind)
                 for _, group in itertools.groupby(entries, attrgetter("id")):
                     yield self._work(kind, list(group))
-        for item in self._worklist:
+        for at, item in enumerate(self._worklist):
             yield Work(
                 item.root,
                 item.id,
@@ -111,6 +123,7 @@ class Works:
                 whole=item.whole,
                 trusted=item.trusted,
                 new=item.new,
+                kept=at < self._kept.listed,
             )
 
     def _work(self, kind: PlaceKind, entries: list[Entry]) -> Work:
@@ -126,6 +139,7 @@ class Works:
             hint=first.hint,
             parent_handle=first.parent_handle,
             entries=entries,
+            kept=all(entry.noted <= self._kept.noted for entry in entries),
         )
 
     def _foreign_handle(self, entry: Entry) -> bytes:

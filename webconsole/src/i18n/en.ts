@@ -216,6 +216,7 @@ export const en = {
   "progress.more": "and {n} more",
   "phase.checking": "checking",
   "phase.names": "names",
+  "phase.keeping": "keeping aside",
   "phase.data": "data",
   "phase.end": "finishing",
   // actions

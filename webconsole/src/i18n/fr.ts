@@ -218,6 +218,7 @@ export const fr: Record<Key, string> = {
   "progress.more": "et {n} de plus",
   "phase.checking": "contrôle",
   "phase.names": "noms",
+  "phase.keeping": "mise de côté",
   "phase.data": "données",
   "phase.end": "fin",
   // actions
