@@ -3,8 +3,7 @@
 Modes: idle (nothing mounted), alone, leading (alone, or mirrored already, while the target is
 brought up to date), prim. The gate and the session themselves live in C; this file says when.
 
-With capture="watch" nothing is mounted and nothing passes the gate: what changes is noted by a
-Watching, and a Shipping stands where checkpoints are kept.
+With capture="watch" nothing is mounted: a Watching notes changes, a Shipping keeps checkpoints.
 """
 
 from __future__ import annotations
