@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -238,3 +239,32 @@ def test_what_both_noted_is_kept_before_the_session_begins(
     assert nodes.differences() == []
     entries = kept(nodes, "2026-11-30")
     assert entries["file"]["text"] == "theirs" + "before" * 49_999
+
+
+def test_a_very_deep_directory_is_kept_whole(nodes: Nodes) -> None:
+    """Deeper than a path may be long, and than Python calls itself: one line says it."""
+    nodes.reintegrate(full=True)
+    nodes.part()
+    depth = 1_500
+    fd = os.open(nodes.right, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(depth):
+        os.mkdir("abcd", dir_fd=fd)
+        below = os.open("abcd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    os.close(os.open("leaf", os.O_WRONLY | os.O_CREAT, dir_fd=fd))
+    os.close(fd)
+    nodes.reintegrate(full=True, aside="2026-11-30")
+    assert nodes.differences() == []
+    folder = nodes.right / ".mirror" / "aside" / "2026-11-30"
+    (line,) = (folder / "list.jsonl").read_text().splitlines()
+    entry = json.loads(line)
+    assert entry["path"] == "/".join(["abcd"] * 201)
+    fd = os.open(folder / entry["kept"], os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(depth - 201):
+        below = os.open("abcd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    assert os.listdir(fd) == ["leaf"]
+    os.close(fd)
+    subprocess.run(["rm", "-r", folder], check=True)  # shutil could not

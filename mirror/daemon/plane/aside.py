@@ -29,6 +29,7 @@ from mirror.daemon.plane.stash import ORIGIN_XATTR, Stash, open_hidden
 
 ASIDE_NAME, FILES_NAME, LIST_NAME = b"aside", b"files", b"list.jsonl"
 COPY_BYTES_MAX = 64 << 20
+LISTED_DEPTH_MAX, LISTED_BYTES_MAX = 200, 2_048  # of a path: half of what the kernel takes at once
 REPLACED, DELETED, RESTORED_OVER = "replaced", "deleted", "restored over"
 
 
@@ -136,9 +137,10 @@ class Aside:
         return REPLACED if there else DELETED
 
     def _list_below(self, names: tuple[bytes, ...], directory: int, name: bytes) -> None:
-        """A line for each file of what was moved here."""
+        """A line for each file of what was moved here; one for a directory that is deep."""
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        if not stat.S_ISDIR(status.st_mode):
+        is_deep = len(names) > LISTED_DEPTH_MAX or sum(map(len, names)) > LISTED_BYTES_MAX
+        if is_deep or not stat.S_ISDIR(status.st_mode):
             self._note(names, directory, name, self._what(names))
             return
         fd = os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
