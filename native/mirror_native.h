@@ -14,7 +14,7 @@
 /* cffi: begin */
 
 /* Goes up when a declaration here changes; adapters/native.py refuses another number. */
-#define MN_ABI_VERSION 9
+#define MN_ABI_VERSION 10
 
 #define MN_ID_SIZE 16
 #define MN_HANDLE_SIZE                                                                            \
@@ -201,7 +201,8 @@ int mnf_freeze(struct mn_plane *plane,
 int mnf_go_alone(struct mn_plane *plane);
 void mnf_open_gate(struct mn_plane *plane);
 int mnf_close_gate(struct mn_plane *plane, uint32_t timeout_ms);
-int mnf_checkpoint(struct mn_plane *plane, uint64_t *epoch_out);
+/* session: its number, or 0 for the one that is now. */
+int mnf_checkpoint(struct mn_plane *plane, uint32_t session, uint64_t *epoch_out);
 void mnf_joining(struct mn_plane *plane, int joining);
 /* Objects whose attributes must be sent once more, made by live changes while joining. At most 256
  * at once. Returns the number, 0 when there is none now. */

@@ -38,6 +38,8 @@ int mn_capture_create(const struct mn_capture_config *config, struct mn_capture 
     pthread_rwlock_init(&capture->tree, &attributes);
     pthread_rwlockattr_destroy(&attributes);
     pthread_mutex_init(&capture->events_mutex, NULL);
+    pthread_mutex_init(&capture->deal_mutex, NULL);
+    pthread_mutex_init(&capture->keeper_mutex, NULL);
     capture->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     capture->runner = mn_worker_create(capture, NULL, -1);
     capture->keeper = mn_worker_create(capture, NULL, -1);
@@ -65,6 +67,8 @@ void mn_capture_destroy(struct mn_capture *capture)
     mn_gate_deinit(&capture->gate);
     pthread_rwlock_destroy(&capture->tree);
     pthread_mutex_destroy(&capture->events_mutex);
+    pthread_mutex_destroy(&capture->deal_mutex);
+    pthread_mutex_destroy(&capture->keeper_mutex);
     close(capture->event_fd);
     free(capture);
 }
@@ -190,6 +194,7 @@ static void deal_connections(struct mn_capture *capture, struct mn_connection **
 {
     uint32_t next = 0;
 
+    pthread_mutex_lock(&capture->deal_mutex);
     deal(capture->keeper, connections == NULL ? NULL : connections[next++]);
     deal(capture->runner, connections == NULL ? NULL : connections[next++]);
     for (int i = 0; i < MN_ROOTS_MAX; i++) {
@@ -198,6 +203,7 @@ static void deal_connections(struct mn_capture *capture, struct mn_connection **
         for (uint32_t j = 0; mount != NULL && j < mount->worker_count; j++)
             deal(mount->workers[j], connections == NULL ? NULL : connections[next++]);
     }
+    pthread_mutex_unlock(&capture->deal_mutex);
 }
 
 int mn_capture_session_begin(struct mn_capture *capture, struct mn_connection **connections,
@@ -210,6 +216,7 @@ int mn_capture_session_begin(struct mn_capture *capture, struct mn_connection **
     mn_park_allow(&capture->park, false);
     if (mn_gate_drain(&capture->gate, 0) != 0)
         return -EBUSY;
+    pthread_mutex_lock(&capture->keeper_mutex);
     deal_connections(capture, connections);
     __atomic_fetch_add(&capture->session_serial, 1, __ATOMIC_ACQ_REL);
     __atomic_store_n(&capture->session_live, 1, __ATOMIC_RELEASE);
@@ -218,6 +225,7 @@ int mn_capture_session_begin(struct mn_capture *capture, struct mn_connection **
     capture->stable_epoch = 0; /* nothing of this session is on both disks yet */
     capture->sent_count[0] = capture->sent_count[1] = capture->sent_closed_count = 0;
     mn_gate_set_mode(&capture->gate, MN_MODE_MIRRORED);
+    pthread_mutex_unlock(&capture->keeper_mutex);
     return 0;
 }
 
@@ -238,12 +246,14 @@ void mn_capture_session_lost(struct mn_capture *capture, int error, const char *
         return; /* another thread saw it first */
     mn_park_allow(&capture->park, false);
     (void)mn_gate_freeze(&capture->gate);
+    pthread_mutex_lock(&capture->deal_mutex);
     shut(capture->keeper);
     shut(capture->runner);
     for (int i = 0; i < MN_ROOTS_MAX; i++)
         for (uint32_t j = 0; capture->mounts[i] != NULL && j < capture->mounts[i]->worker_count;
              j++)
             shut(capture->mounts[i]->workers[j]);
+    pthread_mutex_unlock(&capture->deal_mutex);
     mn_capture_event(capture, MN_EVENT_LINK_LOST, error, capture->session_serial, why);
 }
 
@@ -252,8 +262,10 @@ int mn_capture_session_end(struct mn_capture *capture, uint32_t timeout_ms)
     int result = mn_capture_freeze(capture, timeout_ms);
 
     if (result == 0) {
+        pthread_mutex_lock(&capture->keeper_mutex);
         __atomic_store_n(&capture->session_live, 0, __ATOMIC_RELEASE);
         deal_connections(capture, NULL);
+        pthread_mutex_unlock(&capture->keeper_mutex);
     }
     return result;
 }

@@ -112,12 +112,16 @@ struct mn_capture {
     struct mn_event events[MN_EVENTS_MAX];
     uint32_t event_first, event_count; /* guarded by events_mutex */
     int event_fd;
-    uint64_t stable_epoch; /* on both disks; the keeper alone uses it */
+    pthread_mutex_t deal_mutex; /* of every worker's connection, against who shuts them down */
+    /* Held by whoever begins or ends a session, and by a checkpoint whenever it uses anything of
+     * one: a checkpoint that a disk holds up may outlive its session. */
+    pthread_mutex_t keeper_mutex;
+    uint64_t stable_epoch; /* on both disks; guarded by keeper_mutex */
     /* Operations sent in this session, by parity of their epoch (two are open at a time), and in
      * closed epochs. The secondary compares at each checkpoint: a change lost on the way is not
      * Ready (design 8). */
-    uint64_t sent_count[2]; /* atomic */
-    uint64_t sent_closed_count;
+    uint64_t sent_count[2];      /* atomic */
+    uint64_t sent_closed_count;  /* guarded by keeper_mutex */
     struct mn_counters counters; /* atomic, relaxed */
 };
 
@@ -156,9 +160,10 @@ void mn_capture_open(struct mn_capture *capture);
 /* For good: parked requests answer ESTALE, and so does every change from now on. */
 void mn_capture_close(struct mn_capture *capture);
 
-/* One checkpoint: times, then both disks (design 8). 0, or the session is lost and -errno.
+/* One checkpoint of this session (0: of the one that is now): times, then both disks (design 8).
+ * One at a time. 0, or the session is lost and -errno; -ECONNRESET when it is another session's.
  * *epoch_out: the epoch closed. */
-int mn_capture_checkpoint(struct mn_capture *capture, uint64_t *epoch_out);
+int mn_capture_checkpoint(struct mn_capture *capture, uint32_t session, uint64_t *epoch_out);
 
 void mn_capture_event(struct mn_capture *capture, uint32_t kind, int error, uint64_t serial,
                       const char *detail);

@@ -107,63 +107,97 @@ static int sync_here(struct mn_capture *capture, uint64_t epoch, uint64_t stable
     return result;
 }
 
-/* A disk may take long to sync: the session may have ended meanwhile, and another one begun. */
-static bool is_of_now(const struct mn_capture *capture, uint32_t serial)
+/* The keeper mutex is held: a disk may take long to sync, and another session have begun. */
+static bool is_of_now(const struct mn_capture *capture, uint32_t session)
 {
-    return __atomic_load_n(&capture->session_serial, __ATOMIC_ACQUIRE) == serial;
+    return capture->session_serial == session && capture->keeper->connection != NULL &&
+           __atomic_load_n(&capture->session_live, __ATOMIC_ACQUIRE);
 }
 
-static int ask(struct mn_capture *capture, uint32_t serial, uint64_t epoch, uint64_t stable_epoch)
-{
-    struct mn_connection *connection = capture->keeper->connection;
-    struct mn_message_checkpoint message = {.epoch = epoch,
-                                            .stable_epoch = stable_epoch,
-                                            .operation_count = capture->sent_closed_count};
-    struct mn_ack ack = {0};
-    int local;
-    int result = mn_encode_checkpoint(&message, mn_connection_begin(connection));
+/* One checkpoint while its disks sync. */
+struct checkpoint {
+    uint32_t session;
+    uint64_t epoch, stable_epoch;
+    struct mn_connection *connection; /* freed once this checkpoint has ended (late.py) */
+    bool is_sent;
+};
 
-    if (result == 0)
-        result = mn_connection_send(connection, MN_MESSAGE_CHECKPOINT);
-    local = sync_here(capture, epoch, stable_epoch);
-    if (result == 0)
-        result = mn_connection_receive_ack(connection, &ack);
-    if (result == 0)
-        result = -ack.error;
-    if (result != 0 && is_of_now(capture, serial))
-        mn_capture_session_lost(capture, result, "a checkpoint failed");
-    if (local != 0) /* this node's copy is the bad one: the secondary is kept, to take over */
-        mn_capture_event(capture, MN_EVENT_LOCAL_FAULT, local, 0,
-                         "this node's disk failed to sync");
-    return result != 0 ? result : local;
-}
-
-int mn_capture_checkpoint(struct mn_capture *capture, uint64_t *epoch_out)
+/* The keeper mutex is held. Times, the end of the epoch, the question. */
+static int begin(struct mn_capture *capture, struct checkpoint *checkpoint)
 {
-    uint32_t serial = __atomic_load_n(&capture->session_serial, __ATOMIC_ACQUIRE);
+    struct mn_message_checkpoint message;
     int result = 0;
 
+    if (checkpoint->session == 0)
+        checkpoint->session = capture->session_serial;
+    if (!is_of_now(capture, checkpoint->session))
+        return -ECONNRESET;
     for (int i = 0; i < MN_ROOTS_MAX && result == 0; i++)
         if (capture->mounts[i] != NULL)
             result = send_times(capture, capture->mounts[i]);
     if (result != 0)
         return -ECONNRESET;
-    result = mn_gate_close_epoch(&capture->gate, EPOCH_DRAIN_MS_MAX, epoch_out);
+    result = mn_gate_close_epoch(&capture->gate, EPOCH_DRAIN_MS_MAX, &checkpoint->epoch);
     if (result != 0)
         return result;
-    if (!__atomic_load_n(&capture->session_live, __ATOMIC_ACQUIRE) ||
-        !is_of_now(capture, serial) || capture->keeper->connection == NULL)
+    if (!is_of_now(capture, checkpoint->session))
         return -ECONNRESET;
     capture->sent_closed_count +=
-        __atomic_exchange_n(&capture->sent_count[*epoch_out & 1], 0, __ATOMIC_ACQ_REL);
-    result = ask(capture, serial, *epoch_out, capture->stable_epoch);
-    if (result == 0 && !is_of_now(capture, serial))
-        result = -ECONNRESET;
-    if (result != 0)
-        return result;
+        __atomic_exchange_n(&capture->sent_count[checkpoint->epoch & 1], 0, __ATOMIC_ACQ_REL);
+    checkpoint->stable_epoch = capture->stable_epoch;
+    checkpoint->connection = capture->keeper->connection;
+    message = (struct mn_message_checkpoint){.epoch = checkpoint->epoch,
+                                             .stable_epoch = checkpoint->stable_epoch,
+                                             .operation_count = capture->sent_closed_count};
+    result = mn_encode_checkpoint(&message, mn_connection_begin(checkpoint->connection));
+    if (result == 0)
+        result = mn_connection_send(checkpoint->connection, MN_MESSAGE_CHECKPOINT);
+    checkpoint->is_sent = true;
+    return result;
+}
+
+/* The keeper mutex is held. result: what became of the question; local: of this node's disk. */
+static int end(struct mn_capture *capture, const struct checkpoint *checkpoint, int result,
+               int local)
+{
+    bool is_live = is_of_now(capture, checkpoint->session);
+
+    if (result != 0 && is_live)
+        mn_capture_session_lost(capture, result, "a checkpoint failed");
+    if (local != 0) /* this node's copy is the bad one: the secondary is kept, to take over */
+        mn_capture_event(capture, MN_EVENT_LOCAL_FAULT, local, 0,
+                         "this node's disk failed to sync");
+    if (result != 0 || local != 0)
+        return result != 0 ? result : local;
+    if (!is_live)
+        return -ECONNRESET;
     /* One epoch behind: a change that came between its times' sending and the end of the epoch
      * keeps its place until the next checkpoint has sent them. */
-    capture->stable_epoch = *epoch_out - 1;
+    capture->stable_epoch = checkpoint->epoch - 1;
     mn_recent_trim(capture->config.recent, capture->stable_epoch);
-    return mark_here(capture, *epoch_out, capture->stable_epoch);
+    return mark_here(capture, checkpoint->epoch, capture->stable_epoch);
+}
+
+int mn_capture_checkpoint(struct mn_capture *capture, uint32_t session, uint64_t *epoch_out)
+{
+    struct checkpoint checkpoint = {.session = session};
+    struct mn_ack ack = {0};
+    int local;
+    int result;
+
+    pthread_mutex_lock(&capture->keeper_mutex);
+    result = begin(capture, &checkpoint);
+    pthread_mutex_unlock(&capture->keeper_mutex);
+    if (!checkpoint.is_sent)
+        return result;
+    local = sync_here(capture, checkpoint.epoch, checkpoint.stable_epoch);
+    if (result == 0)
+        result = mn_connection_receive_ack(checkpoint.connection, &ack);
+    if (result == 0)
+        result = -ack.error;
+    pthread_mutex_lock(&capture->keeper_mutex);
+    result = end(capture, &checkpoint, result, local);
+    pthread_mutex_unlock(&capture->keeper_mutex);
+    *epoch_out = checkpoint.epoch;
+    return result;
 }

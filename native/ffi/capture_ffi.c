@@ -104,9 +104,9 @@ int mnf_close_gate(struct mn_plane *plane, uint32_t timeout_ms)
     return mn_gate_drain(&plane->capture->gate, timeout_ms);
 }
 
-int mnf_checkpoint(struct mn_plane *plane, uint64_t *epoch_out)
+int mnf_checkpoint(struct mn_plane *plane, uint32_t session, uint64_t *epoch_out)
 {
-    return mn_capture_checkpoint(plane->capture, epoch_out);
+    return mn_capture_checkpoint(plane->capture, session, epoch_out);
 }
 
 enum { JOINED_AT_ONCE = 256 };

@@ -19,6 +19,7 @@ from mirror.adapters.compare.excluded import local_by
 from mirror.adapters.native import Connection, Plane
 from mirror.core.reintegration.marks import first_epoch
 from mirror.core.reintegration.progress import Outcome
+from mirror.daemon.plane.checkpoints import Checkpoints
 from mirror.daemon.plane.exclusions import Rule, add_rules
 from mirror.daemon.plane.marks import read_mark
 from mirror.daemon.plane.scan import Scan
@@ -170,6 +171,7 @@ class Nodes:
         should_stop: Callable[[], bool] = lambda: False,
         trusts_before_ns: int = 0,
         watched: bool = False,
+        checkpoints: Checkpoints | None = None,
     ) -> Outcome:
         """Join the two. The session goes on afterwards, until `part`."""
         assert self.session is None
@@ -189,6 +191,7 @@ class Nodes:
             should_stop=should_stop,
             trusts_before_ns=trusts_before_ns,
             watched=watched,
+            checkpoints=checkpoints,
         )
         try:
             outcome = reintegration.run()

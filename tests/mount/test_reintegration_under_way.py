@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from tests.mount.pair import AWAIT_MS
 from tests.mount.reintegrating import PARTED_BY_TEST, Nodes, two_nodes
 
 pytestmark = pytest.mark.mount
+
+NOTHING_HAPPENS_S = 1.0
 
 
 @pytest.fixture
@@ -125,11 +128,11 @@ def test_a_directory_that_is_filled_after_a_freeze_in_vain_arrives(
     begin, open_gate = nodes.source.session_begin, nodes.source.open_gate
     refused: list[str] = []
 
-    def refused_once(connections: list[Connection], epoch: int) -> None:
+    def refused_once(connections: list[Connection], epoch: int) -> int:
         if not refused:
             refused.append("the guard was faster")
             raise OSError(errno.EBUSY, "the gate is open")
-        begin(connections, epoch)
+        return begin(connections, epoch)
 
     def filled_then() -> None:
         open_gate()
@@ -185,3 +188,36 @@ def test_a_gate_that_is_closed_meanwhile_stays_closed(
     with pytest.raises(OSError, match="Stale"):
         path.write_text("after")
     assert (nodes.left / "file").read_text() == "before"
+
+
+def test_the_guard_of_a_freeze_does_not_outlive_it(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has begun to open the gate when the last round ends, and takes its time."""
+    (nodes.mount / "before").write_text("data")
+    open_gate, look = nodes.source.open_gate, Names.round
+    on_its_way, after, done = threading.Event(), threading.Event(), threading.Event()
+    late: list[str] = []
+
+    def open_late() -> None:
+        if isinstance(threading.current_thread(), threading.Timer):
+            on_its_way.set()
+            if after.wait(NOTHING_HAPPENS_S):
+                late.append("the freeze was over")
+            done.set()
+        elif on_its_way.is_set():
+            after.set()
+        open_gate()
+
+    def round_too_long(self: Names, *, frozen: bool, **limits: Any) -> bool:
+        is_equal = look(self, frozen=frozen, **limits)
+        if frozen and not on_its_way.is_set():
+            assert on_its_way.wait(AWAIT_MS / 1000)
+        return is_equal
+
+    monkeypatch.setattr(nodes.source, "open_gate", open_late)
+    monkeypatch.setattr(Names, "round", round_too_long)
+    nodes.reintegrate()
+    assert done.wait(AWAIT_MS / 1000)
+    assert late == []
+    assert nodes.differences() == []

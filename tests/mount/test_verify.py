@@ -82,6 +82,7 @@ class Checked:
                 session.copies,
                 epoch=lambda: keeper.epoch,
                 give_up=session.shutdown,
+                take_checkpoint=self.nodes.source.checkpoint,
                 keeper_paused=paused,
                 part=self.parted.append,
             )

@@ -78,7 +78,9 @@ class WatchedNodes(Nodes):
         self.watching.lag.shipped()
         assert self.session is not None
         lanes = Lanes(SESSION, self.session.control, self.session.live, self.session.copies)
-        self.shipping = Shipping(self.source, self.watching, lanes, 1, None)
+        self.shipping = Shipping(
+            self.source, self.watching, lanes, 1, None, self.source.checkpoint
+        )
 
     def ship_beside(self) -> None:
         """Send in a thread, as a data plane does."""

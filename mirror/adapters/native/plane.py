@@ -283,13 +283,15 @@ class Plane:
         """LIVE connections that a session needs."""
         return int(lib.mnf_connections_needed(self._raw))
 
-    def session_begin(self, connections: Sequence[Connection], first_epoch: int) -> None:
+    def session_begin(self, connections: Sequence[Connection], first_epoch: int) -> int:
         """The gate is frozen and nobody inside: mirror from now on, once the gate opens.
 
         first_epoch: above every epoch that was marked on a disk of the pair.
+        Returns: the number of the session.
         """
         raw = ffi.new("struct mn_connection *[]", [each.raw for each in connections])
         check(lib.mnf_session_begin(self._raw, raw, len(connections), first_epoch), "session")
+        return self.counters().session
 
     def session_lost(self, error: int, why: str) -> None:
         """Part: freeze, shut every connection down, tell of it by an event."""
@@ -321,11 +323,14 @@ class Plane:
         """
         check(lib.mnf_close_gate(self._raw, timeout_ms), "gate")
 
-    def checkpoint(self) -> int:
-        """One checkpoint of both disks. Returns: its epoch."""
+    def checkpoint(self, session: int = 0) -> int:
+        """One checkpoint of both disks, of this session, or of the one that is now.
+
+        Returns: its epoch. Raises: OSError; ECONNRESET when the session is another one.
+        """
         epoch = ffi.new("uint64_t *")
         with self._checkpointing:
-            check(lib.mnf_checkpoint(self._raw, epoch), "checkpoint")
+            check(lib.mnf_checkpoint(self._raw, session, epoch), "checkpoint")
         return int(epoch[0])
 
     def joining(self, value: bool) -> None:  # noqa: FBT001 - a switch

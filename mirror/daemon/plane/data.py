@@ -37,7 +37,10 @@ Found = tuple[Work, os.stat_result]
 
 
 class DataPhase:
-    """See the module. One thread, the pool has its own. tick: called often; may raise to stop."""
+    """See the module. One thread, the pool has its own. tick: called often; may raise to stop.
+
+    take_checkpoint(): one of both disks; returns its epoch.
+    """
 
     def __init__(
         self,
@@ -47,7 +50,9 @@ class DataPhase:
         roots: Sequence[Root],
         meter: Meter,
         tick: Callable[[], None],
+        take_checkpoint: Callable[[], int],
     ) -> None:
+        self._take_checkpoint = take_checkpoint
         self._plane = plane
         self._rpc = rpc
         self._pool = pool
@@ -84,7 +89,7 @@ class DataPhase:
     def checkpoint(self) -> None:
         """Both disks; then what was copied before it leaves the index."""
         done, self._done = self._done, []
-        self.checkpoint_epoch = self._plane.checkpoint()
+        self.checkpoint_epoch = self._take_checkpoint()
         for at in range(0, len(done), REMOVED_AT_ONCE):
             self._plane.index_remove(done[at : at + REMOVED_AT_ONCE])
         self._checkpoint_ms = clock.monotonic_ms()

@@ -7,6 +7,7 @@ connection that the checkpoint uses is freed afterwards.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import structlog
 
@@ -21,15 +22,15 @@ class LateCheckpoints:
     def __init__(self) -> None:
         self._threads: list[threading.Thread] = []
 
-    def close(self, lanes: Lanes, keeper: threading.Thread | None) -> None:
-        """Free these, whose session has ended: now, or once this thread has."""
-        if keeper is None:
+    def close(self, lanes: Lanes, checkpoints: Sequence[threading.Thread]) -> None:
+        """Free these, whose session has ended: now, or once these threads have."""
+        if not checkpoints:
             lanes.close()
             return
         log.warning("a checkpoint goes on: this node's disk syncs still")
         lanes.shutdown()
         thread = threading.Thread(
-            target=_free, args=(lanes, keeper), name="late checkpoint", daemon=True
+            target=_free, args=(lanes, checkpoints), name="late checkpoint", daemon=True
         )
         self._threads = [each for each in self._threads if each.is_alive()] + [thread]
         thread.start()
@@ -42,6 +43,7 @@ class LateCheckpoints:
                 raise TimeoutError("a checkpoint does not end: is the disk hung?")
 
 
-def _free(lanes: Lanes, keeper: threading.Thread) -> None:
-    keeper.join()
+def _free(lanes: Lanes, checkpoints: Sequence[threading.Thread]) -> None:
+    for thread in checkpoints:
+        thread.join()
     lanes.close()

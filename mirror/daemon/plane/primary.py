@@ -19,10 +19,13 @@ import structlog
 
 from mirror.adapters import clock
 from mirror.adapters.native import Plane
+from mirror.core.reintegration.progress import Outcome
 from mirror.daemon.plane.agreement import agree_on_roots
+from mirror.daemon.plane.checkpoints import Checkpoints
 from mirror.daemon.plane.directories import Directory
 from mirror.daemon.plane.lanes import Lanes, connect_lanes
 from mirror.daemon.plane.late import LateCheckpoints
+from mirror.daemon.plane.leader import Leader
 from mirror.daemon.plane.link_tls import LinkTls
 from mirror.daemon.plane.mounting import is_synced, tune, unmount, write_back
 from mirror.daemon.plane.pulse import Pulse
@@ -39,7 +42,6 @@ from mirror.wire.schema import Feature
 
 log = structlog.get_logger()
 
-CHECKPOINT_S = 1.0  # design 8: frequent, so that little is ever unsynced
 FREEZE_MS_MAX = 10_000
 SESSION_END_MS_MAX = 60_000
 CHECKPOINT_END_S = 0.5  # of one that waited for the peer; for this node's disk nobody waits
@@ -70,8 +72,8 @@ class Primary:
         self.progress: dict[str, object] | None = None
         self.checkpoint = 0
         self._lanes: Lanes | None = None
-        self._leader: threading.Thread | None = None
-        self._stop_leading = threading.Event()
+        self._leader = Leader()
+        self._checkpoints = Checkpoints(plane)
         self._keeper: threading.Thread | None = None
         self._stop_keeper = threading.Event()
         self._late = LateCheckpoints()
@@ -146,27 +148,36 @@ class Primary:
         Raises: TimeoutError, OSError: then the gate stays frozen (invariant 3).
         """
         with self._part:
-            self._part_now("this node goes on alone", CHECKPOINT_END_S)
+            self._part_now("this node goes on alone")
             self._plane.go_alone()
             self.mode, self.gate = "alone", "open"
 
-    def _part_now(self, why: str, checkpoint_end_s: float = SESSION_END_MS_MAX / 1000) -> None:
+    def _part_now(self, why: str) -> None:
         self._plane.session_lost(errno.ECONNABORTED, why)  # first: what waits for the peer returns
         self.pulse.stop()
+        self._leader.stop()
+        self._checkpoints.end()
+        self._shut_lanes()
         self.verifier.end()
-        if self._shipping is not None and self._lanes is not None:
-            self._lanes.shutdown()  # what a pass waits for will not come
-            checkpoint_end_s = SESSION_END_MS_MAX / 1000
-        keeper = self._stop_keeper_thread(checkpoint_end_s)
+        self._stop_keeper_thread()
+        self._leader.await_end()
         self._plane.session_end(SESSION_END_MS_MAX)
-        self._stop_leading_thread()
-        self._free_lanes(keeper)
+        self._free_lanes()
         self.progress = None
 
-    def _free_lanes(self, keeper: threading.Thread | None) -> None:
+    def _shut_lanes(self) -> None:
+        lanes = self._lanes  # the leader may put it away
+        if lanes is not None:
+            lanes.shutdown()
+
+    def _free_lanes(self) -> None:
+        self._checkpoints.end()
+        left = self._checkpoints.left(CHECKPOINT_END_S)
+        if self._keeper is not None and self._keeper.is_alive():
+            left.append(self._keeper)
         lanes, self._lanes, self._keeper = self._lanes, None, None
         if lanes is not None:
-            self._late.close(lanes, keeper)
+            self._late.close(lanes, left)
 
     def part(self, reason: str) -> None:
         """The peer is gone: the session is lost. What waited for it is held; `link_lost` follows.
@@ -175,8 +186,8 @@ class Primary:
         """
         if self._plane.attached():
             self._plane.session_lost(errno.ECONNABORTED, reason)
-        elif self._lanes is not None:
-            self._lanes.shutdown()
+        else:
+            self._shut_lanes()
 
     def freeze(self) -> None:
         """Park changes. Raises: TimeoutError."""
@@ -220,15 +231,11 @@ class Primary:
         """
         if self.mode != "alone":
             raise PlaneNotReady(verb="lead", mode=self.mode)
-        self._stop_leading.clear()
+        self._leader.await_end()  # of the session before: it may be telling of its end
+        self._checkpoints = Checkpoints(self._plane)
         self.mode = "leading"
-        self._leader = threading.Thread(
-            target=self._lead,
-            args=(session, addresses, port, full, aside, generation, trusts_before_s, commanded),
-            name="leader",
-            daemon=True,
-        )
-        self._leader.start()
+        given = (session, addresses, port, full, aside, generation, trusts_before_s, commanded)
+        self._leader.begin(partial(self._lead, *given))
 
     def _lead(
         self,
@@ -247,6 +254,8 @@ class Primary:
                 self._settings, self._tls.now(), session, addresses, port, needed
             )
             self._lanes = lanes
+            if self._leader.should_stop():
+                lanes.shutdown()  # whoever said so may not have seen them
             self._emit("link_up", session=session.hex())
             agreed = agree_on_roots(
                 self._plane,
@@ -270,10 +279,11 @@ class Primary:
                 first_epoch=agreed.first_epoch,
                 allowed_bytes_s=self._settings.reintegration_bytes_s or None,
                 on_progress=self._on_progress,
-                should_stop=self._stop_leading.is_set,
+                should_stop=self._leader.should_stop,
                 scanned=self._scan.wait,
                 trusts_before_ns=trusts_before_s * 1_000_000_000,
                 watched=self.watching is not None,
+                checkpoints=self._checkpoints,
             ).run()
             if self.watching is None:
                 self._scan.settled()
@@ -287,12 +297,17 @@ class Primary:
             log.exception("reintegration failed")
             self._leading_failed(session, f"reintegration failed: {error}")
             return
+        with self._leader.ending() as is_wanted:
+            if is_wanted:
+                self._in_sync(lanes, generation, outcome)
+
+    def _in_sync(self, lanes: Lanes, generation: bytes, outcome: Outcome) -> None:
         self.mode, self.progress = "prim", None
         self._start_keeper()
         self.pulse.start(lambda: lanes.rpc.ask("Ping", sent_ms=clock.boottime_ms()))
         self._emit(
             "in_sync",
-            session=session.hex(),
+            session=lanes.session.hex(),
             generation=generation.hex(),
             files=outcome.files,
             bytes_copied=outcome.bytes_copied,
@@ -319,27 +334,16 @@ class Primary:
         if lanes is not None:
             lanes.shutdown()
             lanes.close()
-        self.mode = "alone"
         self._plane.open_gate()
+        self.mode = "alone"
         told = {"reason": str(reason), "reason_said": parts_of(reason)}
         self._emit("link_lost", session=session.hex(), **told)
-
-    def _stop_leading_thread(self) -> None:
-        leader, self._leader = self._leader, None
-        self._stop_leading.set()
-        if leader is not None and leader is not threading.current_thread():
-            lanes = self._lanes
-            if lanes is not None:
-                lanes.shutdown()
-            leader.join(SESSION_END_MS_MAX / 1000)
-            if leader.is_alive():
-                raise TimeoutError("the reintegration does not end")
 
     # Checkpoints.
 
     def _start_keeper(self) -> None:
-        self._stop_keeper.clear()
-        keep = self._keep
+        self._stop_keeper = threading.Event()
+        keep: Callable[[], None] = partial(self._checkpoints.keep, self._stop_keeper, self._told)
         if self.watching is not None and self._lanes is not None:
             self._shipping = Shipping(
                 self._plane,
@@ -347,39 +351,22 @@ class Primary:
                 self._lanes,
                 len(self._directories),
                 self._settings.reintegration_bytes_s or None,
+                self._checkpoints.take,
             )
             keep = self._shipping.run
         self._keeper = threading.Thread(target=keep, name="keeper", daemon=True)
         self._keeper.start()
 
-    def _keep(self) -> None:
-        """About once a second while there are changes; now and then when there are none."""
-        changes_before, idle_s = -1, 0.0
-        while not self._stop_keeper.wait(CHECKPOINT_S):
-            changes = self._plane.counters().changes
-            idle_s += CHECKPOINT_S
-            if changes == changes_before and idle_s < 5 * CHECKPOINT_S:
-                continue
-            try:
-                self.checkpoint = self._plane.checkpoint()
-            except OSError as error:
-                log.warning("checkpoint failed", error=str(error))
-                return
-            # Sending times counts as changes too: one more checkpoint, then it is quiet.
-            changes_before, idle_s = changes, 0.0
+    def _told(self, epoch: int) -> None:
+        self.checkpoint = epoch
 
-    def _stop_keeper_thread(
-        self, wait_s: float = SESSION_END_MS_MAX / 1000
-    ) -> threading.Thread | None:
-        """Returns: the thread, if it has not ended."""
+    def _stop_keeper_thread(self) -> None:
+        """Returns when it has ended, or has had its time."""
         self._stop_keeper.set()
         if self._shipping is not None:
             self._shipping.stop()
         if self._keeper is not None:
-            self._keeper.join(wait_s)
-        if self._keeper is not None and not self._keeper.is_alive():
-            self._keeper = None
-        return self._keeper
+            self._keeper.join(SESSION_END_MS_MAX / 1000)
 
     @contextmanager
     def _keeper_paused(self) -> Iterator[None]:
@@ -409,6 +396,7 @@ class Primary:
             lanes.copy,
             epoch=lambda: self.checkpoint,
             give_up=lanes.shutdown,
+            take_checkpoint=self._checkpoints.take,
             keeper_paused=self._keeper_paused,
             part=self.part,
         )
@@ -457,7 +445,7 @@ class Primary:
         Raises: OSError, when the secondary has not.
         """
         try:
-            self.checkpoint = self._plane.checkpoint()
+            self.checkpoint = self._checkpoints.take()
         except OSError as error:
             if not self._plane.mirrored():
                 raise
@@ -470,12 +458,15 @@ class Primary:
         with self._part:
             self.pulse.stop()
             self.verifier.end()
-            keeper = self._stop_keeper_thread()
+            self._stop_keeper_thread()
+            self._leader.stop()
             if self._lanes is not None:
+                if self._leader.is_alive():
+                    self._shut_lanes()
+                self._leader.await_end()
                 self._plane.session_end(SESSION_END_MS_MAX)
                 self._plane.close_gate(FREEZE_MS_MAX)
-                self._stop_leading_thread()
-                self._free_lanes(keeper)
+                self._free_lanes()
 
     def unserve(self) -> None:
         """Unmount every directory, the gate closed first: a private copy of the mount is harmless.

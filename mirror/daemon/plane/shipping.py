@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -73,7 +74,9 @@ class Shipping:
         lanes: Lanes,
         root_count: int,
         allowed_bytes_s: int | None,
+        take_checkpoint: Callable[[], int],
     ) -> None:
+        self._take_checkpoint = take_checkpoint
         self._plane = plane
         self._watching = watching
         self._lanes = lanes
@@ -95,7 +98,7 @@ class Shipping:
                 if self._watching.lag.wait(QUIET_S):
                     self.ship()
                 elif not self._stop.is_set():
-                    self._plane.checkpoint()
+                    self._take_checkpoint()
                 failures = 0
             except (OSError, ReintegrationStopped) as error:
                 if self._stop.is_set():
@@ -152,7 +155,9 @@ class Shipping:
         pool = CopyPool(self._plane, self._lanes.copy, self._allowed_bytes_s, None)
         try:
             meter = Meter(clock.monotonic_ms())
-            data = DataPhase(self._plane, rpc, pool, names.roots, meter, self._tick)
+            data = DataPhase(
+                self._plane, rpc, pool, names.roots, meter, self._tick, self._take_checkpoint
+            )
             data.run(self._known.narrow(works))
         finally:
             pool.end()

@@ -22,6 +22,7 @@ import structlog
 from mirror.adapters import clock
 from mirror.adapters.native import Connection, Entry, Plane
 from mirror.core.reintegration.progress import PENDING_SHOWN_MAX, Meter, Outcome, Phase
+from mirror.daemon.plane.checkpoints import Checkpoints
 from mirror.daemon.plane.comparing import Late
 from mirror.daemon.plane.copy import CopyPool
 from mirror.daemon.plane.data import DataPhase
@@ -54,6 +55,7 @@ class Reintegration:
     control: the lane CONTROL; copies: one a copying thread; live: for the session.
     on_progress: called about twice a second with plain fields.
     first_epoch: the session counts from it (core/reintegration/marks.py).
+    checkpoints: of this session, which they learn when it begins.
     trusts_before_ns: what the target has, not modified since then, is not compared (secondforce).
     scanned(timeout_s): whether this node knows what was changed here while nothing watched.
     watched: capture="watch": no change can be held or mirrored; each is noted in the index, and
@@ -78,7 +80,9 @@ class Reintegration:
         scanned: Callable[[float], bool] = lambda _: True,
         trusts_before_ns: int = 0,
         watched: bool = False,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
+        self._checkpoints = checkpoints or Checkpoints(plane)
         self._watched = watched
         self._plane = plane
         self._rpc = Rpc(control)
@@ -227,7 +231,7 @@ class Reintegration:
                 self._plane.joining(True)
                 self._begun = self._plane.index_now()
                 # Refused when the guard opened the gate.
-                self._plane.session_begin(self._live, self._first_epoch)
+                self._session_begins()
                 begun = True
         except (Late, TimeoutError):
             log.info("freeze given up", freeze_ms=freeze_ms)
@@ -236,6 +240,8 @@ class Reintegration:
                 raise
         finally:
             guard.cancel()
+            if guard.ident is not None:
+                guard.join()  # else it could end a freeze of somebody else, much later
             if not begun:
                 self._plane.joining(False)
             self._plane.open_gate()
@@ -245,8 +251,11 @@ class Reintegration:
     def _begin_session(self, freeze_ms: int) -> None:
         """Nothing passes the gate: it is turned because a session begins with it frozen."""
         self._plane.freeze(freeze_ms)
-        self._plane.session_begin(self._live, self._first_epoch)
+        self._session_begins()
         self._plane.open_gate()
+
+    def _session_begins(self) -> None:
+        self._checkpoints.session = self._plane.session_begin(self._live, self._first_epoch)
 
     # Data and the end.
 
@@ -258,7 +267,8 @@ class Reintegration:
             self._rpc.ask("EmptyStash", root=root.number)
         roots = self._names.roots
         with self._pooled(self._keep_aside if self._keeps_aside else None) as pool:
-            data = DataPhase(self._plane, self._rpc, pool, roots, self._meter, self._tick)
+            take = self._checkpoints.take
+            data = DataPhase(self._plane, self._rpc, pool, roots, self._meter, self._tick, take)
             data.run(works)
         return self._end(data, pool)
 

@@ -52,7 +52,8 @@ NEVER: dict[str, Any] = {
 class Pair:
     """The session in which a verification runs.
 
-    give_up(): shut its connections down. keeper_paused(): the checkpoints are the caller's.
+    give_up(): shut its connections down. take_checkpoint(): one of both disks.
+    keeper_paused(): the checkpoints are the caller's.
     part(why): end the session, so that a reintegration makes names equal.
     """
 
@@ -60,6 +61,7 @@ class Pair:
     copies: list[Connection]
     epoch: Callable[[], int]
     give_up: Callable[[], None]
+    take_checkpoint: Callable[[], int]
     keeper_paused: Callable[[], AbstractContextManager[None]]
     part: Callable[[str], None]
 
@@ -245,7 +247,9 @@ class Verifier:
         pool = CopyPool(self._plane, pair.copies, self._allowed_bytes_s, keep_aside)
         try:
             meter = Meter(clock.monotonic_ms())
-            DataPhase(self._plane, pair.rpc, pool, roots, meter, tick).run(works)
+            DataPhase(self._plane, pair.rpc, pool, roots, meter, tick, pair.take_checkpoint).run(
+                works
+            )
         except BaseException:
             pair.give_up()  # a thread in a call returns
             raise
