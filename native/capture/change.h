@@ -32,8 +32,9 @@ struct mn_change {
     bool names;              /* it changes names: no path may be introduced meanwhile */
     bool moves;              /* a directory moves: no name at all may change meanwhile */
     bool local;              /* nothing is sent, nothing noted */
-    bool edge; /* of a local name in a replicated directory: nothing is sent, and what is noted is
-                  the directory, whose mtime moves */
+    bool edge;  /* of a local name in a replicated directory: nothing is sent, and what is noted is
+                   the directory, whose mtime moves */
+    bool after; /* it tells of changes made before: a gate that was closed lets it in */
     uint16_t code;   /* MN_MESSAGE_... */
     void *operation; /* the operation's own struct, for the functions below */
     /* Under the locks, before anything else: what could not be known without them (who stands at a

@@ -72,6 +72,7 @@ static int send_times(struct mn_capture *capture, struct mn_mount *mount)
 
         mn_change_init(&change, keeper, &op);
         change.subject = node;
+        change.after = true;
         mn_change_object(&change, node);
         mn_change_place(&change, node, MN_PLACE_ATTRIBUTES);
         mn_change_lock(&change, MN_LOCK_EXISTENCE, node, false);

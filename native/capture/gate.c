@@ -25,12 +25,12 @@ void mn_gate_deinit(struct mn_gate *gate)
     pthread_mutex_destroy(&gate->mutex);
 }
 
-int mn_gate_enter(struct mn_gate *gate, uint64_t *epoch_out, uint8_t *mode_out)
+static int enter(struct mn_gate *gate, bool when_closed, uint64_t *epoch_out, uint8_t *mode_out)
 {
     int result = 0;
 
     pthread_mutex_lock(&gate->mutex);
-    if (gate->state == MN_GATE_CLOSED) {
+    if (gate->state == MN_GATE_CLOSED && !when_closed) {
         result = -ESTALE; /* never a false success once authority is lost (design 9) */
     } else if (gate->state == MN_GATE_FROZEN) {
         result = MN_PARK;
@@ -42,6 +42,16 @@ int mn_gate_enter(struct mn_gate *gate, uint64_t *epoch_out, uint8_t *mode_out)
     }
     pthread_mutex_unlock(&gate->mutex);
     return result;
+}
+
+int mn_gate_enter(struct mn_gate *gate, uint64_t *epoch_out, uint8_t *mode_out)
+{
+    return enter(gate, false, epoch_out, mode_out);
+}
+
+int mn_gate_enter_after(struct mn_gate *gate, uint64_t *epoch_out, uint8_t *mode_out)
+{
+    return enter(gate, true, epoch_out, mode_out);
 }
 
 void mn_gate_leave(struct mn_gate *gate, uint64_t epoch)

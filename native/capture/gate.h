@@ -35,6 +35,8 @@ void mn_gate_deinit(struct mn_gate *gate);
 
 /* Returns 0, MN_PARK, or -ESTALE. */
 int mn_gate_enter(struct mn_gate *gate, uint64_t *epoch_out, uint8_t *mode_out);
+/* For what tells of changes that were made before: a closed gate lets it in. 0, or MN_PARK. */
+int mn_gate_enter_after(struct mn_gate *gate, uint64_t *epoch_out, uint8_t *mode_out);
 void mn_gate_leave(struct mn_gate *gate, uint64_t epoch);
 /* A gate that was shut stays closed: whoever froze it may come to open it late. */
 void mn_gate_turn(struct mn_gate *gate, uint8_t state);

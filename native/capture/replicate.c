@@ -30,7 +30,8 @@ int mn_replicate(struct mn_change *change, int64_t *result_out)
     int result;
 
     change->local |= change->subject != NULL && mn_node_is_local(change->subject);
-    result = mn_gate_enter(&capture->gate, &change->epoch, &change->mode);
+    result = (change->after ? mn_gate_enter_after : mn_gate_enter)(&capture->gate, &change->epoch,
+                                                                   &change->mode);
     if (result == -ESTALE)
         return *result_out = result, 0;
     if (result == MN_PARK)
@@ -301,6 +302,7 @@ void mn_change_init(struct mn_change *change, struct mn_worker *worker, void *op
     change->local = false;
     change->edge = false;
     change->together = false;
+    change->after = false;
     change->operation = operation;
     change->prepare = NULL;
     change->encode = NULL;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
 import select
@@ -272,6 +273,21 @@ def set_flags(flags: str, path: Path) -> None:
 def flags_of(path: Path) -> str:
     said = subprocess.run(["lsattr", str(path)], check=True, capture_output=True, text=True)
     return said.stdout.split()[0]
+
+
+def test_times_that_move_until_the_gate_is_closed_are_told_after_it(tmp_path: Path) -> None:
+    """Of an orderly stop: the secondary that takes over has the mtimes of this node, too."""
+    with open_pair(tmp_path) as pair:
+        (pair.mount / "file").write_bytes(b"before")
+        pair.primary.checkpoint()
+        (pair.mount / "file").write_bytes(b"after")
+        (pair.mount / "name").mkdir()
+        pair.primary.close_gate(AWAIT_MS)
+        with pytest.raises(OSError, match=os.strerror(errno.ESTALE)):
+            (pair.mount / "late").mkdir()
+        pair.primary.checkpoint()
+        assert pair.primary.mirrored()
+        assert compare_trees(pair.left, pair.right) == []
 
 
 def test_an_append_only_file_is_written_by_a_descriptor_that_is_older(tmp_path: Path) -> None:

@@ -41,6 +41,12 @@ static void test_states(void)
     mn_gate_turn(&gate, MN_GATE_OPEN);
     CHECK(!mn_gate_freeze(&gate));
     CHECK_INT(mn_gate_enter(&gate, &epoch, &mode), -ESTALE);
+
+    RUN("what tells of changes made before enters a closed gate, and is waited for");
+    CHECK_INT(mn_gate_enter_after(&gate, &epoch, &mode), 0);
+    CHECK_INT(mn_gate_drain(&gate, 1), -ETIMEDOUT);
+    mn_gate_leave(&gate, epoch);
+    CHECK_INT(mn_gate_drain(&gate, 1000), 0);
     mn_gate_deinit(&gate);
 }
 
