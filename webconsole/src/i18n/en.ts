@@ -795,6 +795,7 @@ export const en = {
   "audit.node": "Node",
   "audit.what": "What",
   "audit.result": "Result",
+  "sent.no": "no",
   "sent.name": "name",
   "sent.role": "role",
   "sent.module": "module",

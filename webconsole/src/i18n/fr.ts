@@ -797,6 +797,7 @@ export const fr: Record<Key, string> = {
   "audit.node": "Nœud",
   "audit.what": "Quoi",
   "audit.result": "Résultat",
+  "sent.no": "non",
   "sent.name": "nom",
   "sent.role": "rôle",
   "sent.module": "module",

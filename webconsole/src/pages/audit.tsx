@@ -1,9 +1,9 @@
 // Who did what, from where, with which result.
 import { useState } from "preact/hooks";
 import * as api from "../api/endpoints.ts";
-import { type Json, map, num, text } from "../api/json.ts";
-import { lang, t, word } from "../i18n/index.ts";
-import { tell } from "../i18n/said.ts";
+import { type Json, num, text } from "../api/json.ts";
+import { lang, t } from "../i18n/index.ts";
+import { detail } from "../i18n/sent.ts";
 import { moment } from "../model/figures.ts";
 import { type Said, said } from "../model/said.ts";
 import { cluster, now, session } from "../store.ts";
@@ -13,32 +13,6 @@ import { fromBoth, useLoaded } from "../ui/load.ts";
 import { Words } from "../ui/words.tsx";
 
 const ENTRIES = 300;
-
-const NOT_KEPT = "(not kept)";
-/** What a page sends along for itself. */
-const OF_THE_PAGE = new Set(["etag", "key"]);
-const EMPTY = new Set(["null", '""', "{}", "[]"]);
-
-/** What was sent, as words; what is secret or long is not kept, and not worth a word. */
-function detail(kept: string): string {
-  try {
-    return words(map(JSON.parse(kept)));
-  } catch {
-    return kept;
-  }
-}
-
-function words(sent: Json): string {
-  const worth = Object.entries(sent).filter(([name, value]) => value !== NOT_KEPT && !OF_THE_PAGE.has(name) && !EMPTY.has(JSON.stringify(value)));
-  return worth.map(([name, value]) => (value === true ? word("sent", name) : `${word("sent", name)} ${written(value)}`)).join(", ");
-}
-
-function written(value: unknown): string {
-  if (Array.isArray(value)) return value.map(written).join(" ");
-  if (typeof value !== "object" || value === null) return String(value);
-  const one = said(value);
-  return one.code ? tell(one).text : words(map(value));
-}
 
 /** What a request does is its code; one that was sent on to another node says so after it. */
 function did(what: string, nodes: string[]): Said {
