@@ -57,6 +57,12 @@ TEMPLATES: dict[str, str] = {
     "reintegration": "Reintegration: {observed}",
     "reintegration.refused": "{why} (row {row})",
     "reintegration.serves": "this node serves, but {why} (row {row})",
+    # what a command does
+    "command.starts": "{module} starts",
+    "command.stops": "{module} stops",
+    "command.swaps": "{module}: the roles are exchanged",
+    "command.accepted": "{module}: {verb} accepted",
+    "command.all_stop": "{count} modules stop",
     # why a command is refused
     "refused.unknown": "unknown command: {verb}",
     "refused.peer_is_primary": "{peer} is primary: stop it first, or start this node",
@@ -79,7 +85,7 @@ TEMPLATES: dict[str, str] = {
     "stopped.maxloop": "Stopped by maxloop: it was restarted too often",
     "stopped.maxloop_by": "Stopped by maxloop: it was restarted too often, at last by: {observed}",
     # why a node is not heard
-    "node.silent": "silent for {seconds} s",
+    "node.silent": "silent for more than {seconds} s",
     "node.not_running": "it is not running",
     "node.ended": "its console ended the stream",
     "node.answers": "its console answers {status}",

@@ -318,7 +318,7 @@ class Watcher:
                         else:
                             observed = say("node.ended")
                 except (PeerNotReachable, TimeoutError, ValueError) as error:
-                    observed = said_of(error) or say("node.silent", seconds=f"{SILENCE_S:g}")
+                    observed = said_of(error) or say("node.silent", seconds=SILENCE_S)
                 if not observed:  # the same events go on, with figures or without
                     continue
                 self._lose(node, observed)

@@ -42,7 +42,7 @@ test("catching up, in both languages", () => {
   const progress = { phase: "data", bytes_done: 83, bytes_total: 100, eta_ms: 100_000 };
   const module = view(["ALONE", "Ready"], ["SECOND", "Transient"], { progress });
   assert.equal(sentence(module), "n2 is catching up: 83 %, 1 min 40 s left. Until then only n1 is complete.");
-  assert.match(sentence(module, "fr"), /^n2 rattrape son retard : 83 %, encore 1 min 40 s/);
+  assert.match(sentence(module, "fr"), /^n2 rattrape son retard\u00a0: 83 %, encore 1 min 40 s/);
   assert.equal(module.link.kind, "catching-up");
 });
 

@@ -12,7 +12,7 @@ const HELD = said({
 });
 
 test("a sentence in the sentence is said in the same language", () => {
-  assert.deepEqual(tell(HELD, "fr"), { text: "La règle de bascule t_web s'applique : tcp.web est down", lang: undefined });
+  assert.deepEqual(tell(HELD, "fr"), { text: "La règle de bascule t_web s'applique\u00a0: tcp.web est down", lang: undefined });
   assert.deepEqual(tell(HELD, "en"), { text: HELD.text, lang: undefined });
   assert.deepEqual(codes(HELD), ["wait.rule", "rule.is"]);
 });
@@ -30,7 +30,13 @@ test("a fact that did not come leaves the English sentence", () => {
 
 test("an error keeps its code at the end", () => {
   const refused = said({ code: "MIR-601", facts: { module: "web", verb: "swap", observed: { code: "row.O04", facts: {}, text: "" } }, text: "" });
-  assert.match(tell(refused, "fr").text, /^commande refusée : web : swap : le module est arrêté.*\(MIR-601\)$/);
+  assert.match(tell(refused, "fr").text, /^commande refusée\u00a0: web\u00a0: swap\u00a0: le module est arrêté.*\(MIR-601\)$/);
+});
+
+test("a number in a sentence is written as its language does", () => {
+  const silent = said({ code: "node.silent", facts: { seconds: 2.5 }, text: "silent for more than 2.5 s" });
+  assert.equal(tell(silent, "fr").text, "muet depuis plus de 2,5 s");
+  assert.equal(tell(said({ code: "node.answers", facts: { status: 1503 }, text: "" }), "fr").text.includes("1503"), true);
 });
 
 test("nothing is left empty", () => {

@@ -22,7 +22,7 @@ from mirror.errors import (
     WaitedInVain,
 )
 from mirror.vocabulary.events import CommandAsked
-from mirror.vocabulary.said import say
+from mirror.vocabulary.said import Said, parts_of, say
 
 Answer = dict[str, Any]
 Emit = Callable[[Mapping[str, Any]], None]
@@ -35,11 +35,7 @@ AUTOMATON = frozenset(
 )
 STARTS = frozenset({"start", "prim", "primforce", "second", "secondforce"})
 LOG_LINES_MAX = 10_000
-SENTENCES = {
-    "start": "{module} starts",
-    "stop": "{module} stops",
-    "swap": "{module}: the roles are exchanged",
-}
+SENTENCES = {"start": "command.starts", "stop": "command.stops", "swap": "command.swaps"}
 
 
 class Requests:
@@ -91,13 +87,13 @@ class Requests:
             raise CommandRefused(module=runner.name, verb=verb, observed=refusal)
         if not identity and (verb in STARTS or verb in {"stop", "forcestop"}):
             runner.notebook.want(running=verb in STARTS)
-        said = SENTENCES.get(verb, "{module}: {verb} accepted")
-        return {"said": said.format(module=runner.name, verb=verb)}
+        code = SENTENCES.get(verb, "command.accepted")
+        return _answer(say(code, module=runner.name, verb=verb))
 
     async def _shut_down(self) -> Answer:
         for runner in tuple(self._modules.running.values()):
             await runner.command("stop", (), "shutdown")
-        return {"said": f"{len(self._modules.running)} modules stop"}
+        return _answer(say("command.all_stop", count=len(self._modules.running)))
 
     # --- looking ---
 
@@ -204,6 +200,10 @@ class Requests:
         "reconfigure": _reconfigure,
         "cluster_changed": _cluster_changed,
     }
+
+
+def _answer(said: Said) -> Answer:
+    return {"said": str(said), "parts": parts_of(said)}
 
 
 @dataclass(frozen=True, slots=True)

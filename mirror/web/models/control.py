@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mirror.web.models.said import Said
 from mirror.web.models.security import Strict
 
 Verb = Literal[
@@ -55,6 +56,7 @@ class CommandDone(BaseModel):
     module: str
     verb: str
     said: str = Field(description="In words; empty when there is nothing to say")
+    parts: Said | None = Field(default=None, description="`said`, by its code")
 
 
 class CommandHelp(BaseModel):

@@ -3,6 +3,7 @@
 import pytest
 
 from mirror.errors import CommandRefused
+from mirror.vocabulary.said import parts_of, say
 
 from .world import PRIM, Browser, ControlPlane, Node
 
@@ -69,12 +70,14 @@ def test_resources(node: Node, control_plane: ControlPlane, monitor: Browser) ->
 def test_a_command_says_who_asked(
     node: Node, control_plane: ControlPlane, operator: Browser
 ) -> None:
-    control_plane.answers["command"] = {"said": "web: the roles are exchanged"}
+    said = say("command.swaps", module="web")
+    control_plane.answers["command"] = {"said": str(said), "parts": parts_of(said)}
     answer = operator.post("/api/v1/modules/web/commands", verb="swap", arguments={"nosync": True})
     assert answer.json() == {
         "module": "web",
         "verb": "swap",
         "said": "web: the roles are exchanged",
+        "parts": {"code": "command.swaps", "facts": {"module": "web"}, "text": str(said)},
     }
     (asked,) = control_plane.commands()
     assert (asked["verb"], asked["module"]) == ("swap", "web")

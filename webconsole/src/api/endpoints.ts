@@ -89,10 +89,13 @@ export async function foresee(module: ModuleView, node: string, verb: string, ar
 }
 
 /** Give a command to one node, or to both ("*"). */
-export async function command(module: ModuleView, node: string, verb: string, args: string[], confirm: string): Promise<string> {
-  const said: string[] = [];
-  for (const one of receivers(module.nodes, node)) said.push(text((await modules.command(module.name, one, verb, named(verb, args), confirm))["said"]));
-  return said.filter(Boolean).join("; ");
+export async function command(module: ModuleView, node: string, verb: string, args: string[], confirm: string): Promise<Said[]> {
+  const answers: Said[] = [];
+  for (const one of receivers(module.nodes, node)) {
+    const answer = await modules.command(module.name, one, verb, named(verb, args), confirm);
+    answers.push(said(answer["parts"], text(answer["said"])));
+  }
+  return answers.filter((one) => one.text);
 }
 
 export const packages = {

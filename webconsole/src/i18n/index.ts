@@ -8,7 +8,13 @@ import { fr } from "./fr.ts";
 export type Lang = "en" | "fr";
 export type Key = keyof typeof en;
 
-const DICTIONARIES: Record<Lang, Record<Key, string>> = { en, fr };
+/** French sets a space before these signs, and no line begins with one of them. */
+export function bound<Text extends Record<string, string>>(texts: Text): Text {
+  const bind = (text: string) => text.replace(/ (?=[:;?!»%])/g, "\u00a0").replace(/« /g, "«\u00a0");
+  return Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, bind(text)])) as Text;
+}
+
+const DICTIONARIES: Record<Lang, Record<Key, string>> = { en, fr: bound(fr) };
 const STORED = "mirror.lang";
 
 export const lang = signal<Lang>(first());

@@ -1,9 +1,9 @@
 // Sentences of the server in the reader's language, by their code; English where none is known.
 import { type Said, said } from "../model/said.ts";
-import { lang, type Lang } from "./index.ts";
+import { bound, lang, type Lang } from "./index.ts";
 import french from "./said.fr.json" with { type: "json" };
 
-export const FRENCH: Readonly<Record<string, string>> = french;
+export const FRENCH: Readonly<Record<string, string>> = bound(french);
 const HOLE = /\{(\w+)\}/g;
 /** An error's sentence ends with its code, in every language. */
 const ERROR = /^MIR-\d+$/;
@@ -24,5 +24,6 @@ export function tell(one: Said, language: Lang = lang.value): Told {
 
 function written(fact: unknown, language: Lang): string {
   if (Array.isArray(fact)) return fact.map((one) => written(one, language)).join(", ");
+  if (typeof fact === "number") return fact.toLocaleString(language, { useGrouping: false, maximumFractionDigits: 3 });
   return typeof fact === "object" && fact !== null ? tell(said(fact), language).text : String(fact);
 }

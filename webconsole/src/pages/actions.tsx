@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { command, foresee } from "../api/endpoints.ts";
 import { type Key, maybe, say, t, word } from "../i18n/index.ts";
 import { tell } from "../i18n/said.ts";
+import type { Said } from "../model/said.ts";
 import type { Advice } from "../model/safety.ts";
 import type { ModuleView, NodeView } from "../model/types.ts";
 import { type Act, caution, type Foresight, type Step, undoOf, type WhatIf } from "../model/whatif.ts";
@@ -121,7 +122,7 @@ function Confirm({ action }: { action: Asked }) {
   const [said, setSaid] = useState<Shown>("");
   const [typed, setTyped] = useState("");
   const [busy, setBusy] = useState(false);
-  const [done, setDone] = useState("");
+  const [done, setDone] = useState<Said[] | null>(null);
   const module = modules.value?.get(action.module);
   const [found, setFound] = useState<Foresight | null>(null);
   // Asked once, when the dialog opens: what is being read must not change under the reader.
@@ -142,7 +143,7 @@ function Confirm({ action }: { action: Asked }) {
     setBusy(true);
     setSaid("");
     try {
-      setDone((await command(module, action.node, action.verb, action.args, typed)) || t("action.asked"));
+      setDone(await command(module, action.node, action.verb, action.args, typed));
     } catch (error) {
       setSaid(sentenceOf(error));
     } finally {
@@ -159,7 +160,7 @@ function Confirm({ action }: { action: Asked }) {
       {care.discards && !done && <TextField label={t("action.type.name", { module: action.module })} value={typed} onInput={setTyped} mono />}
       <div class="said" aria-live="polite">
         {said && <Notice level="bad">{said}</Notice>}
-        {done && <Notice level="good">{done} {t("action.watch")}</Notice>}
+        {done && <Notice level="good"><Answers of={done} /> {t("action.watch")}</Notice>}
       </div>
       <footer>
         <Button onClick={close} kind={done ? "primary" : "plain"}>{t(done ? "dialog.close" : "dialog.cancel")}</Button>
@@ -171,6 +172,13 @@ function Confirm({ action }: { action: Asked }) {
       </footer>
     </Dialog>
   );
+}
+
+/** What the nodes answered: once when they say the same. */
+function Answers({ of }: { of: Said[] }) {
+  const different = of.filter((one, index) => of.findIndex((other) => other.text === one.text) === index);
+  if (!different.length) return <>{t("action.asked")}</>;
+  return <>{different.map((one, index) => <span key={one.text}>{index > 0 && "; "}<Words of={one} /></span>)}.</>;
 }
 
 function Foreseen({ found, care, undo }: { found: Foresight; care: { interrupts: boolean; discards: boolean }; undo: string }) {

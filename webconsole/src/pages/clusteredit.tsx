@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { Problem } from "../api/client.ts";
 import * as api from "../api/endpoints.ts";
 import { text } from "../api/json.ts";
-import { t } from "../i18n/index.ts";
+import { type Key, t } from "../i18n/index.ts";
 import { tell } from "../i18n/said.ts";
 import * as form from "../model/clusterform.ts";
 import { said } from "../model/said.ts";
@@ -16,7 +16,7 @@ import { Editor, type LineNote } from "../ui/editor.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { sentenceOf, useLoaded } from "../ui/load.ts";
 import { Notes, problemNotes, Results } from "./config.tsx";
-import { Marked, type Shown } from "../ui/words.tsx";
+import { live, Marked, type Shown } from "../ui/words.tsx";
 
 const CHECK_AFTER_MS = 350;
 /** The server keeps the lock for two minutes; who is refused tries again as often. */
@@ -51,7 +51,8 @@ export function ClusterEdit({ seen }: { seen: ClusterView }) {
       const found = await api.cluster.save(xml, text(loaded.value?.["etag"]), told, lock.key);
       setResults(found);
       const good = found.every((one) => one.ok);
-      setSaid({ level: good ? "good" : "bad", text: t(!good ? "config.refused" : told.length > 1 && !leaving.length ? "cluster.saved" : form.nodeNames(xml).length > 1 ? "cluster.saved.here" : "cluster.saved.alone") });
+      const outcome: Key = !good ? "config.refused" : told.length > 1 && !leaving.length ? "cluster.saved" : form.nodeNames(xml).length > 1 ? "cluster.saved.here" : "cluster.saved.alone";
+      setSaid({ level: good ? "good" : "bad", text: live(() => t(outcome)) });
       if (good) unsaved.value = false;
       if (good) setTyped(null);
       loaded.again();

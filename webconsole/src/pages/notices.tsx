@@ -61,7 +61,7 @@ function Targets({ node }: { node: string }) {
       } else {
         const results = await api.notices.test(node);
         const failed = results.filter((one) => text(one["failed"]));
-        setAnswer(failed.length ? { level: "bad", text: <>{failed.map((one) => <span key={text(one["channel"])} class="pair-address">{text(one["channel"])}: <Words of={said(one["failed_said"], text(one["failed"]))} /></span>)}</> } : { level: results.length ? "good" : "bad", text: t(results.length ? "notices.tested" : "notices.none.set") });
+        setAnswer(failed.length ? { level: "bad", text: <>{failed.map((one) => <span key={text(one["channel"])} class="pair-address"><b>{word("sent", text(one["channel"]))}</b> <Words of={said(one["failed_said"], text(one["failed"]))} /></span>)}</> } : { level: results.length ? "good" : "bad", text: live(() => t(results.length ? "notices.tested" : "notices.none.set")) });
       }
       loaded.again();
     } catch (error) {
