@@ -11,7 +11,7 @@ from typing import Any
 from lxml import etree
 
 from mirror.config.collector import Collector
-from mirror.vocabulary.said import say
+from mirror.vocabulary.said import Said, say
 
 FILE_BYTES_MAX = 1024 * 1024  # the largest real file seen is below 64 KiB
 WRAPPER = b"mirror-document"  # never shown: holds a root and the macros written before it
@@ -24,6 +24,27 @@ _MACRO = re.compile(rb"<macro[\s/>]")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _CURLY = "“”„‟″«»\u2018\u2019\u201a"
 _CURLY_VALUE = re.compile(rf"""=\s*[{_CURLY}]|=\s*"[^"<]*[{_CURLY}][^"]*(?=[\s/>])""")
+
+# Sentences for what the parser finds most often, and the names in its words.
+_SYNTAX = (
+    ("xml.mismatch", r"tag mismatch: (?P<opened>\S+) line (?P<line>\d+) and (?P<closed>\S+)"),
+    ("xml.not_closed", r"(tag mismatch:|end of data in tag) (?P<tag>\S+) line (?P<line>\d+)"),
+    ("xml.unended", r"find end of Start Tag (?P<tag>\S+)"),
+    ("xml.quotes", r"AttValue: .* expected"),
+    ("xml.no_value", r"mandates value for attribute (?P<attribute>\S+)"),
+    ("xml.twice", r"Attribute (?P<attribute>\S+) redefined"),
+    ("xml.less_than", r"Unescaped '<' not allowed in attributes"),
+    ("xml.blank", r"attributes construct error"),
+    ("xml.name", r"invalid element name"),
+    ("xml.ampersand", r"EntityRef: (no name|expecting ';')"),
+    ("xml.entity", r"Entity '(?P<entity>[^']+)' not defined"),
+    ("xml.empty", r"Document is empty|Start tag expected"),
+    ("xml.after_end", r"Extra content at the end"),
+    ("xml.hyphens", r"Double hyphen within comment"),
+    ("xml.comment", r"Comment not terminated"),
+    ("xml.character", r"invalid Char"),
+    ("xml.encoding", r"Invalid bytes in character encoding|not proper UTF-8"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +131,14 @@ def _end_of(pattern: re.Pattern[bytes], text: bytes, position: int) -> int:
     return matched.end() if matched else position
 
 
+def _cited(message: str) -> Said:
+    """Cite the parser, as an administrator may look it up; a French reader has the code."""
+    for code, pattern in _SYNTAX:
+        if found := re.search(pattern, message):
+            return Said(message, code, found.groupdict())
+    return Said(message)
+
+
 def _refuse_syntax(text: bytes, error: etree.XMLSyntaxError, collector: Collector) -> None:
     """Say where the XML breaks; typographic quotes are named, for the parser's words do not."""
     source = text.decode("utf-8", "replace")
@@ -124,4 +153,4 @@ def _refuse_syntax(text: bytes, error: etree.XMLSyntaxError, collector: Collecto
         return
     message = re.sub(r", line \d+, column \d+.*", "", error.msg or "unreadable")
     message = message.replace(f" and {WRAPPER.decode()}", "")
-    collector.refuse(error.lineno or 1, say("config.syntax", observed=message))
+    collector.refuse(error.lineno or 1, say("config.syntax", observed=_cited(message)))

@@ -3,6 +3,7 @@
 import pytest
 
 from mirror.config.userconfig import ConfigRefused, Refusal, load_userconfig
+from mirror.vocabulary.said import Said
 
 HEART = '<heart><heartbeat name="default"/></heart>'
 
@@ -328,6 +329,40 @@ def test_entities_are_refused() -> None:
 )
 def test_what_is_no_xml_is_refused(data: bytes, word: str) -> None:
     assert word in refusals(data)[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        ("", "xml.empty"),
+        ("text", "xml.empty"),
+        ("<a><b></a>", "xml.mismatch"),
+        ("<a>", "xml.not_closed"),
+        ("<macro name='a' value='b'/><a>", "xml.not_closed"),
+        ("<a", "xml.unended"),
+        ("<a x=1/>", "xml.quotes"),
+        ("<a x/>", "xml.no_value"),
+        ('<a x="1" x="2"/>', "xml.twice"),
+        ('<a x="1></a>', "xml.less_than"),
+        ('<a x="1"y="2"/>', "xml.blank"),
+        ("<a>R&D</a>", "xml.ampersand"),
+        ("<a>&</a>", "xml.ampersand"),
+        ("< a/>", "xml.name"),
+        ("<a>&nbsp;</a>", "xml.entity"),
+        ("<a/><oops", "xml.after_end"),
+        ("<a><!-- - -- --></a>", "xml.hyphens"),
+        ("<a><!-- </a>", "xml.comment"),
+        ("<a>\x01</a>", "xml.character"),
+        (b"<a>\xff\xfe</a>", "xml.encoding"),
+    ],
+)
+def test_what_the_parser_says_has_a_code(data: str | bytes, code: str) -> None:
+    """The words are those of the library that is installed: another one may choose others."""
+    sentence = refusals(data)[0].sentence
+    assert isinstance(sentence, Said)
+    observed = sentence.facts["observed"]
+    assert isinstance(observed, Said)
+    assert observed.code == code, observed
 
 
 def test_no_sentence_shows_how_macros_are_parsed() -> None:
