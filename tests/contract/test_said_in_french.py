@@ -2,10 +2,12 @@
 
 import ast
 import json
+import re
 import string
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mirror.core import automaton, election, generations, light
 from mirror.errors import every_error, fact_names
@@ -24,6 +26,13 @@ from mirror.web.routes import ROUTES
 MIRROR = Path(__file__).resolve().parents[2] / "mirror"
 FRENCH = MIRROR.parent / "webconsole" / "src" / "i18n" / "said.fr.json"
 TABLES = (automaton.ROWS, light.ROWS, generations.ROWS, election.PROOFS, election.CASES)
+WORDS = FRENCH.parent / "en.ts"
+OPENAPI = Path(__file__).resolve().parents[1] / "golden" / "openapi.json"
+# Fields of requests that are secret, or that a page sends along for itself.
+NOT_TOLD = {
+    *("bind_password", "client_secret", "etag", "key", "link", "new", "old", "password"),
+    *("secret", "ticket", "token"),
+}
 # Said only as the words of another one, or by the console of an older node.
 WITHOUT = {"MIR-303"}
 # Facts of errors that are sentences, or parts of one.
@@ -91,6 +100,31 @@ def test_an_error_that_a_page_may_show_says_by_codes_what_it_saw_and_what_helps(
     english = [f"{name}:{line}" for name, tree in trees.items() for line in _never_said(tree)]
     assert len(trees) > 300
     assert english == []
+
+
+def _fields(schema: Any, schemas: dict[str, Any]) -> Iterator[str]:
+    """Names of what a schema has, at any depth."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        for name, inner in schema.items():
+            if name == "$ref":
+                yield from _fields(schemas[inner.rpartition("/")[2]], schemas)
+            else:
+                yield from _fields(inner, schemas)
+    if isinstance(schema, list):
+        for inner in schema:
+            yield from _fields(inner, schemas)
+
+
+def test_what_the_audit_tells_of_a_request_has_a_word_for_each_field() -> None:
+    """Both languages have the same words: webconsole/test/i18n.test.ts."""
+    document = json.loads(OPENAPI.read_text(encoding="utf-8"))
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    bodies = [one["requestBody"] for one in operations if "requestBody" in one]
+    sent = {name for body in bodies for name in _fields(body, document["components"]["schemas"])}
+    worded = set(re.findall(r'"sent\.(\w+)"', WORDS.read_text(encoding="utf-8")))
+    assert len(sent) > 50
+    assert sorted(sent - worded - NOT_TOLD) == []
 
 
 def test_every_code_is_said_in_french_with_facts_that_come() -> None:

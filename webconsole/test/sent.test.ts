@@ -20,6 +20,14 @@ test("a name whose value is empty is not told, however deep the emptiness lies",
   }
 });
 
+test("a long text is told by its length", () => {
+  const sent = { path: "bin/start_prim", content: { code: "audit.letters", facts: { letters: 193 }, text: "(193 letters)" } };
+  lang.value = "en";
+  assert.equal(told(sent), "file bin/start_prim, content (193 letters)");
+  lang.value = "fr";
+  assert.equal(told(sent), "fichier bin/start_prim, contenu (193 caractères)");
+});
+
 test("what is no JSON stands as it was kept", () => {
   assert.equal(detail("swap"), "swap");
 });
