@@ -188,6 +188,11 @@ TEMPLATES: dict[str, str] = {
     "safe.behind": "Copies are asynchronous: what {peer} wrote last may be missing here.",
     "safe.one_node": "The link is lost; what was written last is on one node alone.",
     # who, and what, a refusal of the console is about
+    "what.directories": "the replicated directories",
+    "what.directory": "directory {path}",
+    "what.duration": "duration",
+    "what.size": "size",
+    "what.request": "request",
     "web.turn": "turn to change the configuration",
     "web.at": "{name} at {origin}",
     "web.kept_configuration": "configuration {name!r}",

@@ -37,20 +37,19 @@ def parse_duration_ms(text: str, bare_unit: DurationUnit) -> int:
     is refused, as in SafeKit: "1ms" where seconds are meant is a mistake.
     Raises: UnitRefused (MIR-110).
     """
+    what = say("what.duration")
     allowed = say("unit.duration", units=" ".join(reversed(DURATION_UNITS)))
     matched = _NUMBER_AND_UNIT.fullmatch(text)
     unit = (matched[2] or bare_unit) if matched else ""
     if not matched or unit not in US_PER_UNIT:
-        raise UnitRefused(
-            what="duration", text=text, observed=say("unit.unknown"), allowed=allowed
-        )
+        raise UnitRefused(what=what, text=text, observed=say("unit.unknown"), allowed=allowed)
     microseconds = int(matched[1]) * US_PER_UNIT[unit]
     if 0 < microseconds * 2 < US_PER_UNIT[bare_unit]:
         observed = say("unit.rounds", unit=bare_unit)
-        raise UnitRefused(what="duration", text=text, observed=observed, allowed=say("unit.zero"))
+        raise UnitRefused(what=what, text=text, observed=observed, allowed=say("unit.zero"))
     milliseconds = (microseconds + 500) // 1_000
     if milliseconds > DURATION_MS_MAX:
-        raise UnitRefused(what="duration", text=text, observed=say("unit.years"), allowed=allowed)
+        raise UnitRefused(what=what, text=text, observed=say("unit.years"), allowed=allowed)
     return milliseconds
 
 
@@ -59,7 +58,7 @@ def parse_size_bytes(text: str, bare_unit: SizeUnit) -> int:
 
     bare_unit: unit of a number that has none. Raises: UnitRefused (MIR-110).
     """
-    allowed = say("unit.duration", units="B K M G T")
+    what, allowed = say("what.size"), say("unit.duration", units="B K M G T")
     matched = _NUMBER_AND_UNIT.fullmatch(text)
     unit = ""
     if matched:
@@ -68,10 +67,10 @@ def parse_size_bytes(text: str, bare_unit: SizeUnit) -> int:
         )
         unit = unit or bare_unit
     if not matched or unit not in BYTES_PER_UNIT:
-        raise UnitRefused(what="size", text=text, observed=say("unit.unknown"), allowed=allowed)
+        raise UnitRefused(what=what, text=text, observed=say("unit.unknown"), allowed=allowed)
     size_bytes = int(matched[1]) * BYTES_PER_UNIT[unit]
     if size_bytes > SIZE_BYTES_MAX:
-        raise UnitRefused(what="size", text=text, observed=say("unit.exbibyte"), allowed=allowed)
+        raise UnitRefused(what=what, text=text, observed=say("unit.exbibyte"), allowed=allowed)
     return size_bytes
 
 

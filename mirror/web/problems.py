@@ -158,7 +158,9 @@ async def on_invalid_request(_request: Request, error: Exception) -> Response:
         lambda one, other: say("field.and", one=one, other=other),
         (say("field.at", field=at, observed=why) for at, why in wrong),
     )
-    refused = InputRefused(what="request", observed=listing, remedy=say("do.correct_and_send"))
+    refused = InputRefused(
+        what=say("what.request"), observed=listing, remedy=say("do.correct_and_send")
+    )
     return answer(problem_of(refused).model_copy(update={"errors": fields}))
 
 

@@ -12,7 +12,7 @@ from mirror.adapters.failures import failure_of
 from mirror.adapters.records import read_record
 from mirror.config.names import check_module_name
 from mirror.errors import MirrorError
-from mirror.vocabulary.said import Said, said_of
+from mirror.vocabulary.said import Said, said_of, say
 from mirror.web.comparing import advice, choice, record_facts, verdict_of
 from mirror.web.console import Console, Here, Who
 from mirror.web.endpoints.state import ModuleName
@@ -134,7 +134,7 @@ async def _looked_at(
             f"{COUNT_S:g}",
             str(listed_max),
             *directories,
-            what="the replicated directories",
+            what=say("what.directories"),
             timeout_s=PROGRAM_S,
         )
     except MirrorError as error:

@@ -59,7 +59,7 @@ async def browse(
         path,
         str(console.layout.safe),
         str(console.layout.safevar),
-        what=f"directory {path[:200]}",
+        what=say("what.directory", path=path[:200]),
         timeout_s=LOOK_S,
     )
     warnings = [say(code, **facts) for code, facts in answer["warnings"]]
