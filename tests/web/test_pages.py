@@ -17,6 +17,8 @@ import pytest
 from mirror.adapters.console.database import Database
 from mirror.adapters.console.roles import Role
 from mirror.adapters.console.users import Users
+from mirror.core import automaton
+from mirror.vocabulary.said import parts_of, say
 from tests.unit.core.test_what_if import story
 from tests.unit.web.world import PASSWORDS, PRIM, ControlPlane, Node, join
 from tests.web.chromium import Browsing, chromium, expect, serious, shot
@@ -47,6 +49,12 @@ STANDING_OUT = """() => [...document.querySelectorAll(".panel .button")].filter(
   const [own, panel] = [one, one.closest(".panel")].map((it) => it.getBoundingClientRect());
   return !one.closest(".scroll") && (own.left < panel.left || own.right > panel.right);
 }).length"""
+# How many forms show a part of their fields only, and hide the others below an edge.
+CUT = """() => [...document.querySelectorAll(".form, form")].filter((one) =>
+  getComputedStyle(one).overflowY !== "visible" && one.scrollHeight > one.clientHeight).length"""
+# What a French page marks as English: the log alone, which is searched in English.
+ENGLISH = "main [lang=en]:not(.log *)"
+IN_STEP = next(row.said for row in automaton.ROWS if row.said.code == "row.R01")
 SAFE = "Both nodes hold everything. Either one may be lost."
 
 
@@ -94,6 +102,8 @@ def pair(both: Pair) -> Pair:
         plane.answers.clear()
         plane.states["web"] = PRIM | {
             "state": state,
+            "reason": str(IN_STEP),
+            "reason_said": parts_of(IN_STEP),
             "local": {"node": own},
             "remote": {"node": other, "state": remote, "ready": "Ready"},
         }
@@ -128,6 +138,11 @@ def sign_in(page: Any, node: Node, role: Role = Role.ADMIN) -> None:
     page.get_by_label("Password", exact=True).fill(PASSWORDS[role])
     page.keyboard.press("Enter")
     page.wait_for_selector(".module-line")
+
+
+def turn_french(page: Any) -> None:
+    """By the button of the page, also where a dialog lies over it."""
+    page.get_by_role("button", name="Français", include_hidden=True).dispatch_event("click")
 
 
 def test_a_wrong_password_is_a_sentence_and_keeps_the_name(pair: Pair, page: Any) -> None:
@@ -228,12 +243,13 @@ def test_accessibility_of_every_page(browsing: Browsing, pair: Pair, look: str) 
     for place in PAGES:
         visit(page, node, place)
         found[place] = serious(page)
+        found[f"{place}: English"] = page.locator(ENGLISH).all_inner_texts()
         shot(page, f"{look}{place.replace('/', '-')}")
     page.context.close()
     assert {place: said for place, said in found.items() if said} == {}
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280, 2560, 3840])
+@pytest.mark.parametrize("width", [320, 360, 1280, 1920, 3840])
 def test_no_page_is_wider_than_the_window(browsing: Browsing, pair: Pair, width: int) -> None:
     """In French, whose words are longer; nor does a button stand out of its panel."""
     page = browsing.page(viewport={"width": width, "height": 900})
@@ -245,17 +261,32 @@ def test_no_page_is_wider_than_the_window(browsing: Browsing, pair: Pair, width:
         root = "document.documentElement"
         wider[place] = page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
         wider[f"{place}: buttons"] = page.evaluate(STANDING_OUT)
+        wider[f"{place}: cut forms"] = page.evaluate(CUT)
         shot(page, f"{width}{place.replace('/', '-')}")
     page.context.close()
     assert {place: more for place, more in wider.items() if more > 0} == {}
 
 
+def test_graphs_follow_the_light_of_the_system(pair: Pair, page: Any) -> None:
+    """Their colours are read once, when they are drawn."""
+    sign_in(page, pair.nodes[0])
+    visit(page, pair.nodes[0], "#/m/web")
+    page.emulate_media(color_scheme="light")
+    drawn = page.locator(".plot .uplot")
+    expect(drawn).to_have_count(3)
+    page.evaluate("document.querySelectorAll('.uplot').forEach((one) => one.dataset.light = '')")
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator(".uplot[data-light]")).to_have_count(0)
+    expect(drawn).to_have_count(3)
+
+
 def test_an_action_says_what_will_happen_and_is_given_by_keyboard(pair: Pair, page: Any) -> None:
-    pair.planes[0].answers["command"] = {"said": "swap asked: web"}
+    said = say("command.swaps", module="web")
+    pair.planes[0].answers["command"] = {"said": str(said), "parts": parts_of(said)}
     pair.planes[0].answers["simulate"] = story("ask n1 swap")
     sign_in(page, pair.nodes[0])
     page.goto(f"http://localhost:{pair.nodes[0].http_port}/#/m/web")
-    swap = page.locator(".card").first.get_by_role("button", name="Swap")
+    swap = page.locator(".card").first.get_by_role("button", name=re.compile("Swap|Échanger"))
     swap.wait_for()
     swap.focus()
     page.keyboard.press("Enter")
@@ -264,7 +295,9 @@ def test_an_action_says_what_will_happen_and_is_given_by_keyboard(pair: Pair, pa
     expect(dialog).to_contain_text(re.compile(r"n2\s*[^\n]*runs [^\n]*start_prim"))
     dialog.get_by_role("button", name="Swap").focus()
     page.keyboard.press("Enter")
-    expect(dialog).to_contain_text("swap asked: web")
+    expect(dialog).to_contain_text("web: the roles are exchanged")
+    turn_french(page)
+    expect(dialog).to_contain_text("web : les rôles sont échangés")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(swap).to_be_focused()

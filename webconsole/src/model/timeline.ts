@@ -26,12 +26,15 @@ export function layOut(spans: readonly Span[], begin: number, end: number): Plac
 
 const STEPS_MIN = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880];
 
+/** A label is drawn around its time: the last part of the window has no room for one. */
+const LABEL = 0.05;
+
 /** Round times inside the window, four to seven of them. */
 export function ticks(begin: number, end: number): number[] {
   const wanted = (end - begin) / 60_000 / 6;
   const step = (STEPS_MIN.find((one) => one >= wanted) ?? 1440) * 60_000;
   const zone = new Date(end).getTimezoneOffset() * 60_000;
   const found: number[] = [];
-  for (let at = Math.ceil((begin - zone) / step) * step + zone; at < end; at += step) found.push(at);
+  for (let at = Math.ceil((begin - zone) / step) * step + zone; at < end - (end - begin) * LABEL; at += step) found.push(at);
   return found;
 }

@@ -60,9 +60,9 @@ function Nodes({ nodes, admin }: { nodes: ClusterNode[]; admin: boolean }) {
                     <Icon name={one.reachable ? "Ready" : "NotReady"} /> {t(one.reachable ? "wizard.node.answers" : "state.silent")}
                     {one.observed.text && <small class="muted"><Words of={one.observed} /></small>}
                   </td>
-                  <td>{one.addresses.map((address) => <span key={address.lan} class="pair-address"><code>{address.address}</code> <span class="muted">{address.lan}</span></span>)}</td>
+                  <td class="wide">{one.addresses.map((address) => <span key={address.lan} class="pair-address"><code>{address.address}</code> <span class="muted">{address.lan}</span></span>)}</td>
                   <td data-label={t("cluster.version")}>{one.version || NO_FIGURE}</td>
-                  <td data-label={t("cluster.clock")} class={`resource ${apart ? "down" : ""}`}>{one.self ? t("cluster.this") : one.clockMs === null ? NO_FIGURE : `${one.clockMs < 0 ? "−" : "+"}${duration(Math.abs(one.clockMs), lang.value)}`}</td>
+                  <td data-label={t("cluster.clock")} class={`resource ${apart ? "down" : ""}`}>{one.self ? t("cluster.clock.own") : one.clockMs === null ? NO_FIGURE : `${one.clockMs < 0 ? "−" : "+"}${duration(Math.abs(one.clockMs), lang.value)}`}</td>
                   <Certificate node={one} admin={admin} />
                 </tr>
               );

@@ -27,7 +27,7 @@ export function SplitPage({ module }: { module: ModuleView }) {
   return (
     <>
       <Panel title={t(split ? "split.title" : "split.title.agree")} class="split">
-        {loaded.problem && <Notice level="bad" role="alert">{loaded.problem}</Notice>}
+        {loaded.problem && (split || !found) && <Notice level="bad" role="alert">{loaded.problem}</Notice>}
         {!found && !loaded.problem && <p class="muted" role="status">{t("load.reading")}</p>}
         {found && !split && <Notice level="good">{t("split.none")}</Notice>}
         {found && split && (

@@ -72,7 +72,7 @@ function Made(props: { make: () => Promise<Record<string, unknown>>; said: strin
       <Button kind="primary" busy={busy} onClick={() => void make()}>{t("cluster.token.make")}</Button>
       <div class="said" aria-live="polite">
         {problem && <Notice level="bad">{problem}</Notice>}
-        {token && !problem && <Notice level="good">{props.said}<pre class="token" tabIndex={0} aria-label={t("begin.token")}><code>{token}</code></pre></Notice>}
+        {token && !problem && <Notice level="good"><Marked text={props.said} /><pre class="token" tabIndex={0} aria-label={t("begin.token")}><code>{token}</code></pre></Notice>}
       </div>
     </>
   );

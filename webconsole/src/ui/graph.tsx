@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type uPlot from "uplot";
 import { lang, t } from "../i18n/index.ts";
 import { NO_FIGURE } from "../model/figures.ts";
-import { theme } from "../theme.ts";
+import { systemIsDark, theme } from "../theme.ts";
 
 export interface GraphProps {
   title: string;
@@ -19,7 +19,7 @@ export function Graph(props: GraphProps) {
   const plot = useRef<uPlot | null>(null);
   const latest = useRef(props);
   latest.current = props;
-  const look = `${theme.value}.${lang.value}`;
+  const look = `${theme.value}.${systemIsDark.value}.${lang.value}`;
 
   useEffect(() => {
     let wanted = true;

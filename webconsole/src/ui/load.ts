@@ -6,6 +6,9 @@ import type { Said } from "../model/said.ts";
 import { session } from "../store.ts";
 import { live, type Shown, shown } from "./words.tsx";
 
+/** When nobody answered, it is read again after this while. */
+const AGAIN_MS = 3000;
+
 export interface Loaded<T> {
   value: T | null;
   problem: Shown;
@@ -22,6 +25,7 @@ export function useLoaded<T>(read: () => Promise<T>, dependencies: unknown[]): L
   const retried = problem && now !== failedIn.current ? now : "";
   useEffect(() => {
     let wanted = true;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     read().then(
       (result) => {
         if (!wanted) return;
@@ -30,11 +34,14 @@ export function useLoaded<T>(read: () => Promise<T>, dependencies: unknown[]): L
       },
       (error: unknown) => {
         failedIn.current = now;
-        if (wanted) setProblem(sentenceOf(error));
+        if (!wanted) return;
+        setProblem(error instanceof Unreachable ? live(() => t("error.unread")) : sentenceOf(error));
+        if (error instanceof Unreachable) timer = setTimeout(() => setTurn((before) => before + 1), AGAIN_MS);
       },
     );
     return () => {
       wanted = false;
+      clearTimeout(timer);
     };
   }, [...dependencies, turn, retried]);
   return { value, problem, again: () => setTurn((before) => before + 1) };
