@@ -52,9 +52,6 @@ struct mn_change {
     int (*undo)(struct mn_change *change, uint64_t done_there, int64_t done_here);
     /* By undo: the size of this object may differ, which is mended after the locks. Or NULL. */
     struct mn_node *resized;
-    /* fsync: perform while the secondary does, instead of after it. */
-    bool together;
-
     /* Filled by mn_replicate inside the gate; true of this change however long it takes after it.
      */
     uint64_t epoch;

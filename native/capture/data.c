@@ -268,8 +268,9 @@ int mn_op_copy_file_range(struct mn_worker *worker, const struct mn_fuse_request
 
 struct sync_operation {
     struct mn_node *node;
-    int fd; /* -1: opened for this */
+    int fd;
     bool datasync;
+    int64_t local; /* what became of it on this node's disk */
 };
 
 static int encode_sync(struct mn_change *change, struct mn_buffer *out)
@@ -283,9 +284,8 @@ static int encode_sync(struct mn_change *change, struct mn_buffer *out)
     return mn_encode_sync(&message, out);
 }
 
-static int64_t perform_sync(struct mn_change *change)
+static int64_t sync_here(const struct sync_operation *op)
 {
-    struct sync_operation *op = change->operation;
     int result = op->datasync ? fdatasync(op->fd) : fsync(op->fd);
 
     return result == 0 ? 0 : -errno;
@@ -297,42 +297,88 @@ static void report_failed_sync(struct mn_worker *worker, int64_t error)
                      "this node's disk failed to sync");
 }
 
-/* On this node alone. It changes nothing, so who turns the gate need not wait until a disk has
- * written what is dirty; but its success is told only by a node that may still tell it. */
+/* A sync changes nothing, so who turns the gate need not wait until this disk has written what is
+ * dirty; but its success is told only by a node that may still tell it. */
+static void reply_synced(struct mn_worker *worker, const struct mn_fuse_request *request,
+                         int64_t local)
+{
+    uint8_t state = mn_gate_state(&worker->capture->gate);
+
+    if (local < 0)
+        report_failed_sync(worker, local);
+    else if (state == MN_GATE_CLOSED)
+        local = -ESTALE;
+    worker->reply_late = local == 0 && state == MN_GATE_FROZEN;
+    mn_reply_error(worker, request, (int)local);
+}
+
+/* On this node alone. */
 static int synchronise_here(struct mn_worker *worker, const struct mn_fuse_request *request,
                             struct mn_change *change)
 {
     struct mn_gate *gate = &worker->capture->gate;
-    int64_t outcome = mn_gate_enter(gate, &change->epoch, &change->mode);
-    uint8_t state;
+    int result = mn_gate_enter(gate, &change->epoch, &change->mode);
 
-    if (outcome == MN_PARK)
+    if (result == MN_PARK)
         return MN_PARK;
-    if (outcome == 0) {
-        mn_gate_leave(gate, change->epoch);
-        if (change->mode == MN_MODE_MIRRORED && worker->capture->config.sync_both)
-            return MN_PARK; /* a session has just begun: once more, with the secondary */
-        outcome = perform_sync(change);
-        if (outcome < 0)
-            report_failed_sync(worker, outcome);
-        state = mn_gate_state(gate);
-        if (outcome == 0 && state == MN_GATE_CLOSED)
-            outcome = -ESTALE;
-        worker->reply_late = outcome == 0 && state == MN_GATE_FROZEN;
+    if (result != 0) {
+        mn_reply_error(worker, request, result);
+        return 0;
     }
-    mn_reply_error(worker, request, (int)outcome);
+    mn_gate_leave(gate, change->epoch);
+    if (change->mode == MN_MODE_MIRRORED && worker->capture->config.sync_both)
+        return MN_PARK; /* a session has just begun: once more, with the secondary */
+    reply_synced(worker, request, sync_here(change->operation));
+    return 0;
+}
+
+static void *sync_beside(void *argument)
+{
+    struct sync_operation *op = argument;
+
+    op->local = sync_here(op);
+    return NULL;
+}
+
+static int64_t perform_sync(struct mn_change *change)
+{
+    (void)change; /* this node's disk syncs beside, outside the gate */
+    return 0;
+}
+
+/* async="none": both disks at once. The secondary's within the gate, since its answer belongs to
+ * the session. */
+static int synchronise_both(struct mn_worker *worker, const struct mn_fuse_request *request,
+                            struct mn_change *change)
+{
+    struct sync_operation *op = change->operation;
+    int64_t outcome = 0;
+    pthread_t beside;
+    bool is_beside = pthread_create(&beside, NULL, sync_beside, op) == 0;
+    int result = mn_replicate(change, &outcome);
+
+    if (is_beside)
+        (void)pthread_join(beside, NULL);
+    else if (result == 0 && outcome == 0)
+        op->local = sync_here(op);
+    if (op->local < 0) /* the disk tells an error of a sync once: it is not tried again */
+        reply_synced(worker, request, op->local);
+    else if (result == MN_PARK)
+        return MN_PARK;
+    else if (outcome < 0)
+        mn_reply_error(worker, request, (int)outcome);
+    else
+        reply_synced(worker, request, 0);
     return 0;
 }
 
 /* fsync and fsyncdir. All earlier writes are at the secondary already; whether its disk must have
- * them too is the administrator's choice (design 6): with async="none" its sync runs while ours
- * does. */
+ * them too is the administrator's choice (design 6). */
 static int synchronise(struct mn_worker *worker, const struct mn_fuse_request *request,
                        struct mn_node *node, int fd, bool datasync)
 {
     struct sync_operation op = {.node = node, .fd = fd, .datasync = datasync};
     struct mn_change change;
-    int64_t outcome;
 
     mn_worker_relieve(worker);
     mn_change_init(&change, worker, &op);
@@ -345,13 +391,7 @@ static int synchronise(struct mn_worker *worker, const struct mn_fuse_request *r
     change.code = MN_MESSAGE_SYNC;
     change.encode = encode_sync;
     change.perform = perform_sync;
-    change.together = true;
-    if (mn_replicate(&change, &outcome) == MN_PARK)
-        return MN_PARK;
-    if (outcome < 0 && outcome != -ESTALE)
-        report_failed_sync(worker, outcome);
-    mn_reply_error(worker, request, (int)outcome);
-    return 0;
+    return synchronise_both(worker, request, &change);
 }
 
 int mn_op_fsync(struct mn_worker *worker, const struct mn_fuse_request *request)

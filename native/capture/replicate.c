@@ -15,11 +15,8 @@
 /* What the secondary answered, as this file needs it. */
 enum answer { DONE, REFUSED, LOST };
 
-static enum answer ask_secondary(struct mn_change *change,
-                                 int (*meanwhile)(struct mn_change *, int64_t *),
-                                 struct mn_ack *ack_out, int64_t *local_out);
+static enum answer ask_secondary(struct mn_change *change, struct mn_ack *ack_out);
 static int settle(struct mn_change *change, const struct mn_ack *ack, int64_t local);
-static int perform_meanwhile(struct mn_change *change, int64_t *local_out);
 static int64_t apply_here(struct mn_change *change, bool acknowledged);
 static void equalise_size(struct mn_change *change);
 
@@ -58,21 +55,15 @@ int mn_replicate(struct mn_change *change, int64_t *result_out)
     if (result == 0)
         result = mn_change_note(change); /* 2 */
     if (result == 0 && change->mode == MN_MODE_MIRRORED && !change->local && !change->edge) {
-        int64_t local = 0;
-        enum answer answer = ask_secondary(change, change->together ? perform_meanwhile : NULL,
-                                           &ack, &local); /* 3 */
+        enum answer answer = ask_secondary(change, &ack); /* 3 */
 
-        if (answer == REFUSED && ack.error == EPERM && !change->together &&
-            mn_joining_take_flags(change) == 0)
-            answer = ask_secondary(change, NULL, &ack, &local);
-        if (answer == LOST && change->together && local < 0) {
-            *result_out =
-                local; /* the disk tells an error of a sync once: it is not tried again */
-        } else if (answer == LOST) {
+        if (answer == REFUSED && ack.error == EPERM && mn_joining_take_flags(change) == 0)
+            answer = ask_secondary(change, &ack);
+        if (answer == LOST) {
             result =
                 MN_PARK; /* nothing was done here; the place is noted, so the parting knows it */
         } else {
-            *result_out = change->together ? local : apply_here(change, true); /* 4 */
+            *result_out = apply_here(change, true); /* 4 */
             result = settle(change, &ack, *result_out);
         }
     } else if (result == 0) {
@@ -139,15 +130,7 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
 }
 
-static int perform_meanwhile(struct mn_change *change, int64_t *local_out)
-{
-    *local_out = change->perform(change);
-    return 0;
-}
-
-static enum answer ask_secondary(struct mn_change *change,
-                                 int (*meanwhile)(struct mn_change *, int64_t *),
-                                 struct mn_ack *ack_out, int64_t *local_out)
+static enum answer ask_secondary(struct mn_change *change, struct mn_ack *ack_out)
 {
     struct mn_worker *worker = change->worker;
     struct mn_capture *capture = worker->capture;
@@ -163,8 +146,6 @@ static enum answer ask_secondary(struct mn_change *change,
     result = change->encode(change, mn_connection_begin(connection));
     if (result == 0)
         result = mn_connection_send(connection, change->code);
-    if (result == 0 && meanwhile != NULL)
-        meanwhile(change, local_out);
     if (result == 0)
         result = mn_connection_receive_ack(connection, ack_out);
     __atomic_fetch_add(&capture->counters.waits_ns, now_ns() - start_ns, __ATOMIC_RELAXED);
@@ -264,7 +245,7 @@ static int settle(struct mn_change *change, const struct mn_ack *ack, int64_t lo
     struct mn_capture *capture = worker->capture;
     char why[MN_REASON_BYTES];
 
-    if (ack->error == 0 && local >= 0 && (ack->result == (uint64_t)local || change->together))
+    if (ack->error == 0 && local >= 0 && ack->result == (uint64_t)local)
         return 0;
     if (ack->error != 0 && local == -ack->error)
         return 0;
@@ -301,7 +282,6 @@ void mn_change_init(struct mn_change *change, struct mn_worker *worker, void *op
     change->moves = false;
     change->local = false;
     change->edge = false;
-    change->together = false;
     change->after = false;
     change->operation = operation;
     change->prepare = NULL;

@@ -57,15 +57,19 @@ def hanging_disk(directory: Path) -> Iterator[Callable[[str], None]]:
             unmount(str(served), lazy=True)
 
 
-@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize(
+    ("sync_both", "alone"),
+    [(False, False), (True, True), (True, False)],
+    ids=["second", "none, alone", "none"],
+)
 def test_a_freeze_does_not_wait_for_a_sync_and_its_success_waits_for_the_gate(
-    tmp_path: Path, *, alone: bool
+    tmp_path: Path, *, sync_both: bool, alone: bool
 ) -> None:
-    """alone: with async="none", which means the disk of this node then."""
+    """sync_both: async="none", which means the disk of this node when it is alone."""
     lower = tmp_path / "n1" / "lower"
     with hanging_disk(lower) as say:
         (lower / "lost+found").rmdir()
-        with open_pair(tmp_path, sync_both=alone) as pair:
+        with open_pair(tmp_path, sync_both=sync_both) as pair:
             if alone:
                 pair.go_alone()
             fd = os.open(pair.mount / "file", os.O_CREAT | os.O_RDWR)

@@ -252,22 +252,6 @@ static void test_copy_while_a_session_begins(struct bench *bench)
     file_close(to);
 }
 
-static int encode_sync(struct mn_change *change, struct mn_buffer *out)
-{
-    const struct mn_message_sync message = {.epoch = change->epoch, .id = change->mount->root->id};
-
-    return mn_encode_sync(&message, out);
-}
-
-static int64_t fail_once(struct mn_change *change)
-{
-    int64_t *result = change->operation;
-    int64_t told = *result;
-
-    *result = 0; /* the kernel tells an error of a disk once */
-    return told;
-}
-
 /* It takes the question, and its host dies. */
 static void *take_and_die(void *argument)
 {
@@ -281,13 +265,18 @@ static void *take_and_die(void *argument)
     return NULL;
 }
 
-static int sync_while_the_link_ends(struct bench *bench, struct link_keys *keys, int64_t local,
-                                    int64_t *outcome_out)
+/* async="none". */
+static int sync_while_the_link_ends(struct bench *bench, struct link_keys *keys, int fd)
 {
     struct mn_capture *capture = bench->capture;
+    struct mn_worker *keeper = capture->keeper;
+    struct mn_file file = {.node = bench->mount.nodes.root, .fd = fd};
+    struct fuse_in_header header = {.unique = 2, .nodeid = FUSE_ROOT_ID};
+    struct fuse_fsync_in in = {.fh = (uint64_t)(uintptr_t)&file};
+    struct mn_fuse_request request = {
+        .header = &header, .body = (const uint8_t *)&in, .body_size = sizeof(in)};
     struct mn_connection *connections[2];
     struct link_pair pairs[2];
-    struct mn_change change;
     pthread_t peer;
     int result;
 
@@ -300,13 +289,12 @@ static int sync_while_the_link_ends(struct bench *bench, struct link_keys *keys,
     CHECK_INT(mn_capture_session_begin(capture, connections, 2, 1), 0);
     mn_capture_open(capture);
     CHECK_INT(pthread_create(&peer, NULL, take_and_die, pairs[0].answering), 0);
-    capture->keeper->mount = &bench->mount;
-    mn_change_init(&change, capture->keeper, &local);
-    change.code = MN_MESSAGE_SYNC;
-    change.encode = encode_sync;
-    change.perform = fail_once;
-    change.together = true;
-    result = mn_replicate(&change, outcome_out);
+    keeper->mount = &bench->mount;
+    keeper->fuse_fd = bench->worker->fuse_fd;
+    capture->config.sync_both = true;
+    result = mn_op_fsync(keeper, &request);
+    capture->config.sync_both = false;
+    keeper->fuse_fd = -1;
     pthread_join(peer, NULL);
     CHECK_INT(mn_capture_session_end(capture, TIMEOUT_MS), 0);
     for (int i = 0; i < 2; i++)
@@ -317,14 +305,17 @@ static int sync_while_the_link_ends(struct bench *bench, struct link_keys *keys,
 static void test_sync_fails_as_the_link_ends(struct bench *bench)
 {
     struct link_keys keys;
-    int64_t outcome = 0;
+    int pipes[2];
 
     link_keys_make(&keys);
     RUN("a sync that has failed here is not tried again because the link ended meanwhile");
-    CHECK_INT(sync_while_the_link_ends(bench, &keys, -EIO, &outcome), 0);
-    CHECK_INT(outcome, -EIO);
+    CHECK_INT(pipe2(pipes, O_CLOEXEC), 0);
+    CHECK_INT(sync_while_the_link_ends(bench, &keys, pipes[1]), 0); /* takes no sync */
+    CHECK_INT(answer_of(bench), -EINVAL);
+    close(pipes[0]);
+    close(pipes[1]);
     RUN("one that has not failed is");
-    CHECK_INT(sync_while_the_link_ends(bench, &keys, 0, &outcome), MN_PARK);
+    CHECK_INT(sync_while_the_link_ends(bench, &keys, bench->root.directory_fd), MN_PARK);
     link_keys_remove(&keys);
 }
 
