@@ -190,6 +190,31 @@ def test_a_gate_that_is_closed_meanwhile_stays_closed(
     assert (nodes.left / "file").read_text() == "before"
 
 
+def test_what_is_copied_as_mirroring_begins_is_not_copied_from_what_the_target_had(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guard that was on its way may open the gate the moment the session has begun."""
+    origin, copy = nodes.mount / "origin", nodes.mount / "copy"
+    origin.write_bytes(b"old" * 10_000)
+    copy.touch()
+    nodes.reintegrate()
+    nodes.part()
+    origin.write_bytes(b"new" * 10_000)
+    begin = nodes.source.session_begin
+
+    def opened_at_once(connections: list[Connection], epoch: int) -> int:
+        session = begin(connections, epoch)
+        nodes.source.open_gate()
+        with origin.open("rb") as source, copy.open("wb") as to:
+            os.copy_file_range(source.fileno(), to.fileno(), 30_000)
+        return session
+
+    monkeypatch.setattr(nodes.source, "session_begin", opened_at_once)
+    nodes.reintegrate()
+    assert copy.read_bytes() == origin.read_bytes()
+    assert nodes.differences() == []
+
+
 def test_the_guard_of_a_freeze_does_not_outlive_it(
     nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
