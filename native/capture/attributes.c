@@ -296,7 +296,7 @@ static int set_flags(struct mn_worker *worker, const struct mn_fuse_request *req
     mn_change_lock(&change, MN_LOCK_EXISTENCE, op->node,
                    true); /* append and immutable forbid other changes */
     mn_change_lock(&change, MN_LOCK_ATTRIBUTES, op->node, true);
-    if ((op->flags & (FS_APPEND_FL | FS_IMMUTABLE_FL)) != 0)
+    if ((op->flags & MN_FLAGS_THAT_FORBID) != 0)
         change.prepare = send_time;
     change.code = MN_MESSAGE_SET_FLAGS;
     change.encode = encode_flags;
@@ -357,8 +357,7 @@ int mn_op_ioctl(struct mn_worker *worker, const struct mn_fuse_request *request)
         result = -EINVAL;
     } else {
         memcpy(&op.flags, in + 1, sizeof(op.flags));
-        op.flags_valid = FS_APPEND_FL | FS_IMMUTABLE_FL | FS_NODUMP_FL | FS_NOATIME_FL |
-                         FS_SYNC_FL | FS_DIRSYNC_FL;
+        op.flags_valid = MN_FLAGS_REPLICATED;
         result = set_flags(worker, request, &op);
     }
     close(op.fd);

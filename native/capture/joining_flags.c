@@ -12,7 +12,6 @@
 #include "capture/operations.h"
 
 enum { RENAME_INTO = 1, LINKED = 1, RENAME_REPLACES = 4 }; /* where objects stand in a change */
-enum { FLAGS_THAT_FORBID = FS_IMMUTABLE_FL | FS_APPEND_FL };
 
 /* The flags of an object that forbid changes, as this node has them; 0 when it cannot be asked. */
 static uint32_t flags_here(const struct mn_change *change, struct mn_node *object)
@@ -80,7 +79,7 @@ int mn_joining_take_flags(const struct mn_change *change)
         struct mn_message_set_flags message = {.epoch = change->epoch,
                                                .root = (uint8_t)change->mount->root->index,
                                                .id = change->objects[i]->id,
-                                               .valid = FLAGS_THAT_FORBID};
+                                               .valid = MN_FLAGS_THAT_FORBID};
         struct mn_ack ack;
         int result = mn_encode_set_flags(&message, mn_connection_begin(connection));
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -190,6 +191,25 @@ static int send_xattrs(struct mn_change *change, const struct name_operation *op
     return 0;
 }
 
+/* Those that a link is made in spite of. Also when there are none: there the file was made in
+ * another directory, whose flags it has. */
+static int send_flags(struct mn_change *change, const struct name_operation *op)
+{
+    struct mn_message_set_flags message = {.epoch = change->epoch,
+                                           .root = (uint8_t)change->mount->root->index,
+                                           .id = op->node->id,
+                                           .valid = MN_FLAGS_REPLICATED & ~MN_FLAGS_THAT_FORBID};
+    int flags, result;
+
+    if (ioctl(op->fd, FS_IOC_GETFLAGS, &flags) != 0)
+        return 0; /* a file system without flags */
+    message.flags = (uint32_t)flags & message.valid;
+    result =
+        ask(change, mn_encode_set_flags(&message, mn_connection_begin(change->worker->connection)),
+            MN_MESSAGE_SET_FLAGS);
+    return (result == -ENOTTY || result == -EOPNOTSUPP) && message.flags == 0 ? 0 : result;
+}
+
 static int encode_name(struct mn_change *change, struct mn_buffer *out)
 {
     struct name_operation *op = change->operation;
@@ -229,6 +249,8 @@ static int send_rest(struct mn_change *change)
             change,
             mn_encode_set_attributes(&message, mn_connection_begin(change->worker->connection)),
             MN_MESSAGE_SET_ATTRIBUTES);
+    if (result == 0)
+        result = send_flags(change, op);
     return result;
 }
 

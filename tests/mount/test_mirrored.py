@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import mmap
 import os
 import select
 import shutil
 import sqlite3
 import stat
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from tests.mount.pair import AWAIT_MS, Pair, open_pair
 
 pytestmark = pytest.mark.mount
 
+FS_IOC_SETFLAGS, FS_NODUMP_FL, FS_NOATIME_FL = 0x40086602, 0x40, 0x80
 ROOT = Path(__file__).parents[2]
 BUILT = shutil.ignore_patterns("static", "__pycache__", "*.so")
 
@@ -207,6 +210,21 @@ def test_a_file_without_a_name_is_sent_whole_when_it_gets_one(pair: Pair) -> Non
         os.pwrite(fd, b"afterwards", 0)
     settle_and_compare(pair)
     assert (pair.right / "named").stat().st_size == 5_300_000
+
+
+def test_it_has_the_flags_that_it_had_without_a_name(pair: Pair) -> None:
+    """And none of the directory in which it is made there."""
+    directory = pair.mount / "directory"
+    directory.mkdir()
+    set_flags("+d", directory)
+    for name, flags in ("flagged", FS_NODUMP_FL | FS_NOATIME_FL), ("plain", 0):
+        fd = os.open(pair.mount, os.O_TMPFILE | os.O_RDWR, 0o640)
+        fcntl.ioctl(fd, FS_IOC_SETFLAGS, struct.pack("i", flags))
+        give_name(fd, directory / name)
+        os.close(fd)
+    assert "d" in flags_of(pair.right / "directory" / "flagged")
+    assert "d" not in flags_of(pair.right / "directory" / "plain")
+    settle_and_compare(pair)
 
 
 def look_up(pair: Pair, name: bytes) -> native.Look:
