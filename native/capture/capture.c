@@ -165,6 +165,7 @@ int mn_capture_mount_end(struct mn_capture *capture, int root_index)
         return 0;
     for (uint32_t i = 0; i < mount->worker_count; i++)
         pthread_join(mount->workers[i]->thread, NULL);
+    mn_park_forget(&capture->park, mount); /* the runner may serve one of it still */
     capture->mounts[root_index] = NULL;
     capture->roots[root_index] = NULL;
     mn_worker_forget_directory(capture->keeper);

@@ -14,6 +14,7 @@ void mn_park_init(struct mn_park *park)
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&park->changed, &attributes);
+    pthread_cond_init(&park->let_go, NULL);
     pthread_condattr_destroy(&attributes);
 }
 
@@ -26,6 +27,7 @@ void mn_park_deinit(struct mn_park *park)
         free(parked);
     }
     pthread_cond_destroy(&park->changed);
+    pthread_cond_destroy(&park->let_go);
     pthread_mutex_destroy(&park->mutex);
 }
 
@@ -42,6 +44,7 @@ int mn_park_add(struct mn_park *park, struct mn_mount *mount, int fuse_fd, uint6
     parked->unique = unique;
     parked->reply = reply;
     parked->is_given_up = false;
+    parked->is_orphan = false;
     parked->size = size;
     memcpy(parked->bytes, bytes, size);
     pthread_mutex_lock(&park->mutex);
@@ -69,6 +72,17 @@ static struct mn_parked *unlink_parked(struct mn_park *park, struct mn_parked *b
     park->count--;
     parked->next = NULL;
     return parked;
+}
+
+/* Guarded by mutex. */
+static struct mn_parked *take_orphan(struct mn_park *park)
+{
+    struct mn_parked *before = NULL;
+
+    for (struct mn_parked *at = park->first; at != NULL; before = at, at = at->next)
+        if (at->is_orphan)
+            return unlink_parked(park, before, at);
+    return NULL;
 }
 
 /* The mutex is not held while one is asked about: only this thread takes any out. */
@@ -109,16 +123,45 @@ struct mn_parked *mn_park_next(struct mn_park *park, mn_park_is_given_up *is_giv
     struct mn_parked *parked = NULL;
 
     pthread_mutex_lock(&park->mutex);
+    park->served = NULL;
+    pthread_cond_broadcast(&park->let_go);
     while (!park->ending && parked == NULL) {
         if (park->first == NULL)
             pthread_cond_wait(&park->changed, &park->mutex);
+        else if ((parked = take_orphan(park)) != NULL)
+            break;
         else if (park->may_run)
             parked = unlink_parked(park, NULL, park->first);
         else if (!wait_a_little(park))
             parked = take_given_up(park, is_given_up);
     }
+    park->served = parked == NULL ? NULL : parked->mount;
     pthread_mutex_unlock(&park->mutex);
     return parked;
+}
+
+/* Guarded by mutex. */
+static bool has_any_of(struct mn_park *park, const struct mn_mount *mount)
+{
+    bool has = park->served == mount;
+
+    for (struct mn_parked *at = park->first; at != NULL; at = at->next) {
+        if (at->mount != mount)
+            continue;
+        at->is_orphan = true;
+        has = true;
+    }
+    return has;
+}
+
+void mn_park_forget(struct mn_park *park, struct mn_mount *mount)
+{
+    pthread_mutex_lock(&park->mutex);
+    while (has_any_of(park, mount)) {
+        pthread_cond_broadcast(&park->changed);
+        pthread_cond_wait(&park->let_go, &park->mutex);
+    }
+    pthread_mutex_unlock(&park->mutex);
 }
 
 void mn_park_allow(struct mn_park *park, bool may_run)

@@ -20,6 +20,7 @@ struct mn_parked {
     uint64_t unique;
     bool reply;       /* bytes are a finished reply, not a request */
     bool is_given_up; /* its caller was killed: it shall not happen any more */
+    bool is_orphan;   /* its mount has gone; guarded by the park's mutex */
     size_t size;
     _Alignas(8) uint8_t bytes[];
 };
@@ -30,6 +31,8 @@ struct mn_park {
     struct mn_parked *first; /* owned; guarded by mutex */
     struct mn_parked *last;
     uint64_t count;
+    struct mn_mount *served; /* of the one taken last, until the next is asked for */
+    pthread_cond_t let_go;
     bool may_run; /* the gate is open or closed: guarded by mutex */
     bool ending;
 };
@@ -43,8 +46,11 @@ int mn_park_add(struct mn_park *park, struct mn_mount *mount, int fuse_fd, uint6
  * has happened. */
 typedef bool mn_park_is_given_up(const struct mn_parked *parked);
 /* One thread only. Blocks until there is one and it may run, or one is given up (looked for every
- * MN_PARK_LOOK_MS while some wait); NULL when ending. Caller frees. */
+ * MN_PARK_LOOK_MS while some wait), or an orphan; NULL when ending. Caller frees. */
 struct mn_parked *mn_park_next(struct mn_park *park, mn_park_is_given_up *is_given_up);
+/* The mount has ended: waits until none of its requests is here or served any more. Those that are
+ * left are not served. */
+void mn_park_forget(struct mn_park *park, struct mn_mount *mount);
 void mn_park_allow(struct mn_park *park, bool may_run);
 void mn_park_end(struct mn_park *park);
 uint64_t mn_park_count(struct mn_park *park);

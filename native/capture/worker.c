@@ -123,7 +123,9 @@ void *mn_runner_run(void *argument)
 
         runner->mount = parked->mount;
         runner->fuse_fd = parked->fuse_fd;
-        if (parked->is_given_up)
+        if (parked->is_orphan) {
+            /* Nobody reads its answer. */
+        } else if (parked->is_given_up)
             (void)mn_fuse_reply(parked->fuse_fd, parked->unique, -EINTR, NULL, 0);
         else if (parked->reply)
             mn_runner_reply(runner, parked);

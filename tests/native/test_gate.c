@@ -1,6 +1,7 @@
 /* The gate and its epochs; parked requests. */
 #include <errno.h>
 #include <pthread.h>
+#include <time.h>
 
 #include "capture/gate.h"
 #include "capture/park.h"
@@ -113,10 +114,81 @@ static void test_park(void)
     mn_park_deinit(&park);
 }
 
+struct forgetting {
+    struct mn_park *park;
+    struct mn_mount *mount;
+    int is_done; /* atomic */
+};
+
+static void *forget(void *argument)
+{
+    struct forgetting *forgetting = argument;
+
+    mn_park_forget(forgetting->park, forgetting->mount);
+    __atomic_store_n(&forgetting->is_done, 1, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static bool is_orphan(struct mn_park *park)
+{
+    bool is;
+
+    pthread_mutex_lock(&park->mutex);
+    is = park->last->is_orphan;
+    pthread_mutex_unlock(&park->mutex);
+    return is;
+}
+
+static void test_park_of_a_mount_that_ends(void)
+{
+    struct mn_mount *ends = (struct mn_mount *)(uintptr_t)1;
+    struct mn_mount *stays = (struct mn_mount *)(uintptr_t)2;
+    const struct timespec moment = {.tv_nsec = 50000000L};
+    struct forgetting forgetting = {.mount = ends};
+    struct mn_parked *parked;
+    struct mn_park park;
+    pthread_t thread;
+
+    RUN("a mount ends once none of its requests is served, and those left are orphans");
+    mn_park_init(&park);
+    forgetting.park = &park;
+    mn_park_allow(&park, true);
+    CHECK_INT(mn_park_add(&park, ends, 3, 100, false, "served", 7), 0);
+    CHECK_INT(mn_park_add(&park, stays, 4, 200, false, "other", 6), 0);
+    parked = mn_park_next(&park, is_none);
+    CHECK_INT(parked->unique, 100);
+    CHECK_INT(pthread_create(&thread, NULL, forget, &forgetting), 0);
+    (void)nanosleep(&moment, NULL);
+    CHECK(!__atomic_load_n(&forgetting.is_done, __ATOMIC_ACQUIRE));
+    free(parked);
+    parked = mn_park_next(&park, is_none);
+    pthread_join(thread, NULL);
+    CHECK_INT(parked->unique, 200);
+    CHECK(!parked->is_orphan);
+    free(parked);
+
+    CHECK_INT(mn_park_add(&park, stays, 4, 201, false, "other", 6), 0);
+    CHECK_INT(mn_park_add(&park, ends, 3, 101, false, "left", 5), 0);
+    CHECK_INT(pthread_create(&thread, NULL, forget, &forgetting), 0);
+    while (!is_orphan(&park))
+        (void)nanosleep(&moment, NULL);
+    parked = mn_park_next(&park, is_none);
+    CHECK_INT(parked->unique, 101);
+    CHECK(parked->is_orphan);
+    free(parked);
+    parked = mn_park_next(&park, is_none);
+    pthread_join(thread, NULL);
+    CHECK_INT(parked->unique, 201);
+    free(parked);
+    mn_park_end(&park);
+    mn_park_deinit(&park);
+}
+
 int main(void)
 {
     test_states();
     test_epochs();
     test_park();
+    test_park_of_a_mount_that_ends();
     return 0;
 }
