@@ -247,8 +247,11 @@ static int encode_flags(struct mn_change *change, struct mn_buffer *out)
 static int64_t perform_flags(struct mn_change *change)
 {
     struct attribute_operation *op = change->operation;
+    int result = mn_lower_set_flags(op->fd, op->flags, op->flags_valid);
 
-    return mn_lower_set_flags(op->fd, op->flags, op->flags_valid);
+    if (result == 0 && (op->flags & FS_APPEND_FL) == 0)
+        mn_files_write_anywhere(change->mount, op->node);
+    return result;
 }
 
 /* Once append or immutable, the secondary's copy takes no mtime any more: it goes first. */

@@ -80,6 +80,18 @@ void mn_give_back(struct mn_mount *mount, const struct mn_borrowed *borrowed)
         file_free(mount, file);
 }
 
+void mn_files_write_anywhere(struct mn_mount *mount, const struct mn_node *node)
+{
+    pthread_mutex_lock(&mount->nodes.mutex);
+    for (const struct mn_file *file = node->files; file != NULL; file = file->next) {
+        int flags = fcntl(file->fd, F_GETFL);
+
+        if (flags >= 0 && (flags & O_APPEND) != 0)
+            (void)fcntl(file->fd, F_SETFL, flags & ~O_APPEND);
+    }
+    pthread_mutex_unlock(&mount->nodes.mutex);
+}
+
 uint32_t mn_open_flags(const struct mn_worker *worker)
 {
     /* Pages stay valid over close and open: only this mount changes the file. Without a write-back

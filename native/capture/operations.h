@@ -134,6 +134,9 @@ int mn_link_nameless(struct mn_worker *worker, const struct mn_fuse_request *req
 /* A new open file; NULL: no memory, fd is closed then. */
 struct mn_file *mn_file_new(struct mn_mount *mount, struct mn_node *node, int fd);
 uint32_t mn_open_flags(const struct mn_worker *worker);
+/* The node is not append-only any more: whoever has it open may write anywhere, also after it is
+ * again (the kernel looks at the flag when a file is opened). */
+void mn_files_write_anywhere(struct mn_mount *mount, const struct mn_node *node);
 /* A descriptor of the node to be given back: that of a file open anyway, in whatever access mode,
  * else one by O_PATH. 0, or -errno. */
 int mn_borrow(struct mn_mount *mount, struct mn_node *node, struct mn_borrowed *borrowed_out);

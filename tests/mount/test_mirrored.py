@@ -335,6 +335,24 @@ def test_an_append_only_file_is_written_by_a_descriptor_that_is_older(tmp_path: 
         settle_and_compare(pair)
 
 
+def test_who_may_write_anywhere_again_does_so_on_both_nodes(tmp_path: Path) -> None:
+    """It was opened for its end, and that flag taken from the descriptor once it was allowed."""
+    with open_pair(tmp_path) as pair:
+        here, there = pair.mount / "log", pair.right / "log"
+        here.write_bytes(b"." * 100_000)
+        set_flags("+a", here)
+        fd = os.open(here, os.O_WRONLY | os.O_APPEND)
+        set_flags("-a", here)
+        fcntl.fcntl(fd, fcntl.F_SETFL, 0)
+        set_flags("+a", here)
+        os.pwrite(fd, b"in the middle", 50_000)
+        os.close(fd)
+        assert b"in the middle" in there.read_bytes()
+        set_flags("-a", here)
+        assert pair.primary.mirrored()
+        settle_and_compare(pair)
+
+
 def test_the_time_of_an_append_only_file_is_told_once_it_may_be_set(tmp_path: Path) -> None:
     """Each node has that of its own append as long as the flag stands."""
     with open_pair(tmp_path) as pair:
