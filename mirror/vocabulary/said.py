@@ -214,7 +214,7 @@ def _part(fact: object) -> object:
             return [_part(one) for one in fact]
         case Mapping():  # parts already, of another process
             return dict(fact)
-        case bool() | int():
+        case bool() | int() | float():
             return fact
         case _:
             return str(fact)

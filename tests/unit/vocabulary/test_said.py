@@ -46,6 +46,12 @@ def test_what_another_process_said_keeps_its_code_and_facts() -> None:
     assert parts_of(again) == parts
 
 
+def test_a_number_stays_one_for_a_language_with_another_decimal_sign() -> None:
+    parts = parts_of(say("node.silent", seconds=2.5))
+    assert parts is not None
+    assert (parts["facts"], parts["text"]) == ({"seconds": 2.5}, "silent for more than 2.5 s")
+
+
 def test_a_plain_sentence_has_no_parts() -> None:
     assert parts_of("Input/output error") is None
     assert from_parts(None, "x") == "x"
