@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,6 +60,39 @@ static int undo_content(struct mn_change *change, const struct mn_node *node, in
         return count < 0 ? (int)count : -EIO;
     result = mn_encode_write(&message, mn_connection_begin(worker->connection));
     return result != 0 ? result : mn_undo_send(change, MN_MESSAGE_WRITE);
+}
+
+/* An append-only file takes neither hole nor size: the flag goes first, and stands again
+ * afterwards. Who writes anywhere meanwhile is refused here as before. */
+static int send_append(struct mn_change *change, const struct mn_node *node, bool is_on)
+{
+    struct mn_message_set_flags message = {.epoch = change->epoch,
+                                           .root = (uint8_t)change->mount->root->index,
+                                           .id = node->id,
+                                           .flags = is_on ? FS_APPEND_FL : 0,
+                                           .valid = FS_APPEND_FL};
+    int result = mn_encode_set_flags(&message, mn_connection_begin(change->worker->connection));
+
+    return result != 0 ? result : mn_undo_send(change, MN_MESSAGE_SET_FLAGS);
+}
+
+/* result: of what was done without it. Else the two would differ, and nothing would know it. */
+static int append_again(struct mn_change *change, const struct mn_node *node, int result)
+{
+    int again = send_append(change, node, true);
+
+    if (again != 0)
+        mn_capture_session_lost(change->worker->capture, again,
+                                "the secondary could not take a flag again");
+    return result != 0 ? result : again;
+}
+
+static bool is_append_only(int fd)
+{
+    struct statx status;
+
+    return statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) == 0 &&
+           (status.stx_attributes & STATX_ATTR_APPEND) != 0;
 }
 
 static int undo_hole(struct mn_change *change, const struct mn_node *node, uint64_t offset,
@@ -127,7 +161,14 @@ int mn_undo_range(struct mn_change *change, struct mn_node *node, uint64_t offse
     fd = mn_lower_open(change->mount->root, mn_node_handle(node), O_RDONLY);
     if (fd < 0)
         return fd;
-    result = undo_pieces(change, node, fd, offset, offset + size);
+    bool is_append = is_append_only(fd);
+
+    result = is_append ? send_append(change, node, false) : 0;
+    if (result == 0) {
+        result = undo_pieces(change, node, fd, offset, offset + size);
+        if (is_append)
+            result = append_again(change, node, result);
+    }
     close(fd);
     change->resized = node;
     return result;
@@ -148,13 +189,19 @@ static int send_size(struct mn_change *change, struct mn_node *node)
     fd = mn_lower_open(change->mount->root, mn_node_handle(node), O_PATH);
     if (fd < 0)
         return fd;
+    bool is_append = is_append_only(fd);
+
     result = fstat(fd, &status) == 0 ? 0 : -errno;
     close(fd);
     message.size_bytes = (uint64_t)status.st_size;
+    if (result == 0 && is_append)
+        result = send_append(change, node, false);
+    if (result != 0)
+        return result;
+    result = mn_encode_set_attributes(&message, mn_connection_begin(change->worker->connection));
     if (result == 0)
-        result =
-            mn_encode_set_attributes(&message, mn_connection_begin(change->worker->connection));
-    return result != 0 ? result : mn_undo_send(change, MN_MESSAGE_SET_ATTRIBUTES);
+        result = mn_undo_send(change, MN_MESSAGE_SET_ATTRIBUTES);
+    return is_append ? append_again(change, node, result) : result;
 }
 
 int mn_undo_size(struct mn_change *change)

@@ -22,6 +22,7 @@ import pytest
 from mirror.adapters import native
 from mirror.adapters.compare import compare_trees
 from tests.mount.pair import AWAIT_MS, Pair, open_pair
+from tests.mount.small_disk import fill, small_disk
 
 pytestmark = pytest.mark.mount
 
@@ -351,6 +352,35 @@ def test_who_may_write_anywhere_again_does_so_on_both_nodes(tmp_path: Path) -> N
         set_flags("-a", here)
         assert pair.primary.mirrored()
         settle_and_compare(pair)
+
+
+def append(path: Path, size: int) -> None:
+    """In pieces that a request holds."""
+    with path.open("ab", buffering=0) as log:
+        for _ in range(0, size, 65_536):
+            log.write(bytes(65_536))
+
+
+@pytest.mark.parametrize("flag", ["", "+a"], ids=["plain", "append-only"])
+def test_what_does_not_fit_here_is_undone_there(tmp_path: Path, flag: str) -> None:
+    lower = tmp_path / "n1" / "lower"
+    with small_disk(lower, 24 << 20):
+        (lower / "lost+found").rmdir()
+        with open_pair(tmp_path) as pair:
+            here = pair.mount / "log"
+            here.write_bytes(b"first")
+            if flag:
+                set_flags(flag, here)
+            filler = fill(lower)
+            with pytest.raises(OSError, match="No space"):
+                append(here, 4 << 20)
+            filler.unlink()
+            assert pair.primary.mirrored()
+            assert here.read_bytes() == (pair.right / "log").read_bytes()
+            assert ("a" in flags_of(pair.right / "log")) == bool(flag)
+            if flag:
+                set_flags("-a", here)
+            settle_and_compare(pair)
 
 
 def test_the_time_of_an_append_only_file_is_told_once_it_may_be_set(tmp_path: Path) -> None:
