@@ -117,12 +117,12 @@ MUTATIONS = (
     Mutation(
         "the witness says no, and is not heeded",
         table(election, "CASES", ("E06",), verdict=Verdict.SERVE),
-        (SIMULATOR,),  # it takes two faults: a primary that comes back gives way by itself
+        TWO,  # in two cuts: a primary that comes back gives way by itself
     ),
     Mutation(
         "the witness is not asked",
         table(election, "CASES", ("E05",), verdict=Verdict.SERVE),
-        (SIMULATOR,),
+        TWO,
         range(5_021, 5_041, 2),  # odd seeds have the witness
     ),
     Mutation(

@@ -19,8 +19,9 @@ from tests.unit.core import test_automaton, test_election, test_generations
 
 TRANSCRIPTS = sorted((Path(__file__).parents[1] / "transcripts").glob("*.txt"))
 BOUNDS = (
-    Bound(crashes=0, cuts=1, freezes=0, writes=1, prims=0, states=25_000),
-    Bound(crashes=1, cuts=0, freezes=0, writes=1, prims=0, states=30_000),
+    Bound(crashes=0, freezes=0, prims=0, faults=1, states=25_000),
+    Bound(cuts=0, freezes=0, prims=0, faults=1, states=30_000),
+    Bound(crashes=0, freezes=0, prims=0, faults=2, states=30_000),
 )
 
 
