@@ -328,7 +328,7 @@ ROWS: tuple[Row, ...] = (
     Row("U09", S.ORPHANED,    START + SECONDARY,                                             STAY,          (),                   "already so"),
     Row("U10", S.ORPHANED,    PRIMARY,                                                       REFUSE,        (),                   "it is finding out whether the primary lives: it takes over by itself"),
     Row("U12", S.ORPHANED,    FENCED,                                                        STAY,          (X.FENCE,),           "invariant 8: a host that may still run is switched off first"),
-    Row("U13", S.ORPHANED,    FORBIDDEN,                                                     S.LEAVING,     STAND_BY,             "failover is off, or a rule keeps it waiting: started again, then WAIT; it still holds everything"),
+    Row("U13", S.ORPHANED,    FORBIDDEN,                                                     S.LEAVING,     STAND_BY,             "failover is off, a rule keeps it waiting, or it stood still: started again, then WAIT"),
     Row("U14", S.ORPHANED,    CONFIRMED,                                                     S.SECOND,      (X.TELL_WITNESS,),    "it was silent for a moment: the link stands, and nothing was recorded"),
     Row("U11", S.ORPHANED,    RESUMED + DONE + FAILED + CLOSED + SOURCE + OFFERED + LEFT + LOST + OVER + LINK + IN_SYNC + HAS_ALL + TIME,STAY,          (),                   "the election weighs it"),
 

@@ -63,6 +63,8 @@ class Context:
     session: str = ""
     link: bool = False
     in_step: bool = False
+    awoke_in: str = ""  # the session in which this secondary stood still: see `is_unsure`
+    awoke_ms: int = 0
     offer: Offer | None = None
     offered_ms: int = 0
     leading: bool = False
@@ -76,7 +78,6 @@ class Context:
     offer_seen: str = ""
     promises_out: str = ""
     owes_out: str = ""  # it is out of this session, and its record does not say so yet
-    asked_out: str = ""
     swap_due: bool = False
     swap_seen: str | None = ""  # None: the first one heard was asked of an earlier control plane
     asks_swap: str = ""
@@ -175,6 +176,11 @@ class Context:
         """Tell whether the peer promised not to serve in our session; a promise does not age."""
         return self.peer_word is not None and self.peer_word.out_of(self.session)
 
+    def is_unsure(self) -> bool:
+        """Tell whether the primary may have gone on alone while this secondary stood still."""
+        in_question = self.state in {State.SECOND, State.ORPHANED}
+        return in_question and self.awoke_in != "" and self.awoke_in == self.session
+
     def primary_out(self, now_ms: int) -> bool:
         """Tell whether the former primary serves no more: its promise, or its own record.
 
@@ -263,7 +269,7 @@ class Context:
             complete=self.complete(),
             sole=self.record.may_serve == {self.settings.node},
             source=source,
-            failover_allowed=self._failover_allowed(),
+            failover_allowed=self.failover_allowed(),
             disputed=self.disputed(now_ms),
             recent=self._recent(now_ms),
         )
@@ -286,7 +292,7 @@ class Context:
         """Tell whether this copy is consistent and young enough for syncdelta."""
         record, delta_ms = self.record, self.settings.syncdelta_ms
         mixed = record.target_of or record.inconsistent or self.damaged()
-        if record.blank or mixed or self.synced_ms is None or not self._failover_allowed():
+        if record.blank or mixed or self.synced_ms is None or not self.failover_allowed():
             return False
         return 0 <= now_ms - self.synced_ms < delta_ms
 
@@ -304,7 +310,7 @@ class Context:
         )
         return proof, election.decide(facts)
 
-    def _failover_allowed(self) -> bool:
+    def failover_allowed(self) -> bool:
         """Without failover a SECOND waits for people; a PRIM that is parted goes on."""
         if self.state is State.FREEZING or self.switch("failover", default=self.settings.failover):
             return True

@@ -9,7 +9,8 @@ import copy
 from mirror.core import automaton, commands, invariants, light, plans, scripts, speech
 from mirror.core.automaton import Outcome, Row
 from mirror.core.context import Context
-from mirror.core.perceive import look, note
+from mirror.core.looking import look
+from mirror.core.perceive import note
 from mirror.core.rest import Rest, rest_of
 from mirror.core.rules.machine import Hold, forget, judge
 from mirror.core.settings import OFFER_BACKOFF_MS, Settings
@@ -298,7 +299,7 @@ class Engine:
         if command is not None and command.identity == commands.MAXLOOP:
             context.left_why = say("stopped.maxloop")
         if kind is EventKind.TAKEOVER_FORBIDDEN:
-            context.awaits_admin = context.held is None
+            context.awaits_admin = context.held is None and not context.failover_allowed()
         if command is not None or kind is EventKind.SWAP_ASKED:
             return
         context.left_why = context.failure
@@ -372,8 +373,7 @@ class Engine:
         """Neither the witness nor the agent has been asked for this decision."""
         context = self._context
         context.witness, context.witness_again_ms = WitnessSays.UNASKED, 0
-        context.fence, context.fence_again_ms = FenceSays.UNASKED, 0
-        context.fence_due_ms = None
+        context.fence, context.fence_again_ms, context.fence_due_ms = FenceSays.UNASKED, 0, None
 
     def _enter_alone(self) -> None:
         context = self._context

@@ -11,7 +11,7 @@ from mirror.core import lineage, scripts
 from mirror.core.automaton import Step
 from mirror.core.context import Context
 from mirror.core.generations import COMMANDED_THERE, How
-from mirror.core.perceive import back_off
+from mirror.core.looking import back_off
 from mirror.core.settings import OFFER_BACKOFF_MS
 from mirror.vocabulary.actions import (
     AskWitness,
@@ -220,7 +220,8 @@ def _record_out(context: Context, _: int) -> Actions:
 
 
 def _record_stood_by(context: Context, _: int) -> Actions:
-    return _record(context, lineage.stood_by(context.record)) if context.complete() else []
+    holds_all = context.complete() and not context.is_unsure()
+    return _record(context, lineage.stood_by(context.record)) if holds_all else []
 
 
 def _record_split(context: Context, _: int) -> Actions:

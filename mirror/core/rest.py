@@ -49,6 +49,8 @@ class Rest:
 
 def rest_of(context: Context, now_ms: int) -> Rest:
     """Say for how long a look of now, which found nothing, holds."""
+    if context.is_unsure():  # until a word says otherwise, maybe one that was heard before
+        return Rest(now_ms, heard=False)
     coming = [at_ms for at_ms in moments(context) if at_ms > now_ms]
     return Rest(min(coming, default=FOREVER_MS), context.hearing(now_ms) in ALIVE)
 

@@ -225,6 +225,8 @@ def _times(context: Context, world: World) -> Iterator[int]:
     age = _age(max(heard, default=context.listening_since_ms), world, 2)
     yield age
     yield bool(heard) and age < 2  # else: silent; it began to listen before it heard
+    if context.is_unsure():  # until a timeout later
+        yield -1 - _age(context.awoke_ms, world, 2)
     if state is S.FREEZING:
         yield _age(context.frozen_ms, world, 5)
     if state is S.ALONE and context.offer is not None and not context.leading:

@@ -161,10 +161,14 @@ def _freeze(world: SmallWorld, name: str) -> None:
 
 
 def _stand_still(world: SmallWorld) -> bool:
-    """Tell whether a node is frozen for so long that the other counts it as lost."""
+    """Tell whether a node is frozen for so long that the other counts it as lost.
+
+    A secondary knows when it wakes, and takes over from nobody: that excuses nothing.
+    """
     return any(
         node.frozen
         and node.engine is not None
+        and node.engine.state not in {State.SECOND, State.ORPHANED}
         and world.now_ms - (node.engine.context.last_ms or 0) > world.settings[name].timeout_ms
         for name, node in world.nodes.items()
     )

@@ -26,12 +26,13 @@ HERE = Path(__file__).parent
 # Nothing in the small world reads these: key.py says why.
 UNREAD = {
     Context: {
-        *("settings", "seed", "incarnation", "record", "fresh_count", "asked_out"),
+        *("settings", "seed", "incarnation", "record", "fresh_count"),
         *("reason", "row", "refusal", "parted", "failure", "left_why", "progress", "shown_remote"),
         *("checkpoint", "drained_equal", "sync_generation", "split_seen", "offer_backoff_ms"),
         *("swap_due", "swap_seen", "peer_began", "wants_back", "restart_extra", "deferred"),
         *("loops_ms", "loops_shown", "trusts_before_s", "resources", "judging", "switches"),
         "held",
+        "awoke_in",  # by `is_unsure`
         *("plan_count", "fence", "fence_again_ms", "fence_due_ms", "sync_due", "synced_ms"),
     },
     Word: {"trusts_before_s", "incarnation", "refusal", "resources"},

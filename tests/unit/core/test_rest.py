@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mirror.core import engine as engine_module
 from mirror.core.engine import Engine
 from mirror.core.invariants import InvariantBroken
-from mirror.core.perceive import look
+from mirror.core.looking import look
 from mirror.core.rules import RuleSettings, WatchedResource, default_rules
 from mirror.core.settings import Settings
 from mirror.vocabulary.actions import Action, PersistRecord, Plan
