@@ -17,6 +17,7 @@ from mirror.core.election import Verdict
 from mirror.vocabulary.events import Event, EventKind, LinkAlive
 from mirror.vocabulary.facts import Proof, Which
 from mirror.vocabulary.record import Record
+from tests.search.explore import Bound
 
 SIMULATOR, SEARCH, TABLES, STORIES = "simulator", "search", "tables", "stories"
 Broken = Callable[[], AbstractContextManager[Any]]
@@ -24,12 +25,20 @@ Broken = Callable[[], AbstractContextManager[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """name: what is wrong. provers: who must find it. seeds: where the simulator does."""
+    """name: what is wrong. provers: who must find it.
+
+    seeds: where the simulator does. bounds: of the small worlds in one of which the search does.
+    """
 
     name: str
     broken: Broken
     provers: tuple[str, ...]
     seeds: range = range(5_000, 5_020)
+    bounds: tuple[Bound, ...] = (
+        Bound(crashes=0, freezes=0, prims=0, faults=1, states=25_000),
+        Bound(cuts=0, freezes=0, prims=0, faults=1, states=30_000),
+        Bound(crashes=0, freezes=0, prims=0, faults=2, states=30_000),
+    )
 
 
 def row(*row_ids: str, **changed: Any) -> Broken:
@@ -102,6 +111,11 @@ def deaf_to_the_link() -> AbstractContextManager[Any]:
     return patch.object(engine, "note", deaf)
 
 
+def never_unsure() -> AbstractContextManager[Any]:
+    """Have a secondary that stood still believe that nothing happened meanwhile."""
+    return patch.object(Context, "is_unsure", lambda _: False)
+
+
 BOTH = frozenset({"n1", "n2"})
 ALL = (SIMULATOR, SEARCH, TABLES)
 TWO = (SIMULATOR, SEARCH)
@@ -132,6 +146,12 @@ MUTATIONS = (
         range(122, 200, 7),  # the seeds with an agent
     ),
     Mutation("a living link is no sign of life", deaf_to_the_link, (SIMULATOR,)),
+    Mutation(
+        "a secondary that stood still takes over",
+        never_unsure,
+        (SEARCH,),  # its primary crashes within a timeout of its waking: lives hardly meet that
+        bounds=(Bound(cuts=0, prims=0, witness=False, states=30_000),),
+    ),
     Mutation(
         "the one with the older copy starts",
         table(election, "PROOFS", ("P11",), proof=Proof.PROVEN),

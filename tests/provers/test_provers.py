@@ -12,17 +12,12 @@ from mirror.core.automaton import Step
 from mirror.vocabulary.facts import ElectionFacts, ProofFacts
 from mirror.vocabulary.states import State
 from tests.provers.mutations import MUTATIONS, SEARCH, SIMULATOR, STORIES, TABLES, Mutation
-from tests.search.explore import Bound, explore
+from tests.search.explore import explore
 from tests.simulation.run import run_seed
 from tests.simulation.transcript import retell
 from tests.unit.core import test_automaton, test_election, test_generations
 
 TRANSCRIPTS = sorted((Path(__file__).parents[1] / "transcripts").glob("*.txt"))
-BOUNDS = (
-    Bound(crashes=0, freezes=0, prims=0, faults=1, states=25_000),
-    Bound(cuts=0, freezes=0, prims=0, faults=1, states=30_000),
-    Bound(crashes=0, freezes=0, prims=0, faults=2, states=30_000),
-)
 
 
 def found_by(prover: str) -> list[Mutation]:
@@ -38,7 +33,7 @@ def test_the_simulator_finds_it(mutation: Mutation) -> None:
 @pytest.mark.parametrize("mutation", found_by(SEARCH), ids=lambda one: one.name)
 def test_the_search_finds_it(mutation: Mutation) -> None:
     with mutation.broken():
-        assert any(explore(bound).broken for bound in BOUNDS)
+        assert any(explore(bound).broken for bound in mutation.bounds)
 
 
 @pytest.mark.parametrize("mutation", found_by(TABLES), ids=lambda one: one.name)

@@ -272,12 +272,14 @@ async def heal(world: World) -> None:
         for host in world.hosts.values():
             if host.state is State.STOP:
                 host.command("start")
-        if await world.wait_for((State.PRIM, State.SECOND), settle_s):
-            await world.sleep(2)
+        if not await world.wait_for((State.PRIM, State.SECOND), settle_s):
+            force_one(world)
+            continue
+        await world.sleep(2)
+        if is_together(world):  # else what a rule asked for before goes on, a swap
             check_together(world)
             await check_served(world)
             return
-        force_one(world)
     raise Violation(f"never together again: {world.n1.state} {world.n2.state}")
 
 
@@ -295,13 +297,17 @@ def force_one(world: World) -> None:
         host.command("second", "fullsync")
 
 
+def is_together(world: World) -> bool:
+    """Tell whether one is PRIM and the other SECOND."""
+    return sorted((world.n1.state, world.n2.state)) == [State.PRIM, State.SECOND]
+
+
 async def check_served(world: World) -> None:
     """Nobody waits for ever: clients of a healthy pair are answered."""
     before = world.ledger.acked_count
     world.stir()
     await world.sleep(3)
-    together = sorted((world.n1.state, world.n2.state)) == [State.PRIM, State.SECOND]
-    if together and world.clients and world.ledger.acked_count == before:
+    if is_together(world) and world.clients and world.ledger.acked_count == before:
         raise Violation("the pair is whole, and no client is answered")
 
 
