@@ -1,6 +1,7 @@
 """What every test may use. The run gets a name and a directory of its own: tests/reaper.py."""
 
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,8 +24,11 @@ def pytest_configure(config: pytest.Config) -> None:
     dead = reap_the_dead()
     run = Run()
     config.stash[_run_key] = run
-    if config.option.basetemp is None:
-        config.option.basetemp = run.directory
+    # Wherever somebody wants them: what a killed run leaves is found by the run's name.
+    top = config.option.basetemp
+    if top is not None:
+        Path(top).mkdir(parents=True, exist_ok=True)
+    config.option.basetemp = run.directory if top is None else Path(top) / run.name
     if dead:
         print(f"cleaned up after test runs that did not end: {' '.join(dead)}")
 
