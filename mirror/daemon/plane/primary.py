@@ -191,14 +191,18 @@ class Primary:
 
     def freeze(self) -> None:
         """Park changes. Raises: TimeoutError."""
+        self.froze()
+        self._plane.freeze(FREEZE_MS_MAX)
+
+    def froze(self) -> None:
+        """The gate is frozen now; one that was closed stays closed."""
         if self.gate != "closed":
             self.gate = "frozen"
-        self._plane.freeze(FREEZE_MS_MAX)
 
     def thaw(self) -> None:
         """Open the gate as it was. Once the session is lost, `go_alone` is the way."""
-        if self.mode == "idle" or self.gate == "closed":
-            raise PlaneNotReady(verb="thaw", mode=self.mode)
+        if self.gate == "closed":  # or idle
+            raise PlaneNotReady(verb="thaw", mode=self.gate)
         self._plane.open_gate()
         self.gate = "open"
 

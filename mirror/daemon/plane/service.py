@@ -206,7 +206,7 @@ class Service:
         while (event := self._plane.event_take()) is not None:
             log.info("capture event", kind=event.kind, error=event.error, detail=event.detail)
             if event.kind == EVENT_LINK_LOST:
-                self._primary.gate = "frozen"
+                self._primary.froze()
                 self._primary.verifier.abandon()
                 self.emit("link_lost", session=self._primary.session(), reason=event.detail)
             elif event.kind == EVENT_LOCAL_FAULT:
