@@ -30,6 +30,7 @@ import structlog
 from bench.node import SESSION, TIMEOUT_MS, NodeSettings, open_plane, tune
 from mirror.adapters import native
 from mirror.adapters.native import Connection, Entry, Plane, Tls, bulk
+from mirror.daemon.plane.checkpoints import Checkpoints
 from mirror.daemon.plane.source import Reintegration
 from mirror.daemon.plane.target import Target
 from mirror.vocabulary.places import PlaceKind
@@ -88,6 +89,7 @@ class Source:
             first_epoch=self._plane.counters().epoch + 1,  # both disks are of this process' time
             on_progress=phases.append,
             should_stop=lambda: False,
+            checkpoints=Checkpoints(self._plane),
         )
         started = time.monotonic()
         outcome = reintegration.run()

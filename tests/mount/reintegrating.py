@@ -191,7 +191,7 @@ class Nodes:
             should_stop=should_stop,
             trusts_before_ns=trusts_before_ns,
             watched=watched,
-            checkpoints=checkpoints,
+            checkpoints=checkpoints or Checkpoints(self.source),
         )
         try:
             outcome = reintegration.run()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mirror.daemon.plane.keeping import Keeping
 from mirror.daemon.plane.source import Reintegration
+from mirror.daemon.plane.works import Work
 from mirror.errors import ReintegrationStopped
 from tests.mount.reintegrating import Nodes, two_nodes
-from tests.mount.small_disk import small_disk
+from tests.mount.small_disk import mounted_image, small_disk
 from tests.mount.test_scan import numbers_of
 
 pytestmark = pytest.mark.mount
@@ -268,3 +271,30 @@ def test_a_very_deep_directory_is_kept_whole(nodes: Nodes) -> None:
     assert os.listdir(fd) == ["leaf"]
     os.close(fd)
     subprocess.run(["rm", "-r", folder], check=True)  # shutil could not
+
+
+def test_what_is_kept_outlives_a_loss_of_power(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file is overwritten next, and of two writes a disk may take the later one first."""
+    theirs = os.urandom(300_000)
+    run = Keeping.run
+
+    def lost_afterwards(self: Keeping, works: Iterable[Work]) -> None:
+        run(self, works)
+        shutil.copyfile(tmp_path / "n2.img", tmp_path / "lost.img")
+
+    with (
+        small_disk(tmp_path / "n2", 256 << 20, features="has_journal"),
+        two_nodes(tmp_path) as nodes,
+    ):
+        (nodes.mount / "file").write_bytes(b"before")
+        nodes.reintegrate(full=True)
+        nodes.part()
+        (nodes.right / "file").write_bytes(theirs)
+        (nodes.mount / "file").write_bytes(b"ours")
+        monkeypatch.setattr(Keeping, "run", lost_afterwards)
+        nodes.reintegrate(full=True, aside="kept")
+    with mounted_image(tmp_path / "lost.img", tmp_path / "lost"):
+        folder = tmp_path / "lost" / "lower" / ".mirror" / "aside" / "kept" / "files"
+        assert (folder / "file").read_bytes() == theirs

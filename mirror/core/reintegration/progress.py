@@ -108,8 +108,8 @@ class Meter:
         )
 
     def _eta_s(self, left: int, rate: int) -> int | None:
-        if self.phase in (Phase.CHECKING, Phase.NAMES, Phase.KEEPING):
-            return None  # how much data there is, the names will tell; where it differs, nobody
+        if self.phase in (Phase.CHECKING, Phase.NAMES):
+            return None  # how much data there is, the names will tell
         if left == 0:
             return 0
         return -(-left // rate) if rate > 0 else None

@@ -80,9 +80,8 @@ class Aside:
                 copy = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory)
                 try:
                     _copy(fd, copy)
-                    os.fsync(
-                        copy
-                    )  # what it was made of is overwritten next, on the disk perhaps first
+                    # What it was made of is overwritten next, and may be on the disk first.
+                    os.fsync(copy)
                 finally:
                     os.close(copy)
                 self._note(names, directory, name, what)

@@ -11,14 +11,15 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from mirror.adapters import clock
-from mirror.adapters.native import Connection, Entry, Plane, bulk
-from mirror.core.reintegration.data import Range, bytes_of, ranges_of, shares_of
+from mirror.adapters.native import Connection, Plane, bulk
+from mirror.core.reintegration.data import Range, bytes_of, shares_of
 from mirror.core.reintegration.pace import Pace
 from mirror.daemon.plane.differs import differs
+from mirror.daemon.plane.files import File, NewFiles, Share
 from mirror.daemon.plane.objects import GONE, is_gone, opened
 from mirror.daemon.plane.works import Work
 from mirror.errors import ReintegrationStopped
@@ -29,52 +30,8 @@ SHARE_BYTES = 16 << 20
 SHARE_BYTES_SLOWED = 1 << 20  # under a bound of bandwidth: small steps, an even flow
 SHARE_PIECES = 16  # scattered regions: one call of the library for so many
 WAITING_MAX = 512
-
-
-Share = tuple[Range, ...]
-
-
-@dataclass(slots=True)
-class File:
-    """One file to be copied. whole: from its begin to its end, whatever the ranges say.
-
-    Guarded by the pool's lock, but for what never changes.
-    """
-
-    root: int
-    id: bytes
-    handle: bytes
-    whole: bool
-    ranges: tuple[Range, ...]
-    entries: list[Entry]  # the caller's, untouched here
-    shares: deque[Share] = field(default_factory=deque)
-    active: int = 0
-    gone: bool = False
-    left: bool = False  # it was thought to be new and small: it must be copied as any other
-    trusted: bool = False  # secondforce: wholly, but only when its size is another there
-    kept: bool = False  # what the target would lose of it has been seen to
-    only_kept: bool = False  # and this is all that is done now
-
-
-def file_of(work: Work) -> File:
-    """A work of a regular file, for the pool."""
-    return File(
-        work.root,
-        work.id,
-        work.handle,
-        work.whole or work.trusted,
-        ranges_of(work.regions),
-        work.entries,
-        trusted=work.trusted,
-        kept=work.kept,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class NewFiles:
-    """Small files of one root that hold nothing at the target: sent whole, many at once."""
-
-    files: Sequence[File]
+WORKS_AT_ONCE = 256
+WAIT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +81,27 @@ class CopyPool:
             self._waiting.append(file)
             self._changed.notify()
 
-    def is_full(self) -> bool:
-        """True when more files wait than are worth memory."""
+    def work_off(
+        self,
+        works: Iterable[Work],
+        feed: Callable[[Sequence[Work]], None],
+        collect: Callable[[float], bool],
+    ) -> None:
+        """Have these fed, a batch at a time, and collected, until nothing is left.
+
+        feed: looks at a batch, and adds its files. collect(wait_s): takes what has finished; True:
+        nothing is left now. No more files wait here than are worth memory.
+        """
+        each = iter(works)
+        while batch := list(itertools.islice(each, WORKS_AT_ONCE)):
+            feed(batch)
+            while self._is_full():
+                collect(WAIT_S)
+            collect(0)
+        while not collect(WAIT_S):
+            pass
+
+    def _is_full(self) -> bool:
         with self._changed:
             return len(self._waiting) >= WAITING_MAX
 
@@ -253,6 +229,8 @@ class CopyPool:
         if keep is not None and differs(self._plane, connection, file):
             keep(file.root, file.id)
         if file.only_kept:
+            with self._changed:
+                self._done += bytes_of(self._ranges(file))
             return
         # The size first: a live write behind the end here would leave, at a target that is longer,
         # what lies before it; and behind the end no range is copied.

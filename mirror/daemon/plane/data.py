@@ -8,7 +8,6 @@ Directories are finished last: what was attached has changed their times.
 
 from __future__ import annotations
 
-import itertools
 import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
@@ -16,10 +15,10 @@ from collections.abc import Callable, Iterable, Sequence
 from mirror.adapters import clock
 from mirror.adapters.native import Entry, Plane
 from mirror.core.reintegration.progress import Meter, Phase
-from mirror.daemon.plane.copy import CopyPool, File, NewFiles, file_of
+from mirror.daemon.plane.copy import CopyPool
+from mirror.daemon.plane.files import File, NewFiles, file_of
 from mirror.daemon.plane.finder import Finder
 from mirror.daemon.plane.finish import ATTRIBUTES_AT_ONCE, Finisher
-from mirror.daemon.plane.names import FINDS_AT_ONCE
 from mirror.daemon.plane.objects import Root, wholly
 from mirror.daemon.plane.rpc import Rpc
 from mirror.daemon.plane.worklist import Worklist
@@ -29,7 +28,6 @@ from mirror.vocabulary.said import say
 
 FIND_TRIES = 5
 CHECKPOINT_MS = 2_000  # each one frees the index, and costs a syncfs on both nodes
-WAIT_S = 0.2
 NEW_AT_ONCE = 16  # a MiB at most
 REMOVED_AT_ONCE = 8_192  # entries: a commit waits for the disk, however much it holds
 
@@ -71,14 +69,7 @@ class DataPhase:
     def run(self, works: Iterable[Work]) -> None:
         """Make all of these equal. Raises: OSError, ReintegrationStopped."""
         self._meter.phase = Phase.DATA
-        each = iter(works)
-        while batch := list(itertools.islice(each, FINDS_AT_ONCE)):
-            self._feed(batch)
-            while self._pool.is_full():
-                self._collect(WAIT_S)
-            self._collect(0)
-        while not self._collect(WAIT_S):
-            pass
+        self._pool.work_off(works, self._feed, self._collect)
         self._finish_copied()
         self._meter.phase = Phase.ATTRIBUTES
         self._finish_directories()

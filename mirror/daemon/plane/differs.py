@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
 
 from mirror.adapters.native import Connection, Plane, block_hash
 from mirror.core.reintegration.data import pieces_of
+from mirror.daemon.plane.files import File
 from mirror.daemon.plane.objects import opened
 from mirror.vocabulary.places import REGION_BYTES
 from mirror.wire import codec
-
-if TYPE_CHECKING:
-    from mirror.daemon.plane.copy import File
 
 COMPARE_BYTES = 1 << 20
 

@@ -7,54 +7,40 @@ phase, and what it holds alone would be gone.
 
 from __future__ import annotations
 
-import itertools
 import stat
 from collections.abc import Callable, Iterable, Sequence
 
-from mirror.adapters.native import Plane
-from mirror.core.reintegration.progress import Meter
-from mirror.daemon.plane.copy import CopyPool, file_of
+from mirror.daemon.plane.copy import CopyPool
+from mirror.daemon.plane.files import file_of
 from mirror.daemon.plane.finder import Finder
-from mirror.daemon.plane.names import FINDS_AT_ONCE
 from mirror.daemon.plane.objects import Root
-from mirror.daemon.plane.rpc import Rpc
 from mirror.daemon.plane.works import Work
-
-WAIT_S = 0.2
 
 
 class Keeping:
     """See the module. One thread, the pool has its own; it asks the target to keep a file.
 
-    tick: called often; may raise to stop.
+    seen(count): so many works more are done, or none; called often, may raise to stop.
     """
 
     def __init__(
         self,
-        plane: Plane,
-        rpc: Rpc,
+        finder: Finder,
         pool: CopyPool,
         roots: Sequence[Root],
-        meter: Meter,
-        tick: Callable[[], None],
+        seen: Callable[[int], None],
     ) -> None:
-        self._finder = Finder(plane, rpc)
+        self._finder = finder
         self._pool = pool
         self._roots = roots
-        self._meter = meter
-        self._tick = tick
+        self._seen = seen
 
     def run(self, works: Iterable[Work]) -> None:
         """Have what differs of these kept. Raises: OSError, ReintegrationStopped."""
-        each = iter(works)
-        while batch := list(itertools.islice(each, FINDS_AT_ONCE)):
-            self._feed(batch)
-            while self._pool.is_full():
-                self._collect(WAIT_S)
-        while not self._collect(WAIT_S):
-            pass
+        self._pool.work_off(works, self._feed, self._collect)
 
     def _feed(self, batch: Sequence[Work]) -> None:
+        added = 0
         for root in self._roots:
             part = [work for work in batch if work.root == root.number and self._may_differ(work)]
             unknown = {work.id for work in self._finder.missing(root, part)}
@@ -63,6 +49,8 @@ class Keeping:
                     file = file_of(work)
                     file.only_kept = True
                     self._pool.add(file)
+                    added += 1
+        self._seen(len(batch) - added)
 
     def _may_differ(self, work: Work) -> bool:
         """Of a regular file that is there, and was at the target before."""
@@ -72,6 +60,5 @@ class Keeping:
     def _collect(self, wait_s: float) -> bool:
         """True: nothing is left."""
         finished, idle = self._pool.take_finished(wait_s)
-        self._meter.files_done += len(finished)
-        self._tick()
+        self._seen(len(finished))
         return idle

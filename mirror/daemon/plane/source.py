@@ -26,6 +26,7 @@ from mirror.daemon.plane.checkpoints import Checkpoints
 from mirror.daemon.plane.comparing import Late
 from mirror.daemon.plane.copy import CopyPool
 from mirror.daemon.plane.data import DataPhase
+from mirror.daemon.plane.finder import Finder
 from mirror.daemon.plane.keeping import Keeping
 from mirror.daemon.plane.names import ENTRIES_AT_ONCE, Names
 from mirror.daemon.plane.objects import steps_to
@@ -80,9 +81,9 @@ class Reintegration:
         scanned: Callable[[float], bool] = lambda _: True,
         trusts_before_ns: int = 0,
         watched: bool = False,
-        checkpoints: Checkpoints | None = None,
+        checkpoints: Checkpoints,
     ) -> None:
-        self._checkpoints = checkpoints or Checkpoints(plane)
+        self._checkpoints = checkpoints
         self._watched = watched
         self._plane = plane
         self._rpc = Rpc(control)
@@ -185,8 +186,13 @@ class Reintegration:
         works = self._works(OF_OBJECTS)
         self._begin_phase(Phase.KEEPING, works)
         with self._pooled(self._keep_aside) as pool:
-            roots = self._names.roots
-            Keeping(self._plane, self._rpc, pool, roots, self._meter, self._tick).run(works)
+
+            def seen(count: int) -> None:
+                self._meter.files_done += count
+                self._meter.bytes_done = pool.counts().done
+                self._tick()
+
+            Keeping(Finder(self._plane, self._rpc), pool, self._names.roots, seen).run(works)
         self._kept = kept
         self._meter.begin(Phase.NAMES, 0, 0, clock.monotonic_ms())
 
