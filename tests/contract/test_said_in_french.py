@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mirror.core import automaton, election, generations, light
+from mirror.core.reintegration.progress import Phase
 from mirror.errors import every_error, fact_names
 from mirror.vocabulary import (
     said,
@@ -125,6 +126,11 @@ def test_what_the_audit_tells_of_a_request_has_a_word_for_each_field() -> None:
     worded = set(re.findall(r'"sent\.(\w+)"', WORDS.read_text(encoding="utf-8")))
     assert len(sent) > 50
     assert sorted(sent - worded - NOT_TOLD) == []
+
+
+def test_each_phase_of_a_reintegration_has_a_word() -> None:
+    worded = set(re.findall(r'"phase\.(\w+)"', WORDS.read_text(encoding="utf-8")))
+    assert worded == {phase.value for phase in Phase}
 
 
 def test_every_code_is_said_in_french_with_facts_that_come() -> None:

@@ -219,6 +219,7 @@ export const en = {
   "phase.names": "names",
   "phase.keeping": "keeping aside",
   "phase.data": "data",
+  "phase.attributes": "attributes",
   "phase.end": "finishing",
   // actions
   "menu.more": "More",

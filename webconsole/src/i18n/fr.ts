@@ -221,6 +221,7 @@ export const fr: Record<Key, string> = {
   "phase.names": "noms",
   "phase.keeping": "mise de côté",
   "phase.data": "données",
+  "phase.attributes": "attributs",
   "phase.end": "fin",
   // actions
   "menu.more": "Plus",
