@@ -14,7 +14,10 @@ import pytest
 from mirror.adapters.lab.client import Lab
 from tests.web.chromium import chromium
 from tests.web.journey import failing, joining, parting, protecting, working
-from tests.web.journey.world import Journey
+from tests.web.journey.world import MODULE, Journey
+
+TAIL = ("mirror", "log", "-m", MODULE, "-A", "-s", "40")
+"""The end of a node's module log, shown with what failed."""
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -84,6 +87,8 @@ def test_chapter(journey: Journey, chapter: str, tmp_path: Path) -> None:
                 with suppress(Exception):  # the page is closed, or the browser is gone
                     page.screenshot(path=str(picture), caret="initial")
             print(f"pictures of {step.__name__}: {tmp_path}")
+            for host in journey.pages:
+                print(f"log of {host}:", journey.inside(host, *TAIL, check=False))
             raise
         print(f"{step.__name__}: {time.monotonic() - began:.1f} s")
     print(journey.measured)

@@ -136,7 +136,7 @@ class HeartPort:
             self._on_lan(lan, "down")
 
     def _stalled(self, stalled_ms: int) -> None:
-        self._log.append("W", "heart", f"This host stood still for {stalled_ms} ms")
+        self._log.append("E", "heart", f"This host stood still for {stalled_ms} ms")
         self._post(Stalled(stalled_ms))
 
     def _noted(self, text: str, fields: Mapping[str, object]) -> None:
