@@ -145,7 +145,8 @@ def _be_sure(context: Context, word: Word) -> None:
 def heard_before(context: Context, word: Word) -> bool:
     """Tell whether hearing this word again tells only that the peer lives."""
     told = context.peer_began or word.state not in _BEGINNING
-    return told and context.swap_seen is not None and word == context.peer_word
+    backs_off = word.state is State.STOP and context.offer_after_ms != 0  # this ends it
+    return told and not backs_off and context.swap_seen is not None and word == context.peer_word
 
 
 def _plan_ended(context: Context, event: PlanDone | PlanFailed, now_ms: int) -> EventKind | None:

@@ -437,6 +437,21 @@ def test_a_target_that_was_started_again_does_not_wait_for_the_next_try() -> Non
         assert (node.engine.context.offer is not None) is at_once
 
 
+def test_a_target_that_is_stopped_while_it_is_led_does_not_wait_either() -> None:
+    node = Node(SOLE)
+    node.happen(resumed(State.ALONE, "alone"))
+    node.happen(peer(State.JOINING, Record(), ""))
+    offer = node.said().offer
+    assert offer is not None
+    node.happen(peer(State.JOINING, Record(), offer.session, ready_for=offer.session))
+    node.finish()
+    for _ in range(4):  # the first word ends the session, after which the next try would wait
+        node.happen(peer(State.STOP, Record(), ""), after_ms=100)
+        node.finish()
+    node.happen(peer(State.JOINING, Record(), ""))
+    assert node.engine.context.offer is not None
+
+
 @pytest.mark.parametrize("since", [{"base": G1}, {"base": G2, "history": (G2, G1)}])
 def test_an_orphan_gives_way_to_a_primary_that_comes_back_from_having_served_alone(
     since: dict[str, Any],
