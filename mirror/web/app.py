@@ -27,7 +27,7 @@ NEVER_COMPRESSED = f"{V1}/session"
 def build_app(console: Console, *, has_https: Callable[[], bool]) -> ASGIApp:
     """Build the whole application around one console."""
     routes = build_routes(console)
-    gate = Gate(routes, rows=lambda: ROUTES, console=console)
+    gate = Gate(routes, pages=StaticFiles(), rows=lambda: ROUTES, console=console)
     counted = _Counted(_Compressed(gate), console)
     return Transport(counted, https_port=console.https_port, has_https=has_https)
 
@@ -58,7 +58,6 @@ def build_routes(console: Console | None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, on_invalid_request)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(Exception, on_fault)
-    app.mount("/", StaticFiles())
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:

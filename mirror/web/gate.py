@@ -1,9 +1,9 @@
 """The second gate: who asks, whether they may, and what is remembered of it.
 
-It finds the row of the request in the table of routes, so that nothing is reachable that the
-table does not name; then the caller, the right, the proof that a page of ours asks; it notes what
-changes something; and it sends on what is meant for the other node. Nothing of a body is parsed
-before that.
+It finds the row of the request in the table of routes; what the table does not name reaches
+pages and never a route, for the framework finds routes by rules of its own. Then the caller, the
+right, the proof that a page of ours asks; it notes what changes something; and it sends on what
+is meant for the other node. Nothing of a body is parsed before that.
 """
 
 import asyncio
@@ -47,16 +47,20 @@ _SECRET_PARTS = ("password", "secret", "token")
 # Scripts and configurations hold passwords of applications: their length says enough.
 _CONTENT_FIELDS = frozenset({"xml", "content"})
 _DETAIL_VALUE_MAX = 120
+# What others take for another path: the framework, with a newline at its end; with steps back, the
+# client that sends it on, and the other node's routes for nodes alone would be reached.
+_MISLEADING = re.compile(r"[\x00-\x1f\x7f]|/\.{1,2}(?:/|\Z)")
 log = structlog.get_logger()
 
 
 class Gate:
-    """ASGI middleware around the application. console: found when a request comes."""
+    """ASGI middleware around the routes. pages: what answers where no row of the table does."""
 
     def __init__(
-        self, app: ASGIApp, *, rows: Callable[[], Sequence[Row]], console: Console
+        self, app: ASGIApp, *, pages: ASGIApp, rows: Callable[[], Sequence[Row]], console: Console
     ) -> None:
         self._app = app
+        self._pages = pages
         self._rows = rows
         self._console = console
 
@@ -66,12 +70,12 @@ class Gate:
         found = find(self._rows(), scope["method"], path)
         elsewhere = bool(node) and node not in {self._console.membership.shown_node, "this"}
         try:
+            if _MISLEADING.search(scope["path"]) or (found is None and elsewhere):
+                raise NotFoundHere(
+                    what=path[:200], observed=say("seen.no_path"), remedy=say("do.openapi")
+                )
             if found is None:
-                if elsewhere:
-                    raise NotFoundHere(
-                        what=path, observed=say("seen.no_path"), remedy=say("do.openapi")
-                    )
-                await self._app(scope, receive, send)
+                await self._pages(scope, receive, send)
                 return
             row, parameters = found
             if node and row.access in {Access.PUBLIC, Access.PEER}:

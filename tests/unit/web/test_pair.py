@@ -77,6 +77,14 @@ def test_what_is_public_or_for_nodes_is_not_reached_through_a_node(
     assert admin.get(there("no/such/path")).status_code == 404
 
 
+def test_no_step_back_in_a_path_reaches_what_is_for_nodes(pair: Pair) -> None:
+    """What sends it on resolves `..`: the other node would give hashes and secrets to this one."""
+    bearer = f"Bearer {pair.n1.token(Role.ADMIN)}"
+    for hidden in ("users", "sign-in"):
+        path = there(f"modules/web/files/x/../../../../peer/{hidden}")
+        assert pair.n1.status_of("GET", path, authorization=bearer) == 404
+
+
 def test_problems_of_the_other_node_come_as_they_are(pair: Pair, admin: Browser) -> None:
     pair.plane2.answers["resources"] = ModuleUnknown(module="web", observed="gone")
     answer = admin.get(there("modules/web/resources"))

@@ -82,6 +82,14 @@ def test_nobody_and_a_wrong_token(node: Node, row: Row) -> None:
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize("end", ["%0A", "%0D%0A", "%00", "/", "/.", "%2F..%2Fusers"])
+def test_a_path_that_is_nearly_one_of_ours_reaches_no_route(node: Node, end: str) -> None:
+    """The framework finds routes by a rule of its own: `/users%0A` is `/users` there."""
+    for row in ROUTES:
+        status = node.status_of(row.method, path_of(row) + end)
+        assert status in {401, 403, 404}, (row.method, row.path)
+
+
 @pytest.fixture(scope="module")
 def machines(node: Node) -> dict[Role, Browser]:
     return {role: node.machine(node.token(role)) for role in Role}

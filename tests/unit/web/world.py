@@ -5,6 +5,7 @@ the real local socket: what modules do is told by the test (the lab has the real
 """
 
 import contextlib
+import http.client
 import json
 import os
 import queue
@@ -251,18 +252,18 @@ class Node:
 
     def start(self, https: socket.socket | None = None) -> Self:
         """Start the console on free ports, and wait until it answers."""
-        http = socket.create_server(("127.0.0.1", self.http_port))
+        plain = socket.create_server(("127.0.0.1", self.http_port))
         https = https or socket.create_server((self.https_address, self.https_port))
-        self.http_port, self.https_port = http.getsockname()[1], https.getsockname()[1]
-        with http, https, (self.root / "console.log").open("ab") as log:
+        self.http_port, self.https_port = plain.getsockname()[1], https.getsockname()[1]
+        with plain, https, (self.root / "console.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "mirror.web"),
-                    *("--listen-fd", str(http.fileno())),
+                    *("--listen-fd", str(plain.fileno())),
                     *("--https-listen-fd", str(https.fileno())),
                 ],
                 env=self.environment(),
-                pass_fds=(http.fileno(), https.fileno()),
+                pass_fds=(plain.fileno(), https.fileno()),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -309,6 +310,14 @@ class Node:
         browser = Browser(httpx.Client(base_url=self.url, headers=headers, timeout=60))
         self.browsers.append(browser)
         return browser
+
+    def status_of(self, method: str, path: str, **headers: str) -> int:
+        """The answer to exactly this path: httpx would tidy it up first."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=START_S)
+        with contextlib.closing(connection):
+            connection.request(method, path, b"{}", headers)
+            with connection.getresponse() as answer:
+                return answer.status
 
     def write_module(self, source: Path, directory: Path, extra: str = "") -> Path:
         """A module to install, that replicates `directory`."""
