@@ -5,12 +5,11 @@ from typing import Any
 
 from mirror.adapters import clock
 from mirror.core import speech
+from mirror.daemon.node.advice import action_of
 from mirror.daemon.node.disk_alarm import full, nearly_full
 from mirror.daemon.node.module_runner import ModuleRunner
 from mirror.vocabulary.said import parts_of, say
-from mirror.vocabulary.states import SHOWN, State
-
-NOTHING_TO_DO = "Nothing."
+from mirror.vocabulary.states import SHOWN
 
 
 def state_of(runner: ModuleRunner) -> dict[str, Any]:
@@ -49,7 +48,7 @@ def state_of(runner: ModuleRunner) -> dict[str, Any]:
         "row": context.row,
         "safety": str(safety),
         "safety_said": parts_of(safety),
-        "action": action_of(runner),
+        "action": action_of(context),
         "progress": progress_of(context.progress) if context.leading else {},
         "directories": list(config.directories),
         "virtual_ip": [one.address for one in runner.settings.addresses],
@@ -110,22 +109,3 @@ def replication_of(runner: ModuleRunner) -> dict[str, Any]:
     values = {name: value for name, value in figures.status.items() if name not in hidden}
     age_ms = clock.boottime_ms() - figures.at_ms
     return {**values, **(figures.status.get("counters") or {}), "age_ms": age_ms}
-
-
-def action_of(runner: ModuleRunner) -> str:
-    """Suggest one action, or say that there is none."""
-    context = runner.driver.engine.context
-    node, peer = context.settings.node, context.settings.peer
-    match context.state:
-        case State.STOP:
-            return f"`start` it on {node}."
-        case State.WAIT if context.settings.ask and context.record.split == "seen":
-            return "Compare with `kept changed` on both nodes; then `prim` on the one to keep."
-        case State.WAIT if context.record.blank:
-            return f"If the data of {node} are the right ones: `prim` here, `second` on {peer}."
-        case State.WAIT:
-            return f"Start {peer}; or `prim` here, if its changes may be lost."
-        case State.ALONE if not context.leading:
-            return f"Bring {peer} back."
-        case _:
-            return NOTHING_TO_DO
