@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { modules } from "../src/api/adapt.ts";
 import { say } from "../src/i18n/index.ts";
-import { advice, safety, server } from "../src/model/safety.ts";
+import { advice, safety, served, server } from "../src/model/safety.ts";
 import type { ModuleView } from "../src/model/types.ts";
 
 const NOW = 1_763_640_000_000;
@@ -144,4 +144,51 @@ test("a primary that died does not speak for the pair: the progress is the other
   assert.ok(found);
   assert.equal(sentence(found), "n1 is catching up: 25 %. Until then only n2 is complete.");
   assert.equal(found.link.networks[0]?.up, false);
+});
+
+const WAITS: [string, string] = ["WAIT", "NotReady"];
+const because = (code: string) => ({ reason: "x", reason_said: { code, facts: {}, text: "x" } });
+
+test("who waits for a silent node that may hold more: what to do, and what to do if that one is lost", () => {
+  // Also a secondary whose host stood still just before its primary fell silent.
+  const found = advice(view(["PRIM", "Ready"], WAITS, because("wait.peer_may_hold_newer"), "n1"));
+  assert.deepEqual([found.verb, found.node, found.button], ["prim", "n2", "advice.prim.button"]);
+  assert.match(say(found, NOW), /^Bring n1 back: it may hold changes that n2 has not.*If n1 is lost for good, start n2 as primary/);
+  assert.match(say(found, NOW, "fr"), /^Ramenez n1.*Si n1 est perdu pour de bon, démarrez n2 en primaire/);
+});
+
+test("with failover off a person decides, whether the other node answers or not", () => {
+  for (const [other, silent] of [["PRIM", "n1"], ["STOP", ""]] as const) {
+    const found = advice(view([other, "NotReady"], WAITS, because("wait.failover_off"), silent));
+    assert.deepEqual([found.key, found.verb, found.node], ["advice.failover.off", "prim", "n2"]);
+  }
+});
+
+test("a copy that is not complete is forced by no button: prim would be refused, and something lost", () => {
+  for (const reason of ["wait.not_complete", "wait.target", "wait.disk_failed", "wait.misfit"]) {
+    const found = advice(view(["PRIM", "Ready"], WAITS, because(reason), "n1"));
+    assert.deepEqual([found.key, found.verb, found.button], ["advice.incomplete", undefined, undefined]);
+  }
+});
+
+test("nobody serves: no node is said to catch up while the application runs", () => {
+  const waited = advice(view(["STOP", "NotReady"], WAITS, because("wait.peer_is_source")));
+  assert.deepEqual([waited.key, waited.node], ["advice.start.waited", "n1"]);
+  const alone = advice(view(["PRIM", "Ready"], ["STOP", "NotReady"], {}, "n1"));
+  assert.deepEqual([alone.key, alone.verb, alone.node], ["advice.start.silent", "start", "n2"]);
+});
+
+test("a light module is of one node: nothing is said of a pair", () => {
+  const more = { safety_said: { code: "safe.light", facts: {}, text: "" }, generation: "" };
+  const stopped = view(["STOP", "NotReady"], ["STOP", "NotReady"], more);
+  assert.match(sentence(stopped), /^A light module: nothing is copied/);
+  assert.deepEqual([advice(stopped).verb, advice(stopped).node], ["start", "n1"]);
+  const runs = view(["UP", "Ready"], ["UP", "Ready"], more);
+  assert.equal(say(served(runs), NOW), "runs on n1, n2");
+  assert.deepEqual([safety(runs, NOW).level, advice(runs).key], ["good", "advice.nothing"]);
+});
+
+test("two nodes that wait for a choice are not said to serve", () => {
+  const module = view(["WAIT", "NotReady"], ["WAIT", "NotReady"], because("wait.split"));
+  assert.equal(say(served(module), NOW), "no node serves");
 });

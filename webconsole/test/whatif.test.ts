@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { whatIf } from "../src/api/adaptdata.ts";
-import { caution, effectOf, receivers } from "../src/model/whatif.ts";
+import { caution, effectOf, forced, receivers } from "../src/model/whatif.ts";
 import { plain } from "../src/model/said.ts";
 import type { NodeView } from "../src/model/types.ts";
 
@@ -54,4 +54,10 @@ test("switches ask no decision; both nodes: the secondary first", () => {
   assert.equal(effectOf("swap"), null);
   assert.deepEqual(receivers([node("n1", "PRIM"), node("n2", "SECOND")], "*"), ["n2", "n1"]);
   assert.deepEqual(receivers([node("n1", "PRIM"), node("n2", "SECOND")], "n1"), ["n1"]);
+});
+
+test("a start on an administrator's word alone is told from one with proof", () => {
+  assert.equal(forced(whatIf(ANSWER)), "");
+  const rows = [{ row: "P13", why: "", said: ASKED }, { row: "E09", why: "", said: ASKED }];
+  assert.equal(forced(whatIf({ ...ANSWER, steps: [...ANSWER.steps, { ...ANSWER.steps[0], node: "n2", rows }] })), "n2");
 });

@@ -77,7 +77,7 @@ def meet_again(journey: Journey) -> None:
     journey.await_states(n1="WAIT (NotReady)", n2="WAIT (NotReady)")
     assert journey.served() == "", "nobody serves until somebody chose"
     page = journey.pages[GIVEN_UP]
-    journey.expect_safety(page, "The nodes disagree")
+    journey.expect_safety(page, "The nodes have disagreed since")
     journey.expect_safety(page, "Nothing was thrown away. Choose.")
     page.locator(".todo-button").get_by_text("Compare and choose").click()
     for host, other in (("n1", "n2"), ("n2", "n1")):

@@ -75,6 +75,7 @@ function module(name: string, documents: readonly NodeDocument[], heardAt: numbe
   const replication = { ...map(json["rfs"]), ...map(json["replication"]) };
   const split = own.find(({ document, json: one }) => document["reachable"] !== false && codes(said(one["reason_said"])).some((code) => SPLIT.has(code)));
   const alone = serving?.word === "ALONE";
+  const light = own.some(({ json: one }) => said(one["safety_said"]).code === "safe.light");
   return {
     name,
     id: num(json["id"]) ?? 0,
@@ -84,12 +85,13 @@ function module(name: string, documents: readonly NodeDocument[], heardAt: numbe
     barrier: replication["barrier"] === "fsync" ? "fsync" : "write",
     async: replication["async"] === "none" ? "none" : "second",
     watch: replication["capture"] === "watch",
+    light,
     nodes,
     link: link(nodes, map(json["heartbeats"]), { ...replication, ...map(json["figures"]) }, progressing, heardAt),
     progress: progressing && target ? progress(running, target.node) : null,
     alone: alone ? { node: serving.node, since: us(json["alone_since_us"]) ?? serving.since, bytes: num(replication["changed_bytes"] ?? replication["dirty_bytes"]) } : null,
     split: split ? { since: us(map(split.json["local"])["since_us"]) } : null,
-    neverSynced: own.every(({ json: one }) => !one["generation"]) && nodes.some((one) => one.word === "WAIT" || one.word === "STOP"),
+    neverSynced: !light && own.every(({ json: one }) => !one["generation"]) && nodes.some((one) => one.word === "WAIT" || one.word === "STOP"),
     verification: verification(map(json["verification"])),
     incidents: [],
     configured: own.some(({ json: one }) => one["configured"] === true),

@@ -46,12 +46,24 @@ export function other(module: ModuleView, node: NodeView): NodeView | null {
   return module.nodes.find((one) => one.node !== node.node) ?? null;
 }
 
+/** Who serves, or runs what only a node of its own needs. */
+export function served(module: ModuleView): Sentence {
+  const running = module.nodes.filter((one) => one.reachable && active(one));
+  if (module.light) return running.length ? { key: "q.runs", params: { nodes: { text: running.map((one) => one.node).join(", ") } } } : { key: "q.runs.none", params: {} };
+  if (module.split && running.length === module.nodes.length) return { key: "q.served.both", params: {} };
+  const serving = server(module);
+  return serving ? { key: "q.served", params: { node: { node: serving.node } } } : { key: "q.served.none", params: {} };
+}
+
 /** True at this second, and always one sentence (console.md, question 2). */
 export function safety(module: ModuleView, now: number): Safety {
   if (module.split) {
     return module.split.since === null
       ? { level: "bad", key: "safety.split", params: {} }
       : { level: "bad", key: "safety.split.since", params: { since: { at: module.split.since } } };
+  }
+  if (module.light && module.nodes.some((node) => node.reachable)) {
+    return { level: module.nodes.some((node) => node.reachable && active(node)) ? "good" : "warn", key: "safety.light", params: {} };
   }
   const source = server(module);
   if (!source) return safetyWithoutServer(module);
@@ -131,6 +143,7 @@ export function advice(module: ModuleView): Advice {
   if (module.split) {
     return { key: "advice.split", params: {}, page: "split", button: "advice.split.button" };
   }
+  if (module.light) return adviceOfLight(module);
   const source = server(module);
   if (!source) return adviceWithoutServer(module);
   const peer = other(module, source);
@@ -164,6 +177,14 @@ function incidentAdvice(kind: string, node: string): Advice {
   return { ...known, params: { node: { node } } };
 }
 
+function adviceOfLight(module: ModuleView): Advice {
+  const urgent = module.incidents.find((one) => one.kind in INCIDENT_ADVICE);
+  if (urgent) return incidentAdvice(urgent.kind, urgent.node);
+  const stopped = module.nodes.find((node) => node.reachable && node.word === "STOP" && node.configured);
+  if (!stopped || module.nodes.some((node) => node.reachable && active(node))) return { key: "advice.nothing", params: {} };
+  return { key: "advice.start.light", params: { node: { node: stopped.node } }, verb: "start", node: stopped.node, button: "advice.start.button" };
+}
+
 function adviceWithoutServer(module: ModuleView): Advice {
   const reachable = module.nodes.filter((node) => node.reachable);
   if (reachable.length === 0) return { key: "advice.reconnect", params: {} };
@@ -174,13 +195,35 @@ function adviceWithoutServer(module: ModuleView): Advice {
     return { key: "advice.start.both", params: {}, verb: "start", node: "*", button: "advice.start.both.button" };
   }
   const silent = module.nodes.find((node) => !node.reachable);
-  if (silent) return { key: "advice.bring.back", params: { node: { node: silent.node } } };
+  const waiting = reachable.find((node) => node.word === "WAIT" && node.readiness !== "Transient");
+  const decision = waiting && DECISIONS[waiting.reason.code];
+  const peer = waiting && other(module, waiting);
+  if (decision && peer && (silent || decision.heardToo)) {
+    const params = { node: { node: waiting.node }, peer: { node: peer.node } };
+    return { key: decision.key, params, ...(decision.prim ? { verb: "prim", node: waiting.node, button: "advice.prim.button" as Key } : {}) };
+  }
   const stopped = reachable.find((node) => node.word === "STOP");
   if (stopped) {
-    return { key: "advice.start", params: { node: { node: stopped.node } }, verb: "start", node: stopped.node, button: "advice.start.button" };
+    const start = { verb: "start", node: stopped.node, button: "advice.start.button" as Key };
+    if (silent) return { key: "advice.start.silent", params: { node: { node: stopped.node }, peer: { node: silent.node } }, ...start };
+    return { key: "advice.start.waited", params: { node: { node: stopped.node } }, ...start };
   }
+  if (silent) return { key: "advice.bring.back.first", params: { node: { node: silent.node } } };
   return { key: "advice.wait", params: {} };
 }
+
+/**
+ * Why a node waits, where only a person can know more: whether the other one is lost for good. prim: it may be
+ * made primary by a command that is not refused. heardToo: also while the other one answers.
+ */
+const DECISIONS: Record<string, { key: Key; prim: boolean; heardToo: boolean }> = {
+  "wait.peer_may_hold_newer": { key: "advice.newer", prim: true, heardToo: false },
+  "wait.failover_off": { key: "advice.failover.off", prim: true, heardToo: true },
+  "wait.not_complete": { key: "advice.incomplete", prim: false, heardToo: false },
+  "wait.target": { key: "advice.incomplete", prim: false, heardToo: false },
+  "wait.disk_failed": { key: "advice.incomplete", prim: false, heardToo: false },
+  "wait.misfit": { key: "advice.incomplete", prim: false, heardToo: false },
+};
 
 /** For lists: modules that need a person stand first, but never change place by a mere figure. */
 export function urgency(level: Level): number {

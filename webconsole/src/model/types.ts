@@ -151,6 +151,8 @@ export interface ModuleView {
   barrier: "write" | "fsync";
   async: "second" | "none";
   watch: boolean;
+  /** Of one node, without replication: nothing of a pair is true of it. */
+  light: boolean;
   nodes: NodeView[];
   link: LinkView;
   progress: Progress | null;

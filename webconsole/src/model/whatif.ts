@@ -58,6 +58,14 @@ const EFFECTS: Record<string, Key> = {
   rfsverify: "effect.verify",
 };
 
+/** Rows of the table that start a node on an administrator's word, without proof (mirror/core/election.py). */
+const FORCED_ROWS = new Set(["E07", "E09"]);
+
+/** The node that would start on the reader's word alone; "" when none does. */
+export function forced(plan: WhatIf): string {
+  return plan.steps.find((step) => step.rows.some((one) => FORCED_ROWS.has(one.row)))?.node ?? "";
+}
+
 const UNDO: Record<string, Key> = {
   start: "undo.stop",
   stop: "undo.start",

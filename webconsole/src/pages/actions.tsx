@@ -7,7 +7,7 @@ import { tell } from "../i18n/said.ts";
 import type { Said } from "../model/said.ts";
 import type { Advice } from "../model/safety.ts";
 import type { ModuleView, NodeView } from "../model/types.ts";
-import { type Act, caution, type Foresight, type Step, undoOf, type WhatIf } from "../model/whatif.ts";
+import { type Act, caution, forced, type Foresight, type Step, undoOf, type WhatIf } from "../model/whatif.ts";
 import { go, href } from "../router.ts";
 import { modules, now, session } from "../store.ts";
 import { Button, Notice, TextField } from "../ui/basics.tsx";
@@ -105,7 +105,7 @@ export function AdviceButton(props: { module: ModuleView; advice: Advice; long?:
     return <a class="button primary" href={target}>{label}</a>;
   }
   return (
-    <Button kind="primary" disabled={session.value?.role === "Monitor"} onClick={() => ask(module.name, advice.node ?? "", advice.verb ?? "")}>
+    <Button kind={advice.verb === "prim" ? "danger" : "primary"} disabled={session.value?.role === "Monitor"} onClick={() => ask(module.name, advice.node ?? "", advice.verb ?? "")}>
       {label}
     </Button>
   );
@@ -200,6 +200,7 @@ function Plan({ plan }: { plan: WhatIf }) {
   return (
     <>
       {silent.length > 0 && <Notice level="warn">{t("action.unheard", { node: silent.join(", ") })}</Notice>}
+      {forced(plan) && <Notice level="warn">{t("action.forced", { node: forced(plan) })}</Notice>}
       {!plan.rests && <Notice level="warn">{t("action.no.rest")}</Notice>}
       {plan.warnings.map((one) => <Notice key={one.text} level="warn"><Words of={one} /></Notice>)}
       <h3>{t("action.will.happen")}</h3>
@@ -207,7 +208,7 @@ function Plan({ plan }: { plan: WhatIf }) {
         {plan.steps.map((step, index) => (
           <li key={index}>
             <span class="plan-node">{step.node}</span>
-            <span>{stepText(step)} {step.rows.map((one) => <code key={one.row} title={`${t("q.row")}: ${tell(one.why).text}`}>{one.row}</code>)}</span>
+            <span>{stepText(step)} {step.rows.map((one) => <><code key={one.row} title={`${t("q.row")}: ${tell(one.why).text}`}>{one.row}</code>{" "}</>)}</span>
           </li>
         ))}
       </ol>

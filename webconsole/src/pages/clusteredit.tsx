@@ -69,8 +69,8 @@ export function ClusterEdit({ seen }: { seen: ClusterView }) {
       {loaded.problem && <Notice level="bad">{loaded.problem}</Notice>}
       {lock.refused && <Notice level="warn" role="alert">{lock.refused}</Notice>}
       {!dirty && seen.editing && <Notice level="none">{t("cluster.editing", seen.editing)}</Notice>}
-      <Table xml={xml} notes={notes} seen={seen} onChange={change} />
-      {leaving.map((one) => <Notice key={one.name} level="warn"><Marked text={t(one.reachable ? "cluster.node.leaves" : "cluster.node.leaves.silent", { node: one.name })} /></Notice>)}
+      {loaded.value ? <Table xml={xml} notes={notes} seen={seen} onChange={change} /> : !loaded.problem && <p class="muted" role="status">{t("load.reading")}</p>}
+      {loaded.value && leaving.map((one) => <Notice key={one.name} level="warn"><Marked text={t(one.reachable ? "cluster.node.leaves" : "cluster.node.leaves.silent", { node: one.name })} /></Notice>)}
       <details class="teach">
         <summary>{t("cluster.text")}</summary>
         <Editor label="cluster.xml" value={xml} language="xml" notes={notes} onInput={change} />

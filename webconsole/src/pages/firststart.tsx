@@ -7,6 +7,7 @@ import { lang, t } from "../i18n/index.ts";
 import { tell } from "../i18n/said.ts";
 import type { ChoiceOfSource, Side, StartFacts } from "../model/data.ts";
 import * as figures from "../model/figures.ts";
+import { server } from "../model/safety.ts";
 import type { ModuleView } from "../model/types.ts";
 import { now, session } from "../store.ts";
 import { Button, Notice, Panel, StateChip } from "../ui/basics.tsx";
@@ -17,7 +18,10 @@ import { ask } from "./actions.tsx";
 export function FirstStart({ module }: { module: ModuleView }) {
   const states = module.nodes.map((one) => one.word + one.readiness + one.reachable).join();
   const loaded = useLoaded(() => api.modules.startFacts(module.name), [module.name, states]);
-  const [source, setSource] = useState("");
+  const [chosen, setSource] = useState("");
+  // Once a node serves nothing is to be chosen any more: the other one takes its data.
+  const serving = server(module)?.node ?? "";
+  const source = serving || chosen;
   const facts = loaded.value;
   const target = module.nodes.find((one) => one.node !== source);
   const begun = module.nodes.find((one) => one.node === source);
@@ -27,15 +31,16 @@ export function FirstStart({ module }: { module: ModuleView }) {
   const may = session.value?.role !== "Monitor";
   return (
     <Panel title={t("firststart.title")} class="firststart">
-      <p class="lead">{t("firststart.lead")}</p>
+      {!serves && <p class="lead">{t("firststart.lead")}</p>}
       {loaded.problem && <Notice level="warn">{loaded.problem}</Notice>}
       {facts && !serves && <Advice facts={facts} />}
+      {serves && !ready && <Notice level="none">{t("firststart.serves", { node: source })}</Notice>}
       <fieldset class="sides">
         <legend class="sr">{t("firststart.title")}</legend>
         {module.nodes.map((node) => (
           <label key={node.node} class={`side${source === node.node ? " chosen" : ""}`}>
             <span class="side-head">
-              <input type="radio" name="source" checked={source === node.node} onChange={() => setSource(node.node)} />
+              <input type="radio" name="source" checked={source === node.node} disabled={serving !== ""} onChange={() => setSource(node.node)} />
               <b>{t("firststart.use", { node: node.node })}</b>
               <StateChip word={node.word} readiness={node.readiness} reachable={node.reachable} small />
             </span>
@@ -102,7 +107,7 @@ export function Facts({ side }: { side: Side | undefined }) {
   return (
     <dl class="figures">
       <div class="figure"><dt>{t("facts.size")}</dt><dd>{side.empty ? t("facts.empty") : side.complete ? size : t("facts.more.than", { size })}</dd></div>
-      <div class="figure"><dt>{t("facts.generation")}</dt><dd class="mono">{record && !record.blank ? record.generation.slice(0, 8) : t("facts.never")}</dd></div>
+      <div class="figure"><dt>{t("facts.generation")}</dt><dd>{record && !record.blank ? <code>{record.generation.slice(0, 8)}</code> : t("facts.never")}</dd></div>
       {record && !record.blank && (
         <>
           <div class="figure"><dt>{t("facts.last.role")}</dt><dd>{t(record.inconsistent ? "facts.inconsistent" : record.livedOn ? "facts.lived.on" : record.wasPrimary ? "facts.was.primary" : "facts.was.second")}</dd></div>

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { lang, maybe, say, t, word } from "../i18n/index.ts";
 import { tell } from "../i18n/said.ts";
 import { moment } from "../model/figures.ts";
-import { advice, safety, server } from "../model/safety.ts";
+import { advice, safety, served } from "../model/safety.ts";
 import type { Incident, ModuleView } from "../model/types.ts";
 import { href, place } from "../router.ts";
 import { modules, now, session } from "../store.ts";
@@ -81,7 +81,6 @@ function Body({ module, tab }: { module: ModuleView; tab: string }) {
 /** Who serves, is the data safe, what is happening and why, what should I do. */
 function Questions({ module }: { module: ModuleView }) {
   const safe = safety(module, now.value);
-  const serving = server(module);
   const todo = advice(module);
   return (
     <section class={`questions ${safe.level}`} aria-label={t("q.label")}>
@@ -89,7 +88,7 @@ function Questions({ module }: { module: ModuleView }) {
         <h1>{module.name}</h1>
         <p class="served">
           {module.addresses.length > 0 && <span class="address"><Icon name="address" label={t("q.address")} />{module.addresses.join(", ")}</span>}
-          <span>{module.split && module.nodes.every((one) => ["PRIM", "ALONE"].includes(one.word)) ? t("q.served.both") : serving ? t("q.served", { node: serving.node }) : t("q.served.none")}</span>
+          <span>{say(served(module), now.value)}</span>
         </p>
       </div>
       <p class="safety" role="status" aria-live="polite"><Icon name={safe.level} /><span>{say(safe, now.value)}</span></p>

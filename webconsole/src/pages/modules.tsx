@@ -1,6 +1,6 @@
 // The list of modules: one line each, with the same four answers as the page of a module.
 import { lang, say, t, type Key } from "../i18n/index.ts";
-import { advice, safety, server } from "../model/safety.ts";
+import { advice, safety, served } from "../model/safety.ts";
 import type { ModuleView } from "../model/types.ts";
 import { href } from "../router.ts";
 import { cluster, modules, now, session } from "../store.ts";
@@ -36,13 +36,12 @@ export function Modules() {
 
 function Line({ module }: { module: ModuleView }) {
   const safe = safety(module, now.value);
-  const serving = server(module);
   return (
     <li class={`module-line ${safe.level}`}>
       <div class="who">
         <a class="name" href={href("m", module.name)}>{module.name}</a>
         <span class="muted">
-          {module.split ? t("q.served.both") : serving ? t("modules.served.by", { node: serving.node }) : t("modules.served.none")}
+          {say(served(module), now.value)}
           {module.addresses[0] ? ` · ${module.addresses[0]}` : ""}
         </span>
       </div>

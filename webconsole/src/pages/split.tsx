@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import * as api from "../api/endpoints.ts";
 import { lang, t } from "../i18n/index.ts";
+import { tell } from "../i18n/said.ts";
 import type { SplitSide, SplitView } from "../model/data.ts";
 import * as figures from "../model/figures.ts";
 import type { ModuleView } from "../model/types.ts";
@@ -38,7 +39,7 @@ export function SplitPage({ module }: { module: ModuleView }) {
               <legend class="sr">{t("split.title")}</legend>
               {found.sides.map((side) => <Side key={side.node} side={side} found={found} chosen={keep === side.node} onChoose={() => setKeep(side.node)} />)}
             </fieldset>
-            {found.verdict && <p class="help">{t("split.verdict", { node: found.verdict.source })} <span class="reason"><Words of={found.verdict.why} /><code title={t("q.row")}>{found.verdict.row}</code></span></p>}
+            {found.verdict && <p class="help">{t("split.verdict", { node: found.verdict.source })} <code title={`${t("q.row")}: ${tell(found.verdict.why).text}`}>{found.verdict.row}</code></p>}
             <div class="split-foot">
               <p>{keep ? t("split.will", { keep, other }) : t("split.choose")}</p>
               <Button kind="danger" disabled={!keep || session.value?.role !== "Admin"} onClick={() => setAsking(true)}>{keep ? t("split.keep", { node: keep }) : t("split.keep.one")}</Button>
