@@ -75,6 +75,13 @@ def choose_data(journey: Journey) -> None:
     session_ends(journey, page)
     journey.expect(directory).to_have_value("/srv/nowhere")
     journey.expect(page.locator(".field-error").first).to_contain_text("does not exist on n1, n2")
+    page.get_by_role("button", name="Add a directory").click()
+    within = page.get_by_label("Directory 2")
+    within.fill("/srv/nowhere/else")
+    validate.click()
+    journey.expect(page.locator(".field-error").nth(1)).to_contain_text("lies in /srv/nowhere")
+    journey.expect(within).to_have_value("/srv/nowhere/else")
+    page.get_by_role("button", name="Remove /srv/nowhere/else").click()
     address.fill("10.77.1.10")
     journey.expect(page.locator(".field-error").last).to_contain_text("answers at this address")
     journey.look(page, "wizard-data-wrong")
@@ -98,6 +105,21 @@ def choose_data(journey: Journey) -> None:
 def write_scripts(journey: Journey) -> None:
     page = journey.pages["n1"]
     journey.expect(page.get_by_role("heading", name="What must run?")).to_be_visible()
+    validate = page.get_by_role("button", name="Validate")
+    for label, wrong, said in (
+        ("Services of systemd", "web;", "web; is no name of a service"),
+        ("Processes that must run", "/usr/bin/python3", "without its directory"),
+        ("Processes that must run", "a-name-without-end", "too long"),
+    ):
+        field = page.get_by_label(label)
+        field.fill(wrong)
+        validate.click()
+        journey.expect(page.locator(".field.wrong .field-error")).to_contain_text(said)
+        journey.expect(field).to_be_focused()
+        field.fill("")
+    validate.click()
+    journey.expect(page.get_by_text("Nothing would be started")).to_be_visible()
+    page.get_by_role("button", name="Scripts and checkers").click()
     page.get_by_text("Scripts of your own").click()
     for name, content in (("start_prim", START), ("stop_prim", STOP)):
         retype(page, page.get_by_role("textbox", name=name, exact=True), content)

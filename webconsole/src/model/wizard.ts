@@ -4,6 +4,8 @@ import type { Key } from "../i18n/index.ts";
 import { all, expanded, value as valueOf, withElementAfter, withFilled, withoutElement, withValue } from "./xmlform.ts";
 
 export interface Answers {
+  /** Of one node, without replication: no networks, directories or address are asked. */
+  light: boolean;
   template: string;
   name: string;
   directories: string[];
@@ -25,6 +27,46 @@ export function nameProblem(name: string, taken: readonly string[]): Key | null 
   return taken.includes(name) ? "wizard.name.taken" : null;
 }
 
+/** What is wrong with what was typed in a field: a key of the dictionary, and what it names. */
+export interface Wrong {
+  key: Key;
+  values: Record<string, string>;
+}
+
+const slashed = (dir: string) => `${dir.replace(/\/+$/, "")}/`;
+
+/** What is wrong with a directory beside the others, before a node is asked; null when nothing is. */
+export function directoryProblem(directories: readonly string[], at: number): Wrong | null {
+  const dir = directories[at] ?? "";
+  if (dir === "") return { key: "wizard.dir.empty", values: {} };
+  if (!dir.startsWith("/")) return { key: "wizard.dir.absolute", values: {} };
+  const others = directories.filter((one, index) => index !== at && one.startsWith("/"));
+  if (directories.slice(0, at).some((one) => slashed(one) === slashed(dir))) return { key: "wizard.dir.twice", values: {} };
+  const around = others.find((one) => slashed(dir) !== slashed(one) && slashed(dir).startsWith(slashed(one)));
+  return around ? { key: "wizard.dir.within", values: { dir: around } } : null;
+}
+
+const words = (typed: string) => typed.split(/[\s,]+/).filter(Boolean);
+/** Longer names are cut by the kernel, and would never be found (mirror/config/kinds.py). */
+const PROCESS_BYTES_MAX = 15;
+
+export function servicesProblem(typed: string): Wrong | null {
+  const name = words(typed).find((one) => !/^[A-Za-z0-9:_.@\\-]+$/.test(one));
+  return name === undefined ? null : { key: "wizard.services.letters", values: { name } };
+}
+
+export function processesProblem(typed: string): Wrong | null {
+  const odd = words(typed).find((one) => /["'<>&/]/.test(one));
+  if (odd !== undefined) return { key: "wizard.processes.letters", values: { name: odd } };
+  const long = words(typed).find((one) => new TextEncoder().encode(one).length > PROCESS_BYTES_MAX);
+  return long === undefined ? null : { key: "wizard.processes.long", values: { name: long, max: String(PROCESS_BYTES_MAX) } };
+}
+
+/** Whether the scripts of a template would start nothing: they start SERVICES, and it names none. */
+export function startsNothing(xml: string): boolean {
+  return all(xml, "var").some((one) => one.attributes["name"] === "SERVICES" && one.attributes["value"] === "");
+}
+
 /** What a template leaves to be filled in. */
 const GAP = /_TO_BE_DEFINED$/;
 
@@ -35,10 +77,11 @@ function filled(xml: string, value: string): string {
 }
 
 /** The answers that a template brings. */
-export function answersOf(xml: string): Pick<Answers, "directories" | "address" | "services" | "failover"> {
+export function answersOf(xml: string): Pick<Answers, "light" | "directories" | "address" | "services" | "failover"> {
   const directories = all(xml, "replicated").map((one) => filled(xml, one.attributes["dir"] ?? ""));
   const services = all(xml, "var").find((one) => one.attributes["name"] === "SERVICES");
   return {
+    light: valueOf(xml, "service", "mode") === "light",
     directories: directories.length ? directories : [""],
     address: filled(xml, valueOf(xml, "virtual_addr", "addr") ?? ""),
     services: filled(xml, services?.attributes["value"] ?? ""),
@@ -54,10 +97,12 @@ function withoutUnusedGaps(xml: string): string {
 
 export function withAnswers(template: string, answers: Answers): string {
   let xml = template;
-  xml = withDirectories(xml, answers.directories);
-  xml = withAddress(xml, answers.address.trim());
-  xml = withNetworks(xml, answers.networks);
-  xml = withValue(xml, "service", "failover", answers.failover ? "on" : "off");
+  if (!answers.light) {
+    xml = withDirectories(xml, answers.directories);
+    xml = withAddress(xml, answers.address.trim());
+    xml = withNetworks(xml, answers.networks);
+    xml = withValue(xml, "service", "failover", answers.failover ? "on" : "off");
+  }
   xml = withMacro(xml, "SERVICES", answers.services.trim());
   return withProcesses(xml, answers.processes);
 }
@@ -109,8 +154,16 @@ function withMacro(xml: string, name: string, value: string): string {
   return xml.slice(0, user.start) + opened + xml.slice(user.end);
 }
 
-function withProcesses(xml: string, processes: string): string {
-  const names = processes.split(/[\s,]+/).filter(Boolean);
+/** The process that a template leaves to be named would never be found: it goes when another is named, or none. */
+function withProcesses(template: string, processes: string): string {
+  const gap = all(template, "proc").findIndex((one) => one.attributes["name"] === "PROCESS_NAME");
+  if (gap < 0) return withNamedProcesses(template, processes);
+  const named = withNamedProcesses(template, processes);
+  return named === template ? withoutElement(template, "errd", 0) : withoutElement(named, "proc", gap);
+}
+
+function withNamedProcesses(xml: string, processes: string): string {
+  const names = words(processes);
   if (!names.length) return xml;
   const lines = names.map((name) => `<proc name="${name}" atleast="1" action="restart" class="prim"/>`);
   const known = all(xml, "errd");

@@ -20,12 +20,13 @@ export function DirectoryDialog(props: { start: string; onClose: () => void; onC
   const loaded = useLoaded(() => api.host.directories(node, path), [path]);
   const parent = path.replace(/\/[^/]+\/?$/, "") || "/";
   const warnings = list(loaded.value?.["warnings_said"]).map((one) => said(one));
+  const problem = loaded.problem || text(loaded.value?.["error"]);
   const free = num(loaded.value?.["bytes_free"]);
   return (
     <Dialog title={t("browse.title", { node })} onClose={props.onClose}>
       <p class="browse-path"><code>{path}</code></p>
       <div class="browse-list">
-        {(loaded.problem || text(loaded.value?.["error"])) && <Notice level="bad" role="alert">{loaded.problem || <Words of={said(loaded.value?.["error_said"], text(loaded.value?.["error"]))} />}</Notice>}
+        {problem && <Notice level="bad" role="alert">{loaded.problem || <Words of={said(loaded.value?.["error_said"], text(loaded.value?.["error"]))} />}</Notice>}
         <ul>
           {path !== "/" && <li><button type="button" onClick={() => setPath(parent)}><Icon name="left" /> {t("browse.up")}</button></li>}
           {texts(loaded.value?.["names"]).map((name) => {
@@ -39,7 +40,7 @@ export function DirectoryDialog(props: { start: string; onClose: () => void; onC
       </div>
       <footer>
         <Button onClick={props.onClose}>{t("dialog.cancel")}</Button>
-        <Button kind="primary" disabled={path === "/" || loaded.problem !== ""} onClick={() => props.onChosen(path)}>{t("browse.choose", { path })}</Button>
+        <Button kind="primary" disabled={path === "/" || problem !== ""} onClick={() => props.onChosen(path)}>{t("browse.choose", { path })}</Button>
       </footer>
     </Dialog>
   );

@@ -17,9 +17,12 @@ import { live, type Shown, shown } from "../ui/words.tsx";
 
 const STEPS = ["module", "nodes", "data", "scripts", "configure"] as const;
 
-const EMPTY: Answers = { template: "", name: "", directories: [""], address: "", networks: [], services: "", processes: "", failover: true };
+/** A light module is of one node, and replicates nothing. */
+const LIGHT_STEPS: readonly (typeof STEPS)[number][] = ["module", "scripts", "configure"];
+
+const EMPTY: Answers = { light: false, template: "", name: "", directories: [""], address: "", networks: [], services: "", processes: "", failover: true };
 /** Stands for a .safe file of the reader's, where a template's name stands else. */
-const OWN = ".safe";
+export const OWN = ".safe";
 
 /** Scripts as they are typed; one that is not here stays as the template has it. */
 export type Scripts = Record<string, string>;
@@ -50,6 +53,8 @@ export function Wizard() {
   }, [step]);
   /** After a refusal one is at the field that it is about. */
   const toWrong = () => setTimeout(() => panel.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus());
+  const steps = answers.light ? LIGHT_STEPS : STEPS;
+  const now = steps[step];
   const shared: StepProps = { answers, change, next: () => setStep(step + 1), scripts, onScripts: setScripts };
   return (
     <div class="page wizard">
@@ -58,7 +63,7 @@ export function Wizard() {
       </nav>
       <h1>{t("wizard.title")}</h1>
       <ol class="stepper" aria-label={t("wizard.steps")}>
-        {STEPS.map((one, index) => (
+        {steps.map((one, index) => (
           <li key={one} class={index < step ? "done" : index === step ? "now" : ""} aria-current={index === step ? "step" : undefined}>
             <button type="button" disabled={index >= step} onClick={() => setStep(index)}>
               <span class="dot">{index < step ? <Icon name="good" /> : index + 1}</span><span>{t(`wizard.${one}`)}</span>
@@ -67,11 +72,11 @@ export function Wizard() {
         ))}
       </ol>
       <div class="panel step" ref={panel} onSubmit={toWrong}>
-        {step === 0 && <ModuleStep {...shared} installed={installed} onInstalled={() => setInstalled(true)} />}
-        {step === 1 && <NodesStep {...shared} />}
-        {step === 2 && <DataStep {...shared} />}
-        {step === 3 && <ScriptsStep {...shared} />}
-        {step === 4 && <ConfigureStep {...shared} />}
+        {now === "module" && <ModuleStep {...shared} installed={installed} onInstalled={() => setInstalled(true)} />}
+        {now === "nodes" && <NodesStep {...shared} />}
+        {now === "data" && <DataStep {...shared} />}
+        {now === "scripts" && <ScriptsStep {...shared} />}
+        {now === "configure" && <ConfigureStep {...shared} />}
       </div>
     </div>
   );
@@ -86,7 +91,8 @@ function ModuleStep(props: StepProps & { installed: boolean; onInstalled: () => 
   const templates = useLoaded(api.packages.all, []);
   const [file, setFile] = useState<File | null>(null);
   const [tried, setTried] = useState(false);
-  const [said, setSaid] = useState<Shown>("");
+  /** What the server refused, and whether it is about the name; else it is about the file, or the template. */
+  const [said, setSaid] = useState<{ text: Shown; name: boolean } | null>(null);
   const [busy, setBusy] = useState(false);
   const names = [...(modules.value?.keys() ?? [])];
   const wrong = nameProblem(answers.name, props.installed ? [] : names);
@@ -96,7 +102,7 @@ function ModuleStep(props: StepProps & { installed: boolean; onInstalled: () => 
     setTried(true);
     if (wrong || unchosen) return;
     setBusy(true);
-    setSaid("");
+    setSaid(null);
     try {
       if (!props.installed) {
         if (file) await api.config.upload(answers.name, file, false);
@@ -106,7 +112,8 @@ function ModuleStep(props: StepProps & { installed: boolean; onInstalled: () => 
       props.onInstalled();
       props.next();
     } catch (error) {
-      setSaid(error instanceof Problem && error.fields["module"] ? live(() => shown(error.fields["module"]!)) : sentenceOf(error));
+      const field = error instanceof Problem ? error.fields["module"] : undefined;
+      setSaid(field ? { text: live(() => shown(field)), name: true } : { text: sentenceOf(error), name: false });
     } finally {
       setBusy(false);
     }
@@ -114,7 +121,7 @@ function ModuleStep(props: StepProps & { installed: boolean; onInstalled: () => 
   const choose = (template: string, name: string) => change({ template, name: answers.name || freeName(name, names) });
   const card = (template: string, title: string, lead: Shown) => (
     <label key={template} class={`usual-card${answers.template === template ? " chosen" : ""}`}>
-      <span><input type="radio" name="template" checked={answers.template === template} onChange={() => choose(template, template === OWN ? "" : template)} /> <b>{title}</b></span>
+      <span><input type="radio" name="template" checked={answers.template === template} aria-invalid={tried && answers.template === ""} onChange={() => choose(template, template === OWN ? "" : template)} /> <b>{title}</b></span>
       <span>{lead}</span>
     </label>
   );
@@ -129,16 +136,18 @@ function ModuleStep(props: StepProps & { installed: boolean; onInstalled: () => 
       </fieldset>
       {answers.template === OWN && !props.installed && (
         <label class="field"><span>{t("wizard.file")}</span>
-          <input type="file" accept=".safe,.zip" onChange={(event) => {
+          <input type="file" accept=".safe,.zip" aria-invalid={(tried && !file) || (said !== null && !said.name)} onChange={(event) => {
+            setSaid(null);
             const chosen = event.currentTarget.files?.[0] ?? null;
             setFile(chosen);
             if (chosen && !answers.name) change({ name: freeName(chosen.name.replace(/\.\w+$/, ""), names) });
           }} />
         </label>
       )}
-      {tried && unchosen && <p class="field-error" role="alert"><Icon name="bad" /> {t(answers.template === OWN ? "wizard.file.choose" : "wizard.template.choose")}</p>}
+      {tried && unchosen && <p class="field-error at-choice" role="alert"><Icon name="bad" /> {t(answers.template === OWN ? "wizard.file.choose" : "wizard.template.choose")}</p>}
+      {said && !said.name && <p class="field-error at-choice" role="alert"><Icon name="bad" /> {said.text}</p>}
       <TextField label={t("wizard.name")} value={answers.name} onInput={(name) => change({ name })} help={t("wizard.name.help")} mono disabled={props.installed}
-        error={tried && wrong ? t(wrong) : said || undefined} />
+        error={tried && wrong ? t(wrong) : said?.name ? said.text : undefined} />
       <Foot busy={busy} />
     </form>
   );

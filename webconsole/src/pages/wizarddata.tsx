@@ -7,6 +7,7 @@ import { lang, t } from "../i18n/index.ts";
 import { tell } from "../i18n/said.ts";
 import { size } from "../model/figures.ts";
 import { type Said, said } from "../model/said.ts";
+import { directoryProblem } from "../model/wizard.ts";
 import { cluster, expired } from "../store.ts";
 import { Button, Notice, TextField } from "../ui/basics.tsx";
 import { Icon } from "../ui/icons.tsx";
@@ -46,8 +47,10 @@ export function DataStep({ answers, change, next }: StepProps) {
   const [missing, setMissing] = useState<Record<string, Unseen[]>>({});
   const address = answers.address.trim();
   const seen = useLook<Json>(address, api.host.address, (error) => ({ problem: addressRefused(error) }));
-  const wrong = answers.directories.map((one, at) =>
-    one === "" ? t("wizard.dir.empty") : !one.startsWith("/") ? t("wizard.dir.absolute") : answers.directories.indexOf(one) < at ? t("wizard.dir.twice") : unseenSaid(missing[one] ?? []));
+  const wrong = answers.directories.map((one, at) => {
+    const problem = directoryProblem(answers.directories, at);
+    return problem ? t(problem.key, problem.values) : unseenSaid(missing[one] ?? []);
+  });
   const badAddress: Shown = !address || !seen ? "" : seen["problem"] ? (seen["problem"] as Shown) : seen["answers"] === true ? t("wizard.address.used") : "";
   const looking = (address !== "" && !seen) || answers.directories.some((one) => one.startsWith("/") && !(one in missing));
   const set = (index: number, dir: string) => change({ directories: answers.directories.map((one, at) => (at === index ? dir : one)) });
@@ -79,7 +82,7 @@ export function DataStep({ answers, change, next }: StepProps) {
         {seen && !badAddress && <AddressSeen seen={seen} />}
       </div>
       {browsing !== null && <DirectoryDialog start={answers.directories[browsing] ?? ""} onClose={() => setBrowsing(null)} onChosen={(dir) => { set(browsing, dir); setBrowsing(null); }} />}
-      <Foot />
+      <Foot busy={tried && looking} />
     </form>
   );
 }
