@@ -18,8 +18,11 @@ from mirror.adapters.console.database import Database
 from mirror.adapters.console.roles import Role
 from mirror.adapters.console.users import Users
 from mirror.core import automaton
+from mirror.core.whatif.place import Standing
 from mirror.vocabulary.said import parts_of, say
-from tests.unit.core.test_what_if import story
+from mirror.vocabulary.states import State
+from mirror.vocabulary.words import Word
+from tests.unit.core.test_what_if import N2, story
 from tests.unit.web.world import PASSWORDS, PRIM, ControlPlane, Node, join
 from tests.web.chromium import Browsing, chromium, expect, serious, shot
 
@@ -52,6 +55,29 @@ STANDING_OUT = """() => [...document.querySelectorAll(".panel .button")].filter(
 # How many forms show a part of their fields only, and hide the others below an edge.
 CUT = """() => [...document.querySelectorAll(".form, form")].filter((one) =>
   getComputedStyle(one).overflowY !== "visible" && one.scrollHeight > one.clientHeight).length"""
+# How many lines for help, below a field, are empty and take room.
+EMPTY_HELP = """() => [...document.querySelectorAll(".about:empty")].filter((one) =>
+  one.getBoundingClientRect().height > 0).length"""
+# Where the keyboard is, and what is wrong with that: it is not seen, or lies under the bar.
+FOCUSED = """() => {
+  const one = document.activeElement;
+  if (!one || one === document.body) return null;
+  const box = one.getBoundingClientRect();
+  const bar = document.querySelector(".top").getBoundingClientRect();
+  const whole = box.bottom <= innerHeight;
+  const under = !one.closest(".top, .skip") && box.top < bar.bottom - 1 && whole;
+  const outside = box.bottom < 0 || box.top > innerHeight;
+  const marked = [one, one.closest(".editor"), one.closest(".button")].some((it) =>
+    it && getComputedStyle(it).outlineStyle !== "none");
+  const wrong = [under && "under the bar", outside && "outside", !marked && "no mark"];
+  return {
+    what: one.outerHTML.slice(0, 120), wrong: wrong.filter(Boolean),
+    order: window.numbered.indexOf(one),
+  };
+}"""
+# What the page held before the keyboard moved: its order is that of the document.
+NUMBER = "() => { window.numbered = [...document.querySelectorAll('*')]; }"
+STEPS_MAX = 80
 # What a French page marks as English: the log alone, which is searched in English.
 ENGLISH = "main [lang=en]:not(.log *)"
 IN_STEP = next(row.said for row in automaton.ROWS if row.said.code == "row.R01")
@@ -262,9 +288,61 @@ def test_no_page_is_wider_than_the_window(browsing: Browsing, pair: Pair, width:
         wider[place] = page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
         wider[f"{place}: buttons"] = page.evaluate(STANDING_OUT)
         wider[f"{place}: cut forms"] = page.evaluate(CUT)
+        wider[f"{place}: empty help"] = page.evaluate(EMPTY_HELP)
         shot(page, f"{width}{place.replace('/', '-')}")
     page.context.close()
     assert {place: more for place, more in wider.items() if more > 0} == {}
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_keyboard_goes_in_order_and_one_sees_where_it_is(
+    browsing: Browsing, pair: Pair, width: int
+) -> None:
+    page = browsing.page(viewport={"width": width, "height": 700}, reduced_motion="reduce")
+    sign_in(page, pair.nodes[0])
+    wrong: dict[str, list[Any]] = {}
+    for place in PAGES:
+        visit(page, pair.nodes[0], place)
+        page.evaluate(NUMBER)
+        page.locator(".skip").focus()
+        first = last = page.evaluate(FOCUSED)["order"]
+        for _ in range(STEPS_MAX):
+            page.keyboard.press("Tab")
+            found = page.evaluate(FOCUSED)
+            if found is None or found["order"] == first:
+                break  # behind the last one, or at the first one again
+            backwards = 0 <= found["order"] < last
+            if found["wrong"] or backwards:
+                wrong.setdefault(place, []).append(found | {"backwards": backwards})
+            last = max(last, found["order"])
+            if "cm-" in found["what"] or "editor" in found["what"]:
+                page.keyboard.press("Escape")  # Tab is a letter of the text else
+    page.context.close()
+    assert wrong == {}
+
+
+def test_nobody_is_said_to_leave_the_cluster_before_its_file_is_read(
+    pair: Pair, page: Any
+) -> None:
+    held: list[Any] = []
+    sign_in(page, pair.nodes[0])
+    page.route("**/api/v1/cluster/xml", lambda route: held.append(route))  # noqa: PLW0108 - its signature is asked
+    page.goto(f"http://localhost:{pair.nodes[0].http_port}/#/cluster")
+    networks = page.get_by_role("region", name="Networks").first
+    expect(networks).to_contain_text("Reading…")
+    expect(page.get_by_text("leaves the cluster")).to_have_count(0)
+    for one in held:
+        one.continue_()
+    expect(page.get_by_label("Address of n2 in default")).to_be_visible()
+    expect(page.get_by_text("leaves the cluster")).to_have_count(0)
+
+
+def test_where_one_serves_no_other_data_are_chosen(pair: Pair, page: Any) -> None:
+    sign_in(page, pair.nodes[0])
+    visit(page, pair.nodes[0], "#/m/web/first")
+    expect(page.get_by_label("The data of n1 are right")).to_be_checked()
+    expect(page.get_by_label("The data of n2 are right")).to_be_disabled()
+    expect(page.get_by_text("Done. Both nodes hold everything.")).to_be_visible()
 
 
 def test_graphs_follow_the_light_of_the_system(pair: Pair, page: Any) -> None:
@@ -417,6 +495,41 @@ def test_the_first_page_is_light(pair: Pair, page: Any) -> None:
     ready_ms = page.evaluate("performance.now()")
     print(f"first page: {sum(sizes)} bytes, ready after {ready_ms:.0f} ms; the aim is 1000")
     assert 10_000 < sum(sizes) < FIRST_PAGE_BYTES_MAX
+
+
+def test_who_waits_for_a_dead_primary_is_told_when_to_start_it_and_what_that_costs(
+    pair: Pair, page: Any
+) -> None:
+    """As a secondary waits whose host stood still just before its primary fell silent."""
+    reason = say("wait.peer_may_hold_newer")
+    node = pair.nodes[1]
+    pair.planes[1].states["web"] = pair.planes[1].states["web"] | {
+        "state": "WAIT",
+        "ready": "NotReady",
+        "row": "T01/P13/E08",
+        "reason": str(reason),
+        "reason_said": parts_of(reason),
+        "remote": {"node": "n1", "state": "UNKNOWN", "ready": "Unknown"},
+    }
+    left = {"n1": Standing(None), "n2": Standing(Word(State.WAIT, N2))}
+    pair.planes[1].answers["simulate"] = story("ask n2 prim", standing=left)
+    sign_in(page, node)
+    pair.nodes[0].kill()
+    visit(page, node, "#/m/web")
+    state = page.get_by_role("region", name="State of the module")
+    expect(state).to_contain_text("No node serves, and n1 does not answer")
+    expect(state).to_contain_text("the other node may have newer data and does not answer")
+    expect(state).to_contain_text("T01/P13/E08")
+    expect(state.locator(".todo")).to_contain_text("If n1 is lost for good, start n2 as primary")
+    shot(page, "stood-still")
+    turn_french(page)
+    expect(page.locator(".todo")).to_contain_text("Si n1 est perdu pour de bon")
+    expect(page.locator(".questions [lang=en]")).to_have_count(0)
+    page.get_by_role("button", name="Démarrer n2 en primaire").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("n2 démarre sur votre parole")
+    expect(dialog.locator("[lang=en]")).to_have_count(0)
+    shot(page, "stood-still-asks")
 
 
 def test_the_page_goes_on_with_the_other_node(pair: Pair, page: Any) -> None:

@@ -4,7 +4,7 @@ import { logLine } from "../src/api/adapt.ts";
 import { EventParser } from "../src/api/sse.ts";
 import { etaMs, rateOf, type Sample, withSample } from "../src/model/eta.ts";
 import { matches, merge } from "../src/model/log.ts";
-import { layOut, ticks } from "../src/model/timeline.ts";
+import { layOut, ticks, timesAt } from "../src/model/timeline.ts";
 import type { LogLine, Span } from "../src/model/types.ts";
 import * as xmlform from "../src/model/xmlform.ts";
 
@@ -89,3 +89,9 @@ test("elements come and go with their lines", () => {
   assert.equal(xmlform.withoutElement(more, "replicated", 1), XML);
 });
 
+test("a graph of one point has no times below it: it has no scale", () => {
+  const at = new Date(2026, 5, 1, 15, 31, 5).getTime() / 1000;
+  assert.deepEqual(timesAt([at], [at, at + 1]), ["15:31:05"]);
+  assert.deepEqual(timesAt([0, 86_400], [at]), ["", ""]);
+  assert.deepEqual(timesAt([0], []), [""]);
+});

@@ -32,6 +32,7 @@ def lose_power(journey: Journey) -> None:
         page.reload()
     journey.expect_safety(page, "Both nodes hold everything")
     journey.write("n1", "page.txt", "written before the power went")
+    read_wholly(journey, page)
     journey.look(page, "prim-second")
     journey.lab.power_off("n1")
     began = time.monotonic()
@@ -45,7 +46,13 @@ def lose_power(journey: Journey) -> None:
     journey.expect_safety(page, "Only n2 holds the last")
     journey.await_states(n1="off", n2="ALONE")
     journey.await_served("written before the power went")
+    read_wholly(journey, page)
     journey.look(page, "alone")
+
+
+def read_wholly(journey: Journey, page: Any) -> None:
+    """Each part of the page of a module has what it shows."""
+    journey.expect(page.get_by_text("Reading…")).to_have_count(0)
 
 
 def come_back(journey: Journey) -> None:

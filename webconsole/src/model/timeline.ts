@@ -38,3 +38,8 @@ export function ticks(begin: number, end: number): number[] {
   for (let at = Math.ceil((begin - zone) / step) * step + zone; at < end - (end - begin) * LABEL; at += step) found.push(at);
   return found;
 }
+
+/** Times of day below a graph, at and xs in seconds. Of one point there is no scale: three years would be drawn. */
+export function timesAt(at: readonly number[], xs: readonly number[]): string[] {
+  return at.map((one) => (xs.length > 1 ? new Date(one * 1000).toTimeString().slice(0, 8) : ""));
+}

@@ -73,7 +73,7 @@ function Processes({ module }: { module: ModuleView }) {
     <Panel title={t("details.processes")}>
       {lines.length === 0 ? <p class="muted">{t("details.processes.none")}</p> : (
         <div class="scroll" tabIndex={0} role="region" aria-label={t("details.processes")}>
-          <table>
+          <table class="stack">
             <thead><tr><th scope="col">{t("details.process")}</th><th scope="col">{t("details.node")}</th><th scope="col" class="right">{t("details.running")}</th><th scope="col">{t("details.action")}</th></tr></thead>
             <tbody>
               {lines.map((one) => (
@@ -83,7 +83,7 @@ function Processes({ module }: { module: ModuleView }) {
                   <td class={`right resource ${one.running >= one.atleast ? "up" : "down"}`}>
                     <Icon name={one.running >= one.atleast ? "Ready" : "NotReady"} /> {t("details.running.of", { n: one.running, least: one.atleast })}
                   </td>
-                  <td>{one.action}</td>
+                  <td data-label={t("details.action")}>{one.action}</td>
                 </tr>
               ))}
             </tbody>
@@ -99,16 +99,16 @@ function Heartbeats({ module }: { module: ModuleView }) {
     <Panel title={t("details.heartbeats")}>
       {module.link.networks.length === 0 ? <p class="muted">{t("details.heartbeats.none")}</p> : (
         <div class="scroll" tabIndex={0} role="region" aria-label={t("details.heartbeats")}>
-          <table>
+          <table class="stack">
             <thead><tr><th scope="col">{t("details.network")}</th><th scope="col">{t("details.state")}</th><th scope="col" class="right">{t("details.jitter")}</th><th scope="col" class="right">{t("details.late")}</th><th scope="col" class="right">{t("details.lost")}</th></tr></thead>
             <tbody>
               {module.link.networks.map((one) => (
                 <tr key={one.name}>
                   <th scope="row">{one.name}</th>
                   <td class={`resource ${one.up ? "up" : "down"}`}><Icon name={one.up ? "Ready" : "NotReady"} /> {t(one.up ? "net.ok" : "net.down")}</td>
-                  <td class="right">{figures.duration(one.jitterMs, lang.value)}</td>
-                  <td class="right">{figures.duration(one.lateMs, lang.value)}</td>
-                  <td class="right">{figures.count(one.lost, lang.value)}</td>
+                  <td class="right" data-label={t("details.jitter")}>{figures.duration(one.jitterMs, lang.value)}</td>
+                  <td class="right" data-label={t("details.late")}>{figures.duration(one.lateMs, lang.value)}</td>
+                  <td class="right" data-label={t("details.lost")}>{figures.count(one.lost, lang.value)}</td>
                 </tr>
               ))}
             </tbody>

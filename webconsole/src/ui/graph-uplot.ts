@@ -1,5 +1,6 @@
 // The part of a graph that needs uPlot: a file of its own, loaded on demand.
 import uPlot from "uplot";
+import { timesAt } from "../model/timeline.ts";
 import type { GraphProps } from "./graph.tsx";
 
 /** Figures are written whole: a step below one would write the same figure twice. */
@@ -23,7 +24,7 @@ export function draw(element: HTMLElement, props: { current: GraphProps }, heigh
       padding: [8, 28, 0, 0],
       scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },
       axes: [
-        { ...axis, size: 22, space: 90, values: (_plot, at) => at.map((one) => (props.current.xs.length ? new Date(one * 1000).toTimeString().slice(0, 8) : "")) },
+        { ...axis, size: 22, space: 90, values: (_plot, at) => timesAt(at, props.current.xs) },
         { ...axis, size: 74, space: 34, incrs: STEPS, values: (_plot, at) => at.map((one) => props.current.format(one)) },
       ],
       series: [
