@@ -46,5 +46,14 @@ test("an application that keeps failing, differences, a certificate, a clock: ea
   const cluster = { ...CLUSTER, nodes: [{ ...node, certificateMs: 3 * DAY, clockMs: -4000 }] };
   const found = incidents(failing, cluster, NOW);
   assert.deepEqual(found.map((one) => one.kind), ["application", "verification", "certificate", "clock"]);
-  for (const one of found) assert.ok(advice({ ...failing, incidents: [one] }).button, one.kind);
+  const inStep = pair(PRIM, SECOND);
+  for (const one of found) assert.match(advice({ ...inStep, incidents: [one] }).key, /^advice\.(application|verification|certificate|clock)$/, one.kind);
+});
+
+test("what has days does not stand before the second copy", () => {
+  const later = { kind: "filling", node: "n2", at: null, facts: { free_bytes: 1, full_in_ms: DAY } };
+  const alone = pair({ state: "STOP", ready: "NotReady" }, { state: "ALONE", ready: "Ready" });
+  assert.deepEqual([advice({ ...alone, incidents: [later] }).verb, advice({ ...alone, incidents: [later] }).node], ["start", "n1"]);
+  assert.equal(advice({ ...pair(PRIM, SECOND), incidents: [later] }).key, "advice.disk");
+  assert.equal(advice({ ...alone, incidents: [{ ...later, kind: "disk" }] }).key, "advice.disk");
 });

@@ -150,8 +150,11 @@ export function advice(module: ModuleView): Advice {
   const params: Record<string, Param> = peer ? { node: { node: peer.node } } : {};
   if (peer && isFull(peer) && (module.progress || source.word === "ALONE")) return incidentAdvice("disk", peer.node);
   if (module.progress && peer) return { key: "advice.wait.catching", params };
-  const urgent = module.incidents.find((one) => one.kind in INCIDENT_ADVICE);
-  if (urgent) return incidentAdvice(urgent.kind, urgent.node);
+  const pressing = module.incidents.find((one) => PRESSING.has(one.kind));
+  if (pressing) return incidentAdvice(pressing.kind, pressing.node);
+  const later = module.incidents.find((one) => one.kind in INCIDENT_ADVICE);
+  // What has days comes after the second copy, without which a single loss is one of data.
+  if (later && (!peer || peer.word === "SECOND")) return incidentAdvice(later.kind, later.node);
   const mute = [source, peer].find((one) => one?.mute);
   if (mute) return { key: "advice.mute", params: { node: { node: mute.node } } };
   if (!peer || peer.word === "SECOND") return { key: "advice.nothing", params: {} };
@@ -161,6 +164,9 @@ export function advice(module: ModuleView): Advice {
   }
   return { key: "advice.look.log", params, page: `log?node=${peer.node}`, button: "advice.log.button" };
 }
+
+/** What keeps the application, or the second copy, from coming up at all. */
+const PRESSING = new Set(["disk", "application"]);
 
 const INCIDENT_ADVICE: Record<string, { key: Key; page: string; button: Key }> = {
   filling: { key: "advice.disk", page: "config", button: "advice.config.button" },
