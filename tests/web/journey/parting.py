@@ -97,7 +97,7 @@ def choose(journey: Journey) -> None:
     """One side stays; what the other one wrote is kept aside, and listed on both hosts."""
     page = journey.pages[GIVEN_UP]
     page.get_by_label(f"Side of {KEPT}").check()
-    journey.expect(page.get_by_text(f"{KEPT} stays as it is.", exact=False)).to_be_visible()
+    journey.expect(page.get_by_text(f"{KEPT} stays as it is, and serves.")).to_be_visible()
     page.get_by_role("button", name=f"Keep the side of {KEPT}").click()
     dialog = page.get_by_role("dialog")
     keep = dialog.get_by_role("button", name=f"Keep the side of {KEPT}")
