@@ -54,6 +54,7 @@ class SimPlane:
         self.blocks_in_flight: set[int] = set()
         self.opened = Signal()
         self.confirmed = Signal()
+        self.unanswered = 0  # how many of its last looks at the link found nobody
         self.aside = ""
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -224,9 +225,9 @@ class SimPlane:
 
     async def _ping(self) -> None:
         """Notice a peer that went silent; say that it lives while it does."""
-        session, lost = self.session, 0
+        session = self.session
         self.host.post(LinkUp(session))
-        epoch = 0
+        epoch = self.unanswered = 0
         while self.session == session:
             await asyncio.sleep(self.host.world.timing.ping_s)
             await self.host.running.wait()
@@ -235,13 +236,13 @@ class SimPlane:
             other = self.peer
             self.host.check_disk()
             if other is not None and self.host.peer.running.is_set():
-                lost, epoch = 0, epoch + 1
+                self.unanswered, epoch = 0, epoch + 1
                 if pulses(self, other):
                     self.host.post(LinkAlive(session))
                 self.host.post(CheckpointReached(epoch))
                 continue
-            lost += 1
-            if lost == PINGS_LOST:
+            self.unanswered += 1
+            if self.unanswered == PINGS_LOST:
                 self.lose(session, "no answer in time")
 
     async def _reintegrate(self, session: str, *, full: bool, aside: str) -> None:
