@@ -72,6 +72,7 @@ class SimPlane:
         """The process is gone: its peer's connection is reset, if the network carries it."""
         other = self.peer
         self.alive = False
+        self.host.disk.index |= self.recent  # what the scan of the next start finds changed
         self.gate = "closed"
         self.opened.set()
         for task in tuple(self.tasks):
@@ -346,8 +347,8 @@ class SimPlane:
         other.recent.add(block)
         other.host.disk.blocks[block] = value
         yield draw.uniform(0.0005, 0.002)
-        if self.session != session or self.peer is None:
-            return False
+        while self.alive and self.session == session and self.peer is None:
+            yield AGAIN_S  # the answer is sent again: in flight, until the session is over
         return self._apply(block, value, session)
 
     def _apply(self, block: int, value: int, session: str) -> bool:
