@@ -2,7 +2,8 @@
 
 New processes are found by polling; the death of a known one is seen at once, through its
 descriptor. Before `down` is said a fresh scan must agree, because a process may have replaced
-itself. What is to be done about it is decided elsewhere.
+itself; and who has just begun to look waits for one more poll, because a start script may return
+before its daemon has its name. What is to be done about it is decided elsewhere.
 """
 
 import asyncio
@@ -60,7 +61,8 @@ class ProcessChecker:
     def watch(self, classes: Collection[str]) -> None:
         """Look at the processes of these classes from now on, and at no others.
 
-        A class that is new begins as `init`; start_after postpones its first look.
+        A class that is new begins as `init`; start_after postpones its first look. `down` is not
+        said of it before a poll has passed.
         """
         now_ms = clock.boottime_ms()
         for each in self._watches:
@@ -108,7 +110,7 @@ class ProcessChecker:
             if each.process.is_service and each.enabled:
                 running = await _service_runs(each.process.name)
                 if running is not None and each.enabled:
-                    self._say(each, "up" if running else "down")
+                    self._found(each, as_wanted=running)
 
     def _take(self, each: _Watch, seen: Found | None) -> None:
         if seen is None:
@@ -122,7 +124,12 @@ class ProcessChecker:
         each.pidfds.update(seen.pidfds)
         for pidfd in seen.pidfds:
             asyncio.get_running_loop().add_reader(pidfd, self._died, each, pidfd)
-        self._say(each, "up" if each.agrees(seen.count) else "down")
+        self._found(each, as_wanted=each.agrees(seen.count))
+
+    def _found(self, each: _Watch, *, as_wanted: bool) -> None:
+        begins = clock.boottime_ms() - each.from_ms < self._errd.polltimer_ms
+        if as_wanted or each.state != "init" or not begins:
+            self._say(each, "up" if as_wanted else "down")
 
     def _died(self, each: _Watch, pidfd: int) -> None:
         asyncio.get_running_loop().remove_reader(pidfd)

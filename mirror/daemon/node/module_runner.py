@@ -313,7 +313,7 @@ class ModuleRunner:
     def _scripts_port(self) -> ScriptsPort:
         config = self.settings.config
         of_script = partial(virtual_host.of_script, self._layout, config.vhost)
-        return ScriptsPort(self.scripts, config.user, self.log, of_script)
+        return ScriptsPort(self.scripts, config.user, self.log, of_script, self.processes)
 
     def _fence(self) -> FencePort | None:
         fence = self.settings.config.fence

@@ -29,6 +29,7 @@ class ProcessPort:
         self._checker = ProcessChecker(errd, self._changed) if errd is not None else None
         self._classes: tuple[str, ...] = ()
         self._disabled: set[str] = set()
+        self._paused: set[str] = set()
 
     def watch(self, classes: Sequence[str]) -> None:
         self._classes = tuple(classes)
@@ -40,6 +41,16 @@ class ProcessPort:
             self._disabled.discard(process_class)
         else:
             self._disabled.add(process_class)
+        self._apply()
+
+    def pause(self, process_class: str) -> None:
+        """A script stops what this class watches, or starts it again: its absence is no death."""
+        self._paused.add(process_class)
+        self._apply()
+
+    def resume(self, process_class: str) -> None:
+        """It was started: looked at anew, so what is not there again is acted upon again."""
+        self._paused.discard(process_class)
         self._apply()
 
     def listed(self, resources: dict[str, str]) -> list[str]:
@@ -59,7 +70,7 @@ class ProcessPort:
     def _apply(self) -> None:
         if self._checker is None:
             return
-        wanted = [one for one in self._classes if one not in self._disabled]
+        wanted = [one for one in self._classes if one not in self._disabled | self._paused]
         self._checker.watch(wanted)
 
     def _changed(self, resource: str, state: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mirror.adapters.module_log import ModuleLog
 from mirror.adapters.scripts import ScriptResult, ScriptRunner
 from mirror.config.models import User
+from mirror.daemon.node.process_port import ProcessPort
 from mirror.vocabulary.actions import ScriptCall
 
 # A class of one's own is enabled by hand, where the application runs.
@@ -15,7 +16,8 @@ STARTED_BY = {"both": "start_both", "second": "start_second", "sec": "start_sec"
 class ScriptsPort:
     """Implements ports.Scripts. Without <user> in the configuration no script is run.
 
-    of_script(name): variables of one script beyond those of <user>.
+    of_script(name): variables of one script beyond those of <user>. processes: watched from after
+    start_CLASS until before stop_CLASS.
     """
 
     def __init__(
@@ -24,16 +26,28 @@ class ScriptsPort:
         user: User | None,
         log: ModuleLog,
         of_script: Callable[[str], Mapping[str, str]],
+        processes: ProcessPort,
     ) -> None:
         self._runner = runner
         self._user = user
         self._log = log
         self._of_script = of_script
+        self._processes = processes
 
     async def run(self, call: ScriptCall) -> None:
         user = self._user
         if user is None:
             return
+        what, _, process_class = call.name.partition("_")
+        if what == "stop":
+            self._processes.pause(process_class)
+        try:
+            await self._run(call, user)
+        finally:
+            if what == "start":
+                self._processes.resume(process_class)
+
+    async def _run(self, call: ScriptCall, user: User) -> None:
         if call.name == "prestart":
             await self._runner.prune_logs(user.userlogsize_bytes)
         arguments = ("force", *call.arguments) if call.forced else call.arguments
@@ -61,7 +75,13 @@ class ScriptsPort:
         # Scripts run one at a time: one that does not end must not hold up a stop for ever.
         timeout_s = user.nicestoptimeout_ms / 1000
         starts = STARTED_BY.get(process_class, "start_prim")
-        result = await self._runner.run(script, (), user.variables, timeout_s, starts_as=starts)
+        self._processes.pause(process_class)
+        try:
+            result = await self._runner.run(
+                script, (), user.variables, timeout_s, starts_as=starts
+            )
+        finally:
+            self._processes.resume(process_class)
         self._say_end(result)
         return result.succeeded
 

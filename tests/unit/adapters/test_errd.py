@@ -146,7 +146,7 @@ def test_one_of_enough_may_die(application: Application) -> None:
 def test_only_enabled_classes_are_looked_at(application: Application) -> None:
     async def story() -> None:
         rules = (watched(application.name), watched("other", process_class="both"))
-        async with checking(*rules) as (checker, said):
+        async with checking(*rules, polltimer_ms=50) as (checker, said):
             application.start()
             checker.watch({"prim"})
             assert await said.get() == (f"proc.{application.name}", "up")

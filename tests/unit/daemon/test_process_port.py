@@ -61,7 +61,8 @@ def test_a_handler_says_by_its_exit_code_whether_it_did_it(
         script.chmod(0o755)
     log = ModuleLog(paths.log_database, "demo")
     runner = ScriptRunner(layout, "demo", cgroup2=None)
-    port = ScriptsPort(runner, USER, log, lambda _: {})
+    processes = ProcessPort(None, print, print, print)
+    port = ScriptsPort(runner, USER, log, lambda _: {}, processes)
     assert asyncio.run(port.handle("notify", "prim")) == handled
     if text:
         assert (tmp_path / "said").read_text() == "blue demo\n"

@@ -10,6 +10,7 @@ from mirror.adapters.scripts import ScriptRunner
 from mirror.config.layout import Layout
 from mirror.config.models import User
 from mirror.core import scripts
+from mirror.daemon.node.process_port import ProcessPort
 from mirror.daemon.node.scripts_port import ScriptsPort
 from mirror.vocabulary.actions import ScriptCall
 from mirror.vocabulary.states import ScreenWord as W
@@ -51,7 +52,8 @@ def run(
 
     async def work() -> None:
         log = ModuleLog(layout.module("web").log_database, "web")
-        port = ScriptsPort(runner, settings, log, lambda _: {})
+        processes = ProcessPort(None, print, print, print)
+        port = ScriptsPort(runner, settings, log, lambda _: {}, processes)
         try:
             for call in calls:
                 await port.run(call)
