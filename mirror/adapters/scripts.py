@@ -9,10 +9,11 @@ import contextlib
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirror.adapters import clock
+from mirror.adapters import clock, script_in_hand
 from mirror.adapters.cgroups import find_cgroup2
 from mirror.adapters.process_marks import MarkedGroup
 from mirror.adapters.script_place import Group, ScriptPlace, not_started
@@ -67,6 +68,8 @@ class ScriptRunner:
         self._module = layout.module(module)
         self._cgroup2 = cgroup2
         self._one_at_a_time = asyncio.Lock()
+        # One thread, so that notes reach the file in order, and a slow disk delays no script.
+        self._notes = ThreadPoolExecutor(1, thread_name_prefix="script")
 
     @classmethod
     def probe(cls, layout: Layout, module: str, *, logging: bool = True) -> "ScriptRunner":
@@ -137,6 +140,23 @@ class ScriptRunner:
         await asyncio.to_thread(everything.remove)
         return killed
 
+    async def end_left_script(self) -> str:
+        """Kill the script that a control plane before this one left running, before any is run.
+
+        What it started as application stays, as when a script is cancelled. Returns: its name, ""
+        when there was none.
+        """
+        found = await asyncio.to_thread(script_in_hand.find, self._module.state)
+        if found is None:
+            return ""
+        await asyncio.to_thread(script_in_hand.kill, found, KILL_WAIT_S)
+        if found.group:
+            group = self.place.group(found.group)
+            await asyncio.to_thread(group.signal, signal.SIGKILL)
+            await group.wait_empty(KILL_WAIT_S)
+            await asyncio.to_thread(group.remove)
+        return found.script
+
     async def application_processes(self, script: str = "start_prim") -> list[int]:
         """Processes that this start script has left running."""
         return await asyncio.to_thread(self.place.group(APPLICATION_GROUPS[script]).processes)
@@ -188,13 +208,17 @@ class ScriptRunner:
         if isinstance(group, MarkedGroup):
             group.note_session(process.pid)
         own_group = None if application else group
+        own_name = "" if application else group_name
+        self._notes.submit(script_in_hand.note, self._module.state, script, process.pid, own_name)
         try:
             timed_out = await self._wait(process, timeout_s)
+            if timed_out:
+                await self._end(process, own_group, (signal.SIGTERM, signal.SIGKILL))
         except asyncio.CancelledError:
             await self._end(process, own_group, (signal.SIGKILL,))
             raise
-        if timed_out:
-            await self._end(process, own_group, (signal.SIGTERM, signal.SIGKILL))
+        finally:
+            self._notes.submit(script_in_hand.forget, self._module.state)
         if own_group is not None:
             await asyncio.to_thread(own_group.remove)
         return ScriptResult(

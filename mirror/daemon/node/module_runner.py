@@ -155,6 +155,9 @@ class ModuleRunner:
             self.settings.plane.write(self._paths.data_plane_config)
             write_fence_file(self._paths, FenceFile.of(self.settings, self.settings.heart))
         hello = await self._attach()
+        if left := await self.scripts.end_left_script():
+            text = f"Script {left}, left by a control plane that is gone, was ended"
+            self.log.append("E", "userplug", text)
         if saved.state is not State.STOP:
             await self._go_on(saved, down_ms, hello)
         elif hello is not None:

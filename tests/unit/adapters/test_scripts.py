@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from mirror.adapters import scripts
+from mirror.adapters import script_in_hand, scripts
 from mirror.adapters.cgroups import find_cgroup2
 from mirror.adapters.scripts import ScriptResult, ScriptRunner
 from mirror.config.layout import Layout
@@ -33,6 +33,17 @@ if os.fork():
 with open(sys.argv[1], "w") as ready:
     ready.write(str(os.getpid()))
 signal.pause()
+"""
+
+RUNS = """
+import asyncio, sys
+from pathlib import Path
+from mirror.adapters.scripts import ScriptRunner
+from mirror.config.layout import Layout
+safe, safevar, module, script, cgroup2 = sys.argv[1:]
+layout = Layout(Path(safe), Path(safevar))
+runner = ScriptRunner(layout, module, cgroup2=Path(cgroup2) if cgroup2 else None)
+asyncio.run(runner.run(script))
 """
 
 
@@ -72,6 +83,12 @@ def module(request: pytest.FixtureRequest, tmp_path: Path, run_name: str) -> Ite
             with contextlib.suppress(OSError):
                 group.rmdir()
         assert not base.exists(), "a group outlived its test"
+
+
+def has_ended(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    return True
 
 
 def go(story: Coroutine[Any, Any, T]) -> T:
@@ -278,6 +295,39 @@ def test_everything_of_the_module_ends_also_for_a_new_control_plane(module: Modu
         assert (await hanging).exit_code == -signal.SIGKILL
         assert await module.runner.application_processes() == []
         assert await another.end_everything() == []
+
+    go(story())
+
+
+@pytest.mark.parametrize("script", ["stop_prim", "start_prim"])
+def test_the_script_of_a_control_plane_that_is_gone_is_ended_before_another(
+    module: Module, script: str
+) -> None:
+    """What runs on is the script alone: nobody waits for it any more, as after a SIGKILL."""
+    fifo = module.paths.applied_bin / "fifo"
+    os.mkfifo(fifo)
+    module.paths.state.mkdir(parents=True)
+    module.script("start_both", "#!/bin/sh\nsleep 1000 &\n")
+    module.script(script, f"#!/bin/sh\ntrap '' TERM\necho $$ >{fifo}\nsleep 1000\n")
+    parts = (str(module.layout.safe), str(module.layout.safevar), module.paths.name, script)
+    another = ScriptRunner(module.layout, module.paths.name, cgroup2=module.runner._cgroup2)
+
+    async def story() -> None:
+        assert (await module.runner.run("start_both")).succeeded
+        control = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", RUNS, *parts, str(module.runner._cgroup2 or "")
+        )
+        pid = int(await asyncio.to_thread(fifo.read_text))
+        while script_in_hand.find(module.paths.state) is None:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.01)
+        control.kill()
+        await control.wait()
+        os.kill(pid, 0)  # it outlived who ran it
+        assert await another.end_left_script() == script
+        assert has_ended(pid)
+        assert await another.application_processes("start_both"), "the application stays"
+        assert await another.end_left_script() == ""
+        await another.end_everything()
 
     go(story())
 
