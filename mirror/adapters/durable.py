@@ -35,8 +35,10 @@ def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     sync_directory(path.parent)
 
 
-def write_into_reserve(path: Path, content: bytes) -> None:
+def write_into_reserve(path: Path, content: bytes, *, durably: bool = True) -> None:
     """Replace `path` by `content`, padded with spaces, as write_durably; on a full disk too.
+
+    durably: False for what the next process needs, and not the next boot: nothing is synced.
 
     The file that is replaced stays beside as the room of the next one, so that only the first
     write, and one that is a block longer than all before, must find some. For text whose reader
@@ -48,7 +50,7 @@ def write_into_reserve(path: Path, content: bytes) -> None:
     try:
         fcntl.flock(directory, fcntl.LOCK_EX)
         before.unlink(missing_ok=True)
-        _fill(reserve, content, len(content) + _ROOM_BYTES)
+        _fill(reserve, content, len(content) + _ROOM_BYTES, durably=durably)
         with contextlib.suppress(FileNotFoundError):
             before.hardlink_to(path)
         reserve.replace(path)
@@ -57,13 +59,14 @@ def write_into_reserve(path: Path, content: bytes) -> None:
         size = path.stat().st_size
         if not reserve.exists() or reserve.stat().st_size < size:
             with contextlib.suppress(OSError):  # no room now: the next write needs some
-                _fill(reserve, b"", size)
-        os.fsync(directory)
+                _fill(reserve, b"", size, durably=durably)
+        if durably:
+            os.fsync(directory)
     finally:
         os.close(directory)
 
 
-def _fill(reserve: Path, content: bytes, room: int) -> None:
+def _fill(reserve: Path, content: bytes, room: int, *, durably: bool) -> None:
     """Write into blocks that are there already, as far as they go; then as many as are wanted."""
     if reserve.exists() and reserve.stat().st_nlink > 1:  # cut between two names of one file
         reserve.unlink()
@@ -74,7 +77,8 @@ def _fill(reserve: Path, content: bytes, room: int) -> None:
         wanted = -(-room // _ROOM_BYTES) * _ROOM_BYTES
         with contextlib.suppress(OSError):
             _write_all(descriptor, b" " * (wanted - max(there, len(content))))
-        os.fsync(descriptor)
+        if durably:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

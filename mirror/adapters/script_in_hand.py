@@ -1,7 +1,7 @@
 """Which script a module runs now, in a small file: who is killed leaves it running.
 
-The next control plane ends it before it runs any: two stop scripts, or one beside a start script of before,
-would leave an application half started (invariant 8). Blocking, but short.
+The next control plane ends it before it runs any: two stop scripts, or one beside a start script
+of before, would leave an application half started (invariant 8). Blocking, but short.
 """
 
 import contextlib
@@ -11,6 +11,8 @@ import select
 import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from mirror.adapters.durable import write_into_reserve
 
 NAME = "script"
 _PROC = Path("/proc")
@@ -34,15 +36,13 @@ def note(directory: Path, script: str, pid: int, group: str) -> None:
     """Remember it. A disk that refuses costs what this is for, not the script."""
     with contextlib.suppress(OSError):
         content = json.dumps(asdict(ScriptInHand(script, pid, _began(pid) or -1, group)))
-        fresh = directory / f".{NAME}.new"
-        fresh.write_text(content, encoding="utf-8")
-        fresh.replace(directory / NAME)
+        write_into_reserve(directory / NAME, content.encode(), durably=False)
 
 
 def forget(directory: Path) -> None:
     """It ended."""
     with contextlib.suppress(OSError):
-        (directory / NAME).unlink(missing_ok=True)
+        write_into_reserve(directory / NAME, b"", durably=False)
 
 
 def find(directory: Path) -> ScriptInHand | None:

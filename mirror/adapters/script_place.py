@@ -4,6 +4,7 @@ For scripts and for custom checkers alike. Blocking, but short: called in a thre
 made.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,22 +52,28 @@ class ScriptPlace:
     def prepare(self, label: str, path: Path, group: Group) -> tuple[int, Path | None]:
         """Make the group and open the log. Returns: a descriptor to close, and the log's path.
 
+        The path is None when nothing is kept: by configuration, or because the disk refuses.
+
         Raises: ScriptNotStarted (MIR-209).
         """
         if not os.access(path, os.X_OK):
             raise ScriptNotStarted(script=path, observed=say("script.not_executable"))
         try:
             group.create()
-            if not self._logging:
-                return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), None
-            make_directory(self._module.working)
-            stamp = clock.wall_file_stamp(clock.wall_us())
-            log_path = self._module.working / f"userlog_{stamp}_{label}.ulog"
-            # Appending: what the application writes later must not overwrite itself.
-            mode = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            return os.open(log_path, mode, 0o640), log_path
         except OSError as error:
             raise not_started(path, error) from error
+        if self._logging:
+            with contextlib.suppress(OSError):  # no room for its log: it runs all the same
+                return self._open_log(label)
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), None
+
+    def _open_log(self, label: str) -> tuple[int, Path]:
+        make_directory(self._module.working)
+        stamp = clock.wall_file_stamp(clock.wall_us())
+        log_path = self._module.working / f"userlog_{stamp}_{label}.ulog"
+        # Appending: what the application writes later must not overwrite itself.
+        mode = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        return os.open(log_path, mode, 0o640), log_path
 
     def environment(self, group_name: str, variables: Mapping[str, str]) -> dict[str, str]:
         """SafeKit's variables win over `<var>`: a module cannot point them elsewhere."""

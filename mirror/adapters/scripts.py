@@ -148,6 +148,7 @@ class ScriptRunner:
         """
         found = await asyncio.to_thread(script_in_hand.find, self._module.state)
         if found is None:
+            self._notes.submit(script_in_hand.forget, self._module.state)  # room for later
             return ""
         await asyncio.to_thread(script_in_hand.kill, found, KILL_WAIT_S)
         if found.group:

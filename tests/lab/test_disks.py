@@ -19,8 +19,10 @@ from tests.lab.looking import (
     TAKEOVER_S,
     assert_equal,
     await_states,
+    holds_address,
     numbers_in,
     opened,
+    serve_at,
 )
 from tests.lab.writer import writing
 
@@ -177,6 +179,32 @@ def test_a_full_disk_of_the_primary_lets_it_go_on_alone(pair: Lab) -> None:
     await_states(pair, RETURN_S, n1="PRIM", n2="SECOND")
     pair.free_disk("n1")
     assert_equal(pair)
+
+
+def test_the_control_plane_of_a_primary_with_a_full_disk_is_killed(pair: Lab) -> None:
+    """What its successor must know was given room before, too: the application goes on."""
+    assert "8388608 bytes" in write_a_file(pair, "n1", "again")
+    pair.fill_disk("n1")
+    pair.power_off("n2")
+    await_states(pair, TAKEOVER_S, n1="ALONE")
+    pair.kill("n1", "control")
+    await_states(pair, TAKEOVER_S, n1="ALONE")
+    assert "4096 bytes" in overwrite(pair, "n1", "again")
+    pair.boot("n2")
+    await_states(pair, RETURN_S, n1="PRIM", n2="SECOND")
+    pair.free_disk("n1")
+    assert_equal(pair)
+
+
+def test_what_serves_here_is_ended_when_its_state_was_not_saved(pair: Lab) -> None:
+    """The disk took no state since the module was stopped: it is not taken for stopped."""
+    serve_at(pair, "n1")
+    file = f"{plan.SAFEVAR}/modules/{MODULE}/state/automaton.json"
+    pair.exec("n1", ["sed", "-i", 's/"state": "[A-Z]*"/"state": "STOP"/', file])
+    pair.kill("n1", "control")
+    await_states(pair, RETURN_S, n1="SECOND", n2="PRIM")
+    assert not holds_address(pair, "n1")
+    serve_at(pair, "n1")
 
 
 def test_a_full_disk_of_the_secondary_says_so_and_it_returns_by_itself(pair: Lab) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mirror.adapters.durable import write_into_reserve
 from mirror.adapters.heartbeats import HeartbeatSettings
 from mirror.config.layout import ModuleLayout
 
@@ -44,10 +45,9 @@ class FenceFile:
 
 
 def write_fence_file(paths: ModuleLayout, content: FenceFile) -> None:
-    """Replace the file. Raises: OSError."""
-    fresh = paths.state / f".{NAME}.new"
-    fresh.write_text(json.dumps(asdict(content)), encoding="utf-8")
-    fresh.replace(paths.state / NAME)
+    """Replace the file, on a full disk too. Raises: OSError."""
+    written = json.dumps(asdict(content)).encode()
+    write_into_reserve(paths.state / NAME, written, durably=False)
 
 
 def read_fence_files(modules: Path) -> list[FenceFile]:

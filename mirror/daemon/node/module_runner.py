@@ -78,6 +78,8 @@ TICK_MS_MAX = 500
 STATUS_S = 1.0
 # Where a module may rest: a fresh engine takes it up there as it is.
 SETTLED = frozenset({State.WAIT, State.ALONE, State.PRIM, State.SECOND, State.UP})
+# Modes of a data plane that accepts changes, or is about to.
+SERVES = frozenset({"alone", "leading", "prim"})
 ARMED_S_MAX = 3.0
 SEED_BYTES = 16
 COPIED_FIGURES = ("files", "bytes_copied", "bytes_compared", "seconds")
@@ -154,15 +156,7 @@ class ModuleRunner:
         if self.settings.heart is not None:  # a light module serves whoever else does
             self.settings.plane.write(self._paths.data_plane_config)
             write_fence_file(self._paths, FenceFile.of(self.settings, self.settings.heart))
-        hello = await self._attach()
-        if left := await self.scripts.end_left_script():
-            text = f"Script {left}, left by a control plane that is gone, was ended"
-            self.log.append("E", "userplug", text)
-        if saved.state is not State.STOP:
-            await self._go_on(saved, down_ms, hello)
-        elif hello is not None:
-            # Of a control plane that ended in the middle of a stop, or of an older boot.
-            await self.client.end()
+        await self._take_up(saved, down_ms)
         self.show_user_settings()  # after Resumed: the first word said is of the state found
         self.checkers.begin()
         synced_ago_ms = self.notebook.synced_ago_ms()
@@ -182,6 +176,22 @@ class ModuleRunner:
             self._spawn(at_times(schedule, lambda: self._spawn(verify_by_schedule(self))))
         if rfs is not None and rfs.syncat is not None:
             self._spawn(at_times(rfs.syncat, lambda: self.post(SyncDue())))
+
+    async def _take_up(self, saved: SaveState, down_ms: int) -> None:
+        """Go on with what an earlier control plane left, or end what it left half done."""
+        hello = await self._attach()
+        if left := await self.scripts.end_left_script():
+            text = f"Script {left}, left by a control plane that is gone, was ended"
+            self.log.append("E", "userplug", text)
+        if saved.state is State.STOP and hello is not None and hello.get("mode") in SERVES:
+            # What was saved is lost, or could not be written: what serves here is ended in order.
+            self.log.append("C", "heart", "The state of this module was lost: it starts again")
+            saved = SaveState(State.TAKING_OVER, Goal.START.value, str(hello.get("session") or ""))
+        if saved.state is not State.STOP:
+            await self._go_on(saved, down_ms, hello)
+        elif hello is not None:
+            # Of a control plane that ended in the middle of a stop, or of an older boot.
+            await self.client.end()
 
     async def _go_on(self, saved: SaveState, down_ms: int, hello: Message | None) -> None:
         """Take up what runs here where an earlier control plane left it."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from mirror.adapters import clock
 from mirror.adapters.alive_writer import AliveWriter, read_moment
-from mirror.adapters.durable import write_durably
+from mirror.adapters.durable import write_durably, write_into_reserve
 from mirror.adapters.module_log import ModuleLog
 from mirror.config.layout import ModuleLayout
 from mirror.daemon.node.saved_state import (
@@ -59,6 +59,8 @@ class Notebook:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         self._alive_fd = os.open(self._alive_file, flags, 0o600)
+        if not self._owed_file.exists():
+            write_small_file(self._owed_file, "")  # so that there is room for it later
 
     def close(self) -> None:
         """Write what waits."""
@@ -139,12 +141,12 @@ class Notebook:
 
     def want(self, *, running: bool) -> None:
         """Remember for `boot="auto"` whether an administrator wants the module to run."""
-        self._writer.submit(write_small_file, self._wanted_file, "on" if running else "off")
+        self._writer.submit(_write_wanted, self._wanted_file, "on" if running else "off")
 
     def wanted(self) -> bool:
         """Tell whether an administrator last started it, rather than stopped it."""
         with contextlib.suppress(OSError):
-            return self._wanted_file.read_text(encoding="utf-8") == "on"
+            return self._wanted_file.read_text(encoding="utf-8").strip() == "on"
         return False
 
     def found(self) -> tuple[SaveState, int]:
@@ -161,7 +163,7 @@ class Notebook:
     def owes_start(self) -> bool:
         """Tell whether an earlier control plane of this boot died in the middle of a restart."""
         with contextlib.suppress(OSError):
-            return self._owed_file.read_text(encoding="utf-8") == boot_name()
+            return self._owed_file.read_text(encoding="utf-8").strip() == boot_name()
         return False
 
     def _tell(self) -> None:
@@ -172,6 +174,12 @@ class Notebook:
         task = asyncio.get_running_loop().create_task(tell())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _write_wanted(file: Path, word: str) -> None:
+    """It is for the next boot, that after a loss of power above all."""
+    with contextlib.suppress(OSError):
+        write_into_reserve(file, word.encode())
 
 
 def _write_time(file: Path, time_us: int) -> None:

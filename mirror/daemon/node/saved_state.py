@@ -8,6 +8,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from mirror.adapters.durable import write_into_reserve
 from mirror.vocabulary.actions import SaveState
 from mirror.vocabulary.states import State
 
@@ -29,16 +30,17 @@ def read_saved_state(directory: Path) -> SaveState | None:
 
 
 def write_saved_state(directory: Path, saved: SaveState) -> None:
-    """Replace the file. Blocking; a disk that refuses costs a slower restart, no more."""
+    """Replace the file. Blocking."""
     write_small_file(directory / NAME, json.dumps(asdict(saved) | {"boot": boot_name()}))
 
 
 def write_small_file(file: Path, content: str) -> None:
-    """Replace a file: whole for the next process, not for the next boot."""
-    fresh = file.with_name(f".{file.name}.new")
+    """Replace a file: whole for the next process, not for the next boot; on a full disk too.
+
+    Spaces follow the content.
+    """
     with contextlib.suppress(OSError):
-        fresh.write_text(content, encoding="utf-8")
-        fresh.replace(file)
+        write_into_reserve(file, content.encode(), durably=False)
 
 
 def boot_name() -> str:

@@ -9,6 +9,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mirror.adapters.durable import write_into_reserve
+
 
 @dataclass(frozen=True, slots=True)
 class PlaneSettings:
@@ -49,9 +51,8 @@ class PlaneSettings:
     rules: tuple[tuple[tuple[str, str], ...], ...] = ()
 
     def write(self, path: Path) -> None:
-        """Write the file, mode 0600."""
-        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
-        path.chmod(0o600)
+        """Write the file, mode 0600, on a full disk too. Raises: OSError."""
+        write_into_reserve(path, json.dumps(asdict(self), indent=1).encode(), durably=False)
 
     @classmethod
     def read(cls, path: Path) -> PlaneSettings:

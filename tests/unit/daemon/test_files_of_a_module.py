@@ -7,7 +7,7 @@ from pathlib import Path
 from mirror.config.layout import Layout
 from mirror.daemon.guardian import START_MS_A_MODULE, START_MS_MAX, start_ms_max
 from mirror.daemon.node.fence_file import FenceFile, read_fence_files, write_fence_file
-from mirror.daemon.node.saved_state import boot_name, read_saved_state, write_saved_state
+from mirror.daemon.node.saved_state import NAME, boot_name, read_saved_state, write_saved_state
 from mirror.vocabulary.actions import SaveState
 from mirror.vocabulary.states import Goal, State
 
@@ -23,7 +23,7 @@ def test_the_state_is_found_again_in_the_same_boot(tmp_path: Path) -> None:
 
 def test_another_boot_finds_nothing(tmp_path: Path) -> None:
     write_saved_state(tmp_path, SAVED)
-    (file,) = tmp_path.iterdir()
+    file = tmp_path / NAME
     content = json.loads(file.read_text())
     assert content["boot"] == boot_name() != ""
     file.write_text(json.dumps(content | {"boot": "an earlier one"}))
@@ -32,7 +32,7 @@ def test_another_boot_finds_nothing(tmp_path: Path) -> None:
 
 def test_a_damaged_state_counts_as_none(tmp_path: Path) -> None:
     write_saved_state(tmp_path, SAVED)
-    (file,) = tmp_path.iterdir()
+    file = tmp_path / NAME
     for damaged in ("", "{}", '{"state": "FLYING"}', "[1]"):
         file.write_text(damaged)
         assert read_saved_state(tmp_path) is None
