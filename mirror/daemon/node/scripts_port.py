@@ -9,6 +9,9 @@ from mirror.config.models import User
 from mirror.daemon.node.process_port import ProcessPort
 from mirror.vocabulary.actions import ScriptCall
 
+# These tell what has happened, and start nothing. Scripts run one at a time: one that does not end
+# must not hold up a stop for ever.
+TELL = frozenset({"transition", "update", "poststop"})
 # A class of one's own is enabled by hand, where the application runs.
 STARTED_BY = {"both": "start_both", "second": "start_second", "sec": "start_sec"}
 
@@ -52,7 +55,7 @@ class ScriptsPort:
             await self._runner.prune_logs(user.userlogsize_bytes)
         arguments = ("force", *call.arguments) if call.forced else call.arguments
         timeout_s = None
-        if call.name.startswith("stop"):
+        if call.name.startswith("stop") or call.name in TELL:
             timeout_ms = user.forcestoptimeout_ms if call.forced else user.nicestoptimeout_ms
             timeout_s = timeout_ms / 1000
         if not await asyncio.to_thread(self._runner.has, call.name):

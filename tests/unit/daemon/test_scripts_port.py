@@ -108,6 +108,18 @@ def test_a_stop_that_hangs_is_followed_by_force(layout: Layout) -> None:
     assert "Script stop_prim force" in said
 
 
+@pytest.mark.parametrize("script", ["transition", "update", "poststop"])
+def test_what_only_tells_does_not_hold_up_a_stop_for_ever(layout: Layout, script: str) -> None:
+    paths = layout.module("web")
+    ready = paths.working / "ready"
+    (paths.applied_bin / script).write_text(f"{TELLS}echo >{ready}\nexec sleep 1000\n")
+    (paths.applied_bin / script).chmod(0o755)
+    runner = PatientRunner(ready, layout, "web", cgroup2=None)
+    calls = (ScriptCall(script, ()), ScriptCall("stop_prim", ()))
+    told = run(layout, user(nicestoptimeout_ms=300), calls, runner)
+    assert [line.split()[0] for line in told] == [script, "stop_prim"]
+
+
 def test_outputs_are_kept_one_a_run_and_pruned_at_a_start(layout: Layout) -> None:
     working = layout.module("web").working
     for number in range(3):
