@@ -225,6 +225,7 @@ class ModuleRunner:
         await self.client.detach()
         if self._witness is not None:
             await self._witness.close()
+        self.notebook.leave()
         await asyncio.to_thread(self.notebook.close)
 
     # --- what is asked ---

@@ -101,6 +101,11 @@ class Modules:
         if runs:
             await self.running[name].updated(word)
 
+    async def at_rest(self) -> None:
+        """Wait until no module is being loaded or configured anew."""
+        async with self._one_at_a_time:
+            return
+
     async def cluster_changed(self) -> None:
         """Read cluster.xml again; stopped modules take it at once, others when they are loaded."""
         await self._read_cluster()

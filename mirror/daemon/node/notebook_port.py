@@ -7,6 +7,7 @@ that the next control plane goes on where this one ended. It decides nothing abo
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class Notebook:
         self._alive_file = layout.state / "alive"
         self._synced_file = layout.state / "synced"
         self._synced_ms = 0
+        self._left = False
         self._alive = alive
         self._alive_fd: int | None = None
         # One thread, so that states reach the file in order, and a slow disk delays no event.
@@ -61,6 +63,16 @@ class Notebook:
         self._alive_fd = os.open(self._alive_file, flags, 0o600)
         if not self._owed_file.exists():
             write_small_file(self._owed_file, "")  # so that there is room for it later
+
+    async def wait_for(self, is_so: Callable[[], bool]) -> None:
+        """Wait until that is so, or until this notebook is not written any more."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: is_so() or self._left)
+
+    def leave(self) -> None:
+        """Whoever waits for a change here waits in vain."""
+        self._left = True
+        self._tell()
 
     def close(self) -> None:
         """Write what waits."""

@@ -34,6 +34,7 @@ AUTOMATON = frozenset(
     }
 )
 STARTS = frozenset({"start", "prim", "primforce", "second", "secondforce"})
+CONFIGURED_ANEW_S = 0.1
 LOG_LINES_MAX = 10_000
 SENTENCES = {"start": "command.starts", "stop": "command.stops", "swap": "command.swaps"}
 
@@ -131,24 +132,28 @@ class Requests:
 
     async def _wait_state(self, fields: Mapping[str, Any]) -> Answer:
         """Answer when the module is in one of the states, and Ready if that is asked."""
-        runner = self._runner(fields)
         given = fields.get("states")
         states = {str(one) for one in given} if isinstance(given, list) else set()
         ready, timeout_s = bool(fields.get("ready")), fields.get("timeout_s")
-        shown = runner.notebook
+        notebook = self._runner(fields).notebook
 
         def is_so() -> bool:
-            stable = str(shown.shown.readiness) == "Ready" or str(shown.shown.word) == "STOP"
-            return str(shown.shown.word) in states and (stable or not ready)
+            shown = notebook.shown
+            stable = str(shown.readiness) == "Ready" or str(shown.word) == "STOP"
+            return str(shown.word) in states and (stable or not ready)
 
         try:
             async with asyncio.timeout(None if timeout_s is None else float(timeout_s)):
-                async with shown.changed:
-                    await shown.changed.wait_for(is_so)
+                await notebook.wait_for(is_so)
+                while not is_so():  # configured anew meanwhile: the new one is asked
+                    await asyncio.sleep(CONFIGURED_ANEW_S)
+                    await self._modules.at_rest()
+                    notebook = self._runner(fields).notebook
+                    await notebook.wait_for(is_so)
         except TimeoutError as error:
-            now = f"it is {shown.shown.word} ({shown.shown.readiness})"
-            raise WaitedInVain(module=runner.name, observed=now) from error
-        return {"state": str(shown.shown.word), "ready": str(shown.shown.readiness)}
+            now = f"it is {notebook.shown.word} ({notebook.shown.readiness})"
+            raise WaitedInVain(module=str(fields.get("module")), observed=now) from error
+        return {"state": str(notebook.shown.word), "ready": str(notebook.shown.readiness)}
 
     async def _part_pids(self, _: Mapping[str, Any]) -> Answer:
         data = {name: one.client.pid for name, one in self._modules.running.items()}

@@ -9,6 +9,7 @@ from mirror.config.layout import Layout
 from mirror.config.module_ids import ModuleIds
 from mirror.daemon.node.fence_file import FenceFile, write_fence_file
 from mirror.daemon.node.modules import Modules
+from mirror.daemon.node.requests import Requests
 from mirror.vocabulary.states import State
 
 CLUSTER = '<cluster><lans><lan name="a"><node name="n1" addr="127.0.0.1"/></lan></lans></cluster>'
@@ -60,6 +61,25 @@ def test_after_its_delay_it_starts_also_when_it_was_configured_anew(tmp_path: Pa
         await modules.load_all()
         await modules.reconfigure("one")
         await settled(modules, "one", State.UP)
+        await modules.stop_all()
+        await modules.detach_all()
+
+    asyncio.run(story())
+
+
+def test_who_waits_for_a_state_goes_on_when_the_module_is_configured_anew(tmp_path: Path) -> None:
+    layout = installed(tmp_path, "one", LIGHT.format(delay="1h"))
+
+    async def story() -> None:
+        modules = Modules(layout, lambda sentence: None)
+        await modules.load_all()
+        asked = {"module": "one", "states": ["UP"], "ready": True}
+        waits = asyncio.create_task(Requests(modules).perform("wait_state", asked, print))
+        await asyncio.sleep(0)
+        await modules.reconfigure("one")
+        await modules.get("one").command("start", (), "")
+        async with asyncio.timeout(PATIENCE_S):
+            assert await waits == {"state": "UP", "ready": "Ready"}
         await modules.stop_all()
         await modules.detach_all()
 
