@@ -1,8 +1,9 @@
 """Silences the modules of this node without the control plane: the guardian's last means.
 
-In this order, each step bounded: gate closed (changes fail), application killed, addresses
-removed, and where the peer may serve the record says durably that this node is out. Each step is
-tried whatever became of the others. It never lets anybody serve: that is the peer's own decision.
+In this order, of all modules at once: gate closed (changes fail), application killed, addresses
+removed, each step bounded; and where the peer may serve the record says durably that this node is
+out, which may wait for the disk. Each step is tried whatever became of the others. It never lets
+anybody serve: that is the peer's own decision.
 """
 
 import contextlib
@@ -34,39 +35,45 @@ FUSE_CONNECTIONS = Path("/sys/fs/fuse/connections")
 
 def fence_all(layout: Layout) -> list[str]:
     """Silence every module that has anything to silence; return their names."""
-    found = read_fence_files(layout.safevar / "modules")
-    return [facts.module for facts in found if _silence(layout, facts)]
+    return _silence_all(layout, read_fence_files(layout.safevar / "modules"))
 
 
 def silence(layout: Layout, module: str) -> bool:
     """Silence one module that nothing here can run any more. Returns: whether it had to be."""
     found = read_fence_files(layout.safevar / "modules")
-    return any(_silence(layout, facts) for facts in found if facts.module == module)
+    return bool(_silence_all(layout, [facts for facts in found if facts.module == module]))
 
 
-def _silence(layout: Layout, facts: FenceFile) -> bool:
-    paths = layout.module(facts.module)
-    pid = _plane_pid(paths.data_socket)
-    group = _group_of(facts.module)
-    if not group.populated() and not any(map(_is_here, facts.addresses)):
-        return False  # it serves nobody here: what it only receives may go on
-    log.error("nobody runs it here: module silenced", module=facts.module)
-    _close_gate(facts, paths, pid)
-    _kill_application(facts, group)
-    _remove_addresses(facts)
-    _record_out(facts, paths)
-    return True
+def _silence_all(layout: Layout, found: list[FenceFile]) -> list[str]:
+    """The same step of all modules before the next: changes end first, and disks come last.
+
+    A disk that hangs holds up whoever writes a record; until then all is done that needs none.
+    """
+    left = [facts for facts in found if _has_left(facts)]
+    for facts in left:
+        log.error("nobody runs it here: module silenced", module=facts.module)
+        _close_gate(facts, layout.module(facts.module))
+    for facts in left:
+        _kill_application(facts)
+    for facts in left:
+        _remove_addresses(facts)
+    for facts in left:
+        _record_out(facts, layout.module(facts.module))
+    return [facts.module for facts in left]
+
+
+def _has_left(facts: FenceFile) -> bool:
+    """Tell whether it serves somebody here; what it only receives may go on."""
+    return _group_of(facts.module).populated() or any(map(_is_here, facts.addresses))
 
 
 def all_silent(layout: Layout) -> bool:
     """Tell whether no module has a process of its application or an address here."""
-    return not any(
-        _group_of(facts.module).populated() or any(map(_is_here, facts.addresses))
-        for facts in read_fence_files(layout.safevar / "modules")
-    )
+    return not any(map(_has_left, read_fence_files(layout.safevar / "modules")))
 
 
-def _close_gate(facts: FenceFile, paths: ModuleLayout, pid: int) -> None:
+def _close_gate(facts: FenceFile, paths: ModuleLayout) -> None:
+    pid = _plane_pid(paths.data_socket)
     if not pid:
         return
     try:
@@ -90,7 +97,8 @@ def _abort_mounts(directories: tuple[str, ...]) -> None:
                 (FUSE_CONNECTIONS / minor / "abort").write_text("1", encoding="ascii")
 
 
-def _kill_application(facts: FenceFile, group: ControlGroup | MarkedGroup) -> None:
+def _kill_application(facts: FenceFile) -> None:
+    group = _group_of(facts.module)
     try:
         if group.populated():
             group.signal(signal.SIGKILL)

@@ -43,6 +43,8 @@ SPARES = 2  # one that takes over, and one for its own death before the next has
 SPARE_AFTER_MS = 300  # after a death, all processors are wanted elsewhere
 SPARE_APART_MS = 1_500  # what loading takes; two at once would both be late
 STOP_MS_MAX = 620_000
+# A killed process is gone in milliseconds, unless it is held in the kernel: by a disk that hangs.
+DIES_S = 0.1
 # Waited before a start, by the number of short lives before it: one that dies of what it finds
 # must not take a processor for ever.
 RESTART_MS = (0, 0, 0, 0, 400, 800, 1_600, 3_200)
@@ -75,6 +77,7 @@ class Guardian:
         self._layout = layout
         self._current: _Child | None = None
         self._spares: list[_Child] = []  # the one that has had the longest to load first
+        self._dying: list[subprocess.Popen[bytes]] = []  # killed, and held in the kernel
         self._spare_at_ms = 0
         self._start_at_ms = 0
         self._deaths = 0
@@ -113,7 +116,9 @@ class Guardian:
 
     def _turn(self, now_ms: int) -> None:
         self._look_after_current(now_ms)
-        if self._current is None and now_ms >= self._start_at_ms:
+        # One that is held in the kernel does nothing any more, but its ports are not free.
+        self._dying = [process for process in self._dying if process.poll() is None]
+        if self._current is None and not self._dying and now_ms >= self._start_at_ms:
             self._activate(now_ms)
         self._look_after_spares(now_ms)
         self._judge(now_ms)
@@ -173,16 +178,23 @@ class Guardian:
 
     def _bury(self, child: _Child, now_ms: int, why: str) -> None:
         log.error("control plane lost", pid=child.process.pid, why=why)
-        child.process.kill()
-        child.process.wait()
+        self._kill(child.process)
         child.channel.close()
         self._current = None
-        if self._lost_ms is None:
-            self._lost_ms = child.answered_ms
+        if self._lost_ms is None or self._fenced:  # a module may serve that it loaded first
+            self._lost_ms, self._fenced = child.answered_ms, False
         lived_ms = now_ms - child.began_ms
         self._deaths = 0 if lived_ms > LONG_LIFE_MS else self._deaths + 1
         self._start_at_ms = now_ms + RESTART_MS[min(self._deaths, len(RESTART_MS) - 1)]
         self._spare_at_ms = self._start_at_ms + SPARE_AFTER_MS
+
+    def _kill(self, process: "subprocess.Popen[bytes]") -> None:
+        """Kill it, and wait for it no longer than a guardian may."""
+        process.kill()
+        try:
+            process.wait(DIES_S)
+        except subprocess.TimeoutExpired:
+            self._dying.append(process)
 
     def _activate(self, now_ms: int) -> None:
         """Have a spare begin, or a new one when there is none."""
@@ -217,13 +229,13 @@ class Guardian:
         if self._lost_ms is None or self._fenced:
             return
         if now_ms - self._lost_ms > self._timeout_ms * self._lost_part():
-            self._fenced = True
-            if all_silent(self._layout):
-                return  # as after a boot: nobody serves here, and who is starting may go on
-            if self._current is not None:
+            silent = all_silent(self._layout)
+            if not silent and self._current is not None:
                 # One that is just starting would go on with what is being ended here.
                 self._bury(self._current, now_ms, "it came too late")
-            fence_all(self._layout)
+            self._fenced = True
+            if not silent:  # as after a boot: nobody serves here, and who is starting may go on
+                fence_all(self._layout)
 
     def _spawn(self, now_ms: int) -> _Child:
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -242,14 +254,17 @@ class Guardian:
     # --- the end ---
 
     def _end(self) -> int:
-        """Stop the modules in order: as a host that is shut down."""
+        """Stop the modules in order: as a host that is shut down; leave none that nobody runs."""
         self._web.end()
         for spare in self._spares:
-            spare.process.kill()
-            spare.process.wait()
-        if self._current is None:
-            return 0
-        child = self._current
+            self._kill(spare.process)
+        code = self._end_current(self._current) if self._current is not None else 0
+        left = fence_all(self._layout)
+        self._watchdog.end(in_order=code == 0 and not left)
+        return code
+
+    def _end_current(self, child: _Child) -> int:
+        """Have the control plane end. Returns: its exit code, 0 when all is stopped in order."""
         child.process.terminate()
         deadline_ms = clock.boottime_ms() + STOP_MS_MAX
         while (code := child.process.poll()) is None and clock.boottime_ms() < deadline_ms:
@@ -260,8 +275,7 @@ class Guardian:
             self._wait()
         if code is None:
             log.error("the control plane does not end")
-            child.process.kill()
-        self._watchdog.end(in_order=code == 0)
+            self._kill(child.process)
         return 1 if code is None else abs(code)
 
 
