@@ -108,12 +108,14 @@ class Directory:
             native.bind(self.lower, self.path, read_only=True)
 
     def release(self) -> None:
-        """Take the private bind away: the module stops."""
+        """Take the private bind away: the module stops.
+
+        Its place stays: a full disk would have no room for it at the next start.
+        """
         self.clear()
         if mounts_at(self.lower):
             # Lazily: our own descriptors hold it until the process ends, moments from now.
             native.unmount(self.lower, lazy=True)
-            Path(self.lower).rmdir()
 
     def room(self) -> dict[str, object]:
         """How full its disk is, as an application may fill it; no disk is waited for."""
