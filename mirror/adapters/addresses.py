@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ipaddress
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -38,6 +39,7 @@ ANNOUNCE_GAP_S = 0.005
 ANNOUNCE_AGAIN_S = 5.0  # a switch port may take seconds to forward after a link came up
 DEFEND_GAP_MS = 1000  # at most one answer a second to another claim: two defenders must not storm
 
+_RTN_LOCAL = 2  # linux/rtnetlink.h
 _IFA_F_NODAD = 0x02  # linux/if_addr.h
 _IFA_F_NOPREFIXROUTE = 0x200
 _FOREVER = 0xFFFFFFFF
@@ -88,6 +90,22 @@ def find_place(vip: VirtualAddress, network: HostNetwork) -> Place:
         length = near.prefix_length if near is not None and shares_network else alone
     macs = frozenset(each.mac for each in network.interfaces if each.mac)
     return Place(interface, length, shares_network, macs)
+
+
+def is_here(address: str) -> bool:
+    """Tell whether the kernel takes what is sent to the address for its own, synchronously.
+
+    Mostly it is not here, and cannot be bound to: that is known at once. To be bound to proves
+    nothing where ip_nonlocal_bind is set.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+        with IPRoute() as route:
+            return any(each["type"] == _RTN_LOCAL for each in route.route("get", dst=address))
+    except (NetlinkError, OSError):  # there is no way to it
+        return False
 
 
 def release_now(address: str, *, tcp_reset: bool = True) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from mirror.adapters.addresses import release_now
+from mirror.adapters.addresses import is_here, release_now
 from mirror.adapters.cgroups import ROOT_GROUP, ControlGroup, find_cgroup2
 from mirror.adapters.local_client import LocalClient
 from mirror.adapters.process_marks import MarkedGroup
@@ -64,7 +64,7 @@ def _silence_all(layout: Layout, found: list[FenceFile]) -> list[str]:
 
 def _has_left(facts: FenceFile) -> bool:
     """Tell whether it serves somebody here; what it only receives may go on."""
-    return _group_of(facts.module).populated() or any(map(_is_here, facts.addresses))
+    return _group_of(facts.module).populated() or any(map(is_here, facts.addresses))
 
 
 def all_silent(layout: Layout) -> bool:
@@ -137,17 +137,6 @@ def _session(paths: ModuleLayout) -> str:
 def _group_of(module: str) -> ControlGroup | MarkedGroup:
     cgroup2 = find_cgroup2()
     return MarkedGroup(module) if cgroup2 is None else ControlGroup(cgroup2 / ROOT_GROUP / module)
-
-
-def _is_here(address: str) -> bool:
-    """Tell whether the kernel has the address, by binding to it."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return False
-    return True
 
 
 def _plane_pid(path: Path) -> int:
