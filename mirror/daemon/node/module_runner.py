@@ -273,9 +273,9 @@ class ModuleRunner:
             if found := read_user_setting(self._paths, name):
                 self.post(SwitchSet(name, found == ON))
 
-    def switch(self, name: str, *, on: bool) -> None:
+    async def switch(self, name: str, *, on: bool) -> None:
         """`errd|checker|failover on|off`: it holds for the next start too."""
-        write_user_setting(self._paths, name, on=on)
+        await asyncio.to_thread(write_user_setting, self._paths, name, on=on)
         self.post(SwitchSet(name, on))
 
     @property

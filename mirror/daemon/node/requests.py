@@ -241,7 +241,7 @@ async def _errd(runner: ModuleRunner, asked: Asked) -> Answer:
     action = str(asked.arguments.get("action"))
     process_class = str(asked.arguments.get("class") or "")
     if action in {"on", "off"}:
-        runner.switch("errd", on=action == "on")
+        await runner.switch("errd", on=action == "on")
     elif action in {"enable", "disable"}:
         runner.processes.switch_class(process_class, on=action == "enable")
     values = {name: str(one["value"]) for name, one in runner.notebook.resources.items()}
@@ -249,7 +249,7 @@ async def _errd(runner: ModuleRunner, asked: Asked) -> Answer:
 
 
 async def _switch(runner: ModuleRunner, asked: Asked) -> Answer:
-    runner.switch(asked.verb, on=asked.arguments.get("action") != "off")
+    await runner.switch(asked.verb, on=asked.arguments.get("action") != "off")
     return {}
 
 

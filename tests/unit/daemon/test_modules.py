@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import shutil
+import threading
 from pathlib import Path
+
+import pytest
 
 from mirror.adapters.scripts import ScriptRunner
 from mirror.config.layout import Layout
@@ -11,6 +15,7 @@ from mirror.daemon.node.fence_file import FenceFile, write_fence_file
 from mirror.daemon.node.modules import Modules
 from mirror.daemon.node.requests import Requests
 from mirror.vocabulary.states import State
+from tests.mount.small_disk import small_disk, standing_still
 
 CLUSTER = '<cluster><lans><lan name="a"><node name="n1" addr="127.0.0.1"/></lan></lans></cluster>'
 LIGHT = '<safe><service mode="light" boot="on" boot_delay="{delay}"/></safe>'
@@ -132,3 +137,36 @@ def test_what_serves_and_cannot_be_loaded_is_silenced(tmp_path: Path, run_name: 
         await runner.end_everything()
 
     asyncio.run(story())
+
+
+@pytest.mark.mount
+def test_a_switch_on_a_disk_that_hangs_holds_up_no_decision(tmp_path: Path) -> None:
+    layout = installed(tmp_path, "one", LIGHT.format(delay="1h"))
+    disk, kept = tmp_path / "disk", layout.safevar / "modules"
+    errd_off = {"verb": "errd", "module": "one", "arguments": {"action": "off"}}
+    in_vain = threading.Event()
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        modules = Modules(layout, lambda sentence: None)
+        await modules.load_all()
+        with standing_still(disk) as thaw:
+
+            def give_up() -> None:
+                in_vain.set()
+                thaw()
+
+            last = threading.Timer(PATIENCE_S, give_up)
+            last.start()
+            switches = loop.create_task(Requests(modules).perform("command", errd_off, print))
+            await asyncio.sleep(0)
+            loop.call_soon(thaw)  # a loop that stands still never comes to it
+            await switches
+        last.cancel()
+        await modules.detach_all()
+
+    with small_disk(disk, 4 << 20):
+        shutil.move(kept, disk / "modules")
+        kept.symlink_to(disk / "modules")
+        asyncio.run(story())
+    assert not in_vain.is_set()
