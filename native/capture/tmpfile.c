@@ -298,6 +298,10 @@ static int check_name(struct mn_change *change)
 
     if (fstat(op->fd, &op->status) != 0)
         return -errno;
+    /* Alone, the note of its name says that all of it is new. But a secondary that has taken it
+     * and loses its power may keep the name, and nothing of what came after. */
+    if (change->mode == MN_MODE_MIRRORED && !change->local && !change->edge)
+        mn_change_place(change, op->node, MN_PLACE_WHOLE);
     return mn_change_still(mn_name_is_local(change->mount, op->directory, op->name, false),
                            change->local || change->edge);
 }

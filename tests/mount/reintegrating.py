@@ -207,12 +207,12 @@ class Nodes:
 
         Also after a reintegration that failed, at whatever point.
         """
-        if self._end_session():
+        if self.end_session():
             self.target.index_absorb()
             self.source.go_alone()
 
-    def _end_session(self) -> bool:
-        """False: there is none."""
+    def end_session(self) -> bool:
+        """Leave the session, and no more. False: there is none."""
         session, self.session = self.session, None
         if session is None:
             return False
@@ -241,7 +241,7 @@ class Nodes:
 
     def close(self) -> None:
         """Unmount and free everything."""
-        self._end_session()
+        self.end_session()
         self.source.close_gate(AWAIT_MS)
         # A mount namespace made meanwhile by somebody else would hold it for as long as it lives.
         native.unmount(str(self.mount), lazy=True, force=True)
