@@ -53,8 +53,8 @@ class _Attaching:
 class Names:
     """Makes the names of the target equal to this node's. One thread.
 
-    worklist: filled with the objects that must be looked at wholly and that the index does not
-    hold: all of a root that is compared wholly, and what the last, frozen round finds.
+    worklist: filled with the objects that must be looked at and that the index does not hold: all
+    of a root that is compared wholly, and attributes that the last, frozen round finds.
     notes_within: what happens inside a new object is noted as well (capture="watch").
     made(key): called with each object that the target had to make.
     """
@@ -159,9 +159,10 @@ class Names:
             raise
         if frozen:
             self._again = again + self._again  # no new period has begun: if no session begins now
+            self._note_made()
             for entry in self._new:
-                whole = entry.kind == PlaceKind.WHOLE
-                self._worklist.add(entry.root, entry.id, entry.handle, whole=whole)
+                if entry.kind is not PlaceKind.WHOLE:
+                    self._worklist.add(entry.root, entry.id, entry.handle, whole=False)
         else:
             self._settle(entries)
         self._new = []
@@ -424,12 +425,25 @@ class Names:
         self._new += [
             each._replace(kind=attributes, name=b"", region=0, noted=0) for each in times.values()
         ]
-        for at in range(0, len(self._new), ENTRIES_AT_ONCE):
-            self._plane.index_merge(self._new[at : at + ENTRIES_AT_ONCE])
+        self._merge(self._new)
         for number in sorted({each.root for each in settled} - self.whole):
             self._rpc.ask("SyncNames", root=number)
         for at in range(0, len(settled), ENTRIES_AT_ONCE):
             self._remove(settled[at : at + ENTRIES_AT_ONCE])
+
+    def _note_made(self) -> None:
+        """Of what the target made just now its name alone says too little once its power is lost.
+
+        It may be complete there by its attributes then, and its data not be on the disk.
+        """
+        self._merge([entry for entry in self._new if entry.kind is PlaceKind.WHOLE])
+        for root in self.roots:  # an index that met its bound by that: the next round looks wholly
+            if any(True for _ in self._plane.index_entries(root.number, PlaceKind.ALL)):
+                self._unsettled.add((root.number, root.id))
+
+    def _merge(self, entries: Sequence[Entry]) -> None:
+        for at in range(0, len(entries), ENTRIES_AT_ONCE):
+            self._plane.index_merge(entries[at : at + ENTRIES_AT_ONCE])
 
     def _remove(self, entries: Sequence[Entry]) -> None:
         if self._drained is not None:
