@@ -14,7 +14,7 @@
 /* cffi: begin */
 
 /* Goes up when a declaration here changes; adapters/native.py refuses another number. */
-#define MN_ABI_VERSION 10
+#define MN_ABI_VERSION 11
 
 #define MN_ID_SIZE 16
 #define MN_HANDLE_SIZE                                                                            \
@@ -40,7 +40,9 @@ void mnf_plane_destroy(struct mn_plane *plane);
  * identity yet. */
 int mnf_root_add(struct mn_plane *plane, const char *lower_path, uint8_t *id_out);
 int mnf_root_adopt(struct mn_plane *plane, int root, const uint8_t *id);
-int mnf_root_sync(struct mn_plane *plane, int root); /* syncfs */
+/* syncfs. Of a node that does not serve: -errno also when it failed once since its last session
+ * began, whoever was told. */
+int mnf_root_sync(struct mn_plane *plane, int root);
 /* What is not replicated (lower/rules.h: 1 path, 2 regex, 3 only what the regex is found in):
  * before the root is mounted or followed. -EINVAL: no expression. */
 int mnf_root_rule(struct mn_plane *plane, int root, uint8_t kind, const char *text);
@@ -177,6 +179,8 @@ struct mnf_whole_attributes {
 int mnf_apply_complete(struct mn_plane *plane, int root,
                        const struct mnf_whole_attributes *objects, uint32_t count,
                        uint8_t *outcomes);
+void mnf_apply_in_step(struct mn_plane *plane); /* the reintegration of the session has ended */
+int mnf_apply_unsynced(struct mn_plane *plane); /* 0, or how a sync of this session failed */
 uint64_t mnf_apply_operations(struct mn_plane *plane);
 uint64_t mnf_apply_pings(struct mn_plane *plane);
 

@@ -117,6 +117,8 @@ int mn_apply_session_begin(struct mn_apply *apply)
     apply->open_epoch = 0;
     apply->closed_operation_count = 0;
     apply->failed = 0;
+    atomic_store(&apply->unsynced, 0); /* what may not be on the disk is compared with it anew */
+    atomic_store(&apply->in_step, false);
     pthread_mutex_unlock(&apply->checkpoint_mutex);
     return learn_roots(apply);
 }
@@ -233,6 +235,11 @@ int mn_apply_find(struct mn_apply *apply, uint8_t root, const struct mn_id *id,
         return 1;
     *handle_out = found.handle;
     return 0;
+}
+
+void mn_apply_in_step(struct mn_apply *apply)
+{
+    atomic_store(&apply->in_step, true);
 }
 
 uint64_t mn_apply_ping_count(const struct mn_apply *apply)

@@ -38,6 +38,14 @@ int mn_apply_learn(struct mn_apply *apply, uint8_t root, const struct mn_id *id,
                    uint16_t name_size);
 int mn_apply_find(struct mn_apply *apply, uint8_t root, const struct mn_id *id,
                   struct mn_handle *handle_out); /* 0 or 1: unknown */
+/* Syncs the disk of a root; between two sessions and in one. -errno: it could not once since the
+ * session began, whoever was told. */
+int mn_apply_sync_root(struct mn_apply *apply, int root);
+/* That -errno, or 0; waits for no disk. */
+int mn_apply_unsynced(const struct mn_apply *apply);
+/* The reintegration has ended. Until then HashRange hashes what is on the disk: a page that could
+ * not be written is in memory still. */
+void mn_apply_in_step(struct mn_apply *apply);
 /* Operations of this session: every message that begins with an epoch, but Checkpoint, whatever
  * its errno. What Checkpoint says is compared with those tagged <= its epoch (0: the primary does
  * not count). */

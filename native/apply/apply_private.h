@@ -37,7 +37,12 @@ struct mn_apply {
     /* Guarded by checkpoint_mutex. */
     uint64_t open_epoch;             /* the first that no checkpoint has closed */
     uint64_t closed_operation_count; /* operations tagged < open_epoch */
-    int failed; /* the first error of a syncfs, answered for the rest of the session (design 8) */
+    int failed; /* the first error of a checkpoint, answered for the rest of the session (design 8)
+                 */
+    /* The first error of a syncfs in the session, whoever asked for it. Changed by who holds
+     * checkpoint_mutex; read by anybody, since a disk may take long to sync. */
+    _Atomic int unsynced;
+    _Atomic bool in_step;
 };
 
 /* One message on its way through a handler. */

@@ -18,6 +18,32 @@ static void close_epochs(struct mn_apply *apply, uint64_t epoch)
             &apply->epoch_operation_counts[apply->open_epoch % MN_EPOCHS_OPEN_MAX], 0);
 }
 
+/* The mutex is held. Whoever syncs is told an error once by the kernel, which takes the pages for
+ * written then; so it is remembered here, for all who ask. */
+static int sync_root(struct mn_apply *apply, const struct mn_root *root)
+{
+    if (atomic_load(&apply->unsynced) == 0 && syncfs(root->directory_fd) < 0)
+        atomic_store(&apply->unsynced, -errno);
+    return atomic_load(&apply->unsynced);
+}
+
+int mn_apply_sync_root(struct mn_apply *apply, int root)
+{
+    int result;
+
+    if (root < 0 || root >= MN_ROOTS_MAX || apply->roots[root] == NULL)
+        return -EINVAL;
+    pthread_mutex_lock(&apply->checkpoint_mutex);
+    result = sync_root(apply, apply->roots[root]);
+    pthread_mutex_unlock(&apply->checkpoint_mutex);
+    return result;
+}
+
+int mn_apply_unsynced(const struct mn_apply *apply)
+{
+    return atomic_load(&apply->unsynced);
+}
+
 static int sync_roots(struct mn_apply *apply, const struct mn_message_checkpoint *message)
 {
     for (int i = 0; i < MN_ROOTS_MAX; i++) {
@@ -27,10 +53,10 @@ static int sync_roots(struct mn_apply *apply, const struct mn_message_checkpoint
         if (root == NULL)
             continue;
         result = mn_lower_mark(root, message->epoch, message->stable_epoch);
+        if (result == 0)
+            result = sync_root(apply, root);
         if (result < 0)
             return result;
-        if (syncfs(root->directory_fd) < 0)
-            return -errno;
     }
     return 0;
 }

@@ -43,6 +43,10 @@ int mn_apply_hash_range(struct mn_call *call)
     int fd = fits ? open_to_read(call, message.root, &message.id) : -E2BIG;
     if (fd == -EBADMSG)
         return fd;
+    /* Of a pair in step nobody doubts what is in memory, and a page that is just being written
+     * would look reserved (lower/reserved.c). */
+    if (fd >= 0 && !atomic_load(&call->apply->in_step))
+        mn_lower_forget_cached(fd, message.offset_bytes, message.size_bytes);
     result = fd < 0 ? fd
                     : mn_lower_hash_range(fd, message.offset_bytes, message.size_bytes,
                                           message.block_bytes, call->block, hashes, MN_HASHES_MAX,

@@ -121,6 +121,16 @@ uint64_t mnf_apply_operations(struct mn_plane *plane)
     return plane->apply == NULL ? 0 : mn_apply_operation_count(plane->apply);
 }
 
+void mnf_apply_in_step(struct mn_plane *plane)
+{
+    mn_apply_in_step(plane->apply);
+}
+
+int mnf_apply_unsynced(struct mn_plane *plane)
+{
+    return plane->apply == NULL ? 0 : mn_apply_unsynced(plane->apply);
+}
+
 uint64_t mnf_apply_pings(struct mn_plane *plane)
 {
     return plane->apply == NULL ? 0 : mn_apply_ping_count(plane->apply);

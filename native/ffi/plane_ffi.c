@@ -102,6 +102,8 @@ int mnf_local_keep(struct mn_plane *plane, int root, int directory_fd, const cha
 
 int mnf_root_sync(struct mn_plane *plane, int root)
 {
+    if (plane->capture == NULL && plane->apply != NULL)
+        return mn_apply_sync_root(plane->apply, root);
     return syncfs(plane->roots[root].directory_fd) == 0 ? 0 : -errno;
 }
 

@@ -38,6 +38,19 @@ ssize_t mn_lower_read(int fd, void *buffer, size_t size, uint64_t offset)
     return (ssize_t)done;
 }
 
+void mn_lower_forget_cached(int fd, uint64_t offset, uint64_t size)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t begin = offset - offset % page;
+
+    if (offset > INT64_MAX - page || size > INT64_MAX - page - offset)
+        return;
+    /* Whole pages: of others the kernel keeps the rest. */
+    uint64_t end = (offset + size + page - 1) / page * page;
+    if (end > begin)
+        (void)posix_fadvise(fd, (off_t)begin, (off_t)(end - begin), POSIX_FADV_DONTNEED);
+}
+
 int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_bytes,
                         uint8_t *buffer, uint8_t *hashes, uint32_t hash_count_max,
                         uint32_t *hash_count_out, uint64_t *file_bytes_out)

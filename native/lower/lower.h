@@ -129,6 +129,10 @@ bool mn_lower_is_reserved(int fd, const uint8_t *data, size_t size, uint64_t off
 int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_bytes,
                         uint8_t *buffer, uint8_t *hashes, uint32_t hash_count_max,
                         uint32_t *hash_count_out, uint64_t *file_bytes_out);
+/* So that what is read next is what the disk has: a page that could not be written is kept by the
+ * kernel, and taken for written. Pages not written yet stay, and begin to be; the next sync tells
+ * of them. */
+void mn_lower_forget_cached(int fd, uint64_t offset, uint64_t size);
 int mn_lower_fallocate(int fd, uint32_t mode, uint64_t offset, uint64_t size);
 ssize_t mn_lower_copy_range(int fd, uint64_t offset, int to_fd, uint64_t to_offset, uint64_t size);
 int mn_lower_set_xattr(int path_fd, const char *name, const void *value, size_t size,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from mirror.adapters.lab.linux import punch_hole
 
 FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
 
@@ -40,6 +43,59 @@ def small_disk(
     subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-O", features, str(image)], check=True)
     with mounted_image(image, directory, options):
         yield
+
+
+class ThinDisk:
+    """A disk whose blocks come from a pool, which may have none left: then a write fails later.
+
+    As with thin provisioning. Its journal and all else it has written keep their blocks.
+    """
+
+    def __init__(self, pool: Path) -> None:
+        self._image = pool / "image"
+        self._filler = pool / "filler"
+
+    def exhaust(self, path: Path) -> None:
+        """The pool takes the blocks of this file, and has none for whoever writes it again."""
+        listing = subprocess.run(
+            ["filefrag", "-v", "-b1024", str(path)], check=True, capture_output=True, text=True
+        )
+        extents = re.findall(
+            r"^ +\d+: +\d+\.\. +\d+: +(\d+)\.\. +(\d+):", listing.stdout, re.MULTILINE
+        )
+        assert extents
+        with self._image.open("r+b") as image:
+            for first, last in extents:
+                offset, size = int(first) << 10, int(last) - int(first) + 1 << 10
+                punch_hole(image.fileno(), offset, size)
+        with self._filler.open("wb") as filler, suppress(OSError):
+            while True:
+                os.posix_fallocate(filler.fileno(), filler.seek(0, os.SEEK_END), 4096)
+
+    def refill(self) -> None:
+        """The pool has blocks again."""
+        self._filler.unlink()
+
+
+@contextmanager
+def thin_disk(directory: Path, size_bytes: int) -> Iterator[ThinDisk]:
+    """Over the directory, which is made."""
+    pool = directory.with_suffix(".pool")
+    pool.mkdir(parents=True)
+    size = f"size={size_bytes + (1 << 20)}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "pool", str(pool)], check=True)
+    try:
+        image = pool / "image"
+        with image.open("wb") as file:
+            file.truncate(size_bytes)
+            options = "nodiscard,lazy_itable_init=0,lazy_journal_init=0"
+            make = ["mkfs.ext4", "-q", "-b", "4096", "-m", "0", "-E", options, str(image)]
+            subprocess.run(make, check=True)
+            os.posix_fallocate(file.fileno(), 0, size_bytes)
+        with mounted_image(image, directory):
+            yield ThinDisk(pool)
+    finally:
+        subprocess.run(["umount", "-l", str(pool)], check=True)
 
 
 def fill(directory: Path) -> Path:

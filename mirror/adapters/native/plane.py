@@ -230,6 +230,14 @@ class Plane:
         result = check(lib.mnf_apply_find(self._raw, root, identity, handle), "identity")
         return None if result else bytes(handle)
 
+    def apply_in_step(self) -> None:
+        """The reintegration of the session has ended: what is in memory counts from now on."""
+        lib.mnf_apply_in_step(self._raw)
+
+    def apply_unsynced(self) -> int:
+        """The errno by which this node's disk failed to sync in the session, or 0."""
+        return -int(lib.mnf_apply_unsynced(self._raw))
+
     def apply_operations(self) -> int:
         """Live operations applied in this session."""
         return int(lib.mnf_apply_operations(self._raw))

@@ -129,6 +129,10 @@ class Secondary:
             connection.close()
             self._changed.notify_all()
         if first:
+            unsynced = self._plane.apply_unsynced()
+            if unsynced:  # before the loss of the link: nobody may take over with this copy
+                sentence = "this node's disk failed to sync"
+                self._emit("fault", where="local", error=unsynced, sentence=sentence)
             told = {"reason": str(reason), "reason_said": parts_of(reason)}
             self._emit("link_lost", session=session.id.hex(), **told)
 
@@ -151,12 +155,17 @@ class Secondary:
     def settle(self, roots: int) -> None:
         """Finish what was begun, then make it durable: this node may take over (design 8).
 
-        Raises: TimeoutError, OSError.
+        Raises: TimeoutError; OSError, also when the disk failed to sync in the session that ends.
         """
         self.end("settled")
         self._plane.index_absorb()
-        for root in range(roots):
-            self._plane.root_sync(root)
+        try:
+            for root in range(roots):
+                self._plane.root_sync(root)
+        except OSError:
+            # Told now. Who follows next compares what is not on the disk, and settles before.
+            self._plane.apply_begin()
+            raise
 
     def confirm(self, session: str) -> None:
         """The control plane has made the record of the finished synchronisation durable.

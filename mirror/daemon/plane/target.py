@@ -217,6 +217,7 @@ class Target:
         self._on_end(message["generation"], message["checkpoint"], message["record"])
         if not self._confirmed.wait(CONFIRM_S_MAX):
             raise OSError(errno.ETIMEDOUT, "the record was not made durable in time")
+        self._plane.apply_in_step()
         if self._scan is not None:
             self._scan.settled()
         self.close()

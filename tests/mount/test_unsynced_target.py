@@ -1,0 +1,137 @@
+"""The target's disk could not be synced: what it has in memory is not what it has.
+
+The kernel tells such an error once, and takes the pages for written.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mirror.adapters.native import Connection
+from mirror.daemon.plane.secondary import Secondary
+from mirror.daemon.plane.target import Target
+from tests.mount.pair import AWAIT_MS, SESSION, Pair, make_tls
+from tests.mount.reintegrating import Nodes, two_nodes
+from tests.mount.small_disk import ThinDisk, thin_disk
+
+pytestmark = pytest.mark.mount
+
+DISK_BYTES = 32 << 20
+FILE_BYTES = 300_000
+TOLD = pytest.raises(OSError, match="No space left")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[ThinDisk]:
+    lower = tmp_path / "n2" / "lower"
+    with thin_disk(lower, DISK_BYTES) as made:
+        (lower / "lost+found").rmdir()
+        yield made
+
+
+@pytest.fixture
+def nodes(disk: ThinDisk, tmp_path: Path) -> Iterator[Nodes]:
+    """Both have a file; what has been written into it since has no block on the target's disk."""
+    with two_nodes(tmp_path) as made:
+        (made.mount / "file").write_bytes(os.urandom(FILE_BYTES))
+        made.reintegrate(full=True)
+        made.source.checkpoint()
+        disk.exhaust(made.right / "file")
+        with (made.mount / "file").open("r+b") as file:
+            file.write(os.urandom(FILE_BYTES))
+        yield made
+        made.forget_losses()
+
+
+def test_an_error_that_somebody_else_was_told_is_the_checkpoints_too(
+    disk: ThinDisk, nodes: Nodes
+) -> None:
+    """Who records the time every ten seconds syncs the disk as well."""
+    with TOLD:
+        nodes.target.root_sync(0)
+    disk.refill()
+    with TOLD:
+        nodes.source.checkpoint()
+    assert not nodes.source.mirrored()
+    nodes.part()
+
+
+def test_it_may_not_take_over(disk: ThinDisk, nodes: Nodes) -> None:
+    with TOLD:
+        nodes.source.checkpoint()
+    disk.refill()
+    nodes.end_session()
+    with TOLD:
+        nodes.target.root_sync(0)  # as `settle` does
+    nodes.source.go_alone()
+
+
+def test_what_did_not_reach_the_disk_is_sent_again(disk: ThinDisk, nodes: Nodes) -> None:
+    with TOLD:
+        nodes.source.checkpoint()
+    disk.refill()
+    nodes.part()
+    nodes.forget_losses()
+    nodes.reintegrate()
+    nodes.source.checkpoint()
+    with (nodes.right / "file").open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    assert (nodes.right / "file").read_bytes() == (nodes.left / "file").read_bytes()
+
+
+class Followed(Pair):
+    """A pair whose secondary is served as a data plane does it. told: events, in order."""
+
+    def mirror(self) -> None:
+        self.told: list[str] = []
+        self.follower = Secondary(
+            self.secondary,
+            lambda aside: Target(self.secondary, [str(self.right)], aside=aside, on_end=_never),
+            lambda _root, _id, _full: True,
+            list,
+            lambda name, **_: self.told.append(name),
+        )
+        self.follower.follow(SESSION, "")
+        super().mirror()
+
+    def _serve(self, listener: socket.socket) -> None:
+        with listener:
+            accepted, _ = listener.accept()
+        connection = Connection.accept(
+            make_tls()[1], accepted.detach(), "n1", timeout_ms=AWAIT_MS, io_timeout_ms=AWAIT_MS
+        )
+        hello = connection.receive_hello()
+        connection.answer_hello("n2")
+        self.follower.serve(connection, hello)
+
+
+def _never(_generation: bytes, _checkpoint: int, _record: bytes) -> None:
+    raise AssertionError("nothing is reintegrated here")
+
+
+def test_it_says_so_before_the_link_is_lost_and_settles_no_more(
+    disk: ThinDisk, tmp_path: Path
+) -> None:
+    pair = Followed(tmp_path, writeback=False, sync_both=False)
+    try:
+        pair.mirror()
+        (pair.mount / "file").write_bytes(os.urandom(FILE_BYTES))
+        pair.primary.checkpoint()
+        disk.exhaust(pair.right / "file")
+        with (pair.mount / "file").open("r+b") as file:
+            file.write(os.urandom(FILE_BYTES))
+        with TOLD:
+            pair.primary.checkpoint()
+        disk.refill()
+        pair.go_alone()
+        assert pair.told == ["fault", "link_lost"]
+        with TOLD:
+            pair.follower.settle(1)
+        pair.follower.settle(1)  # before it follows anew, which compares
+    finally:
+        pair.close()
