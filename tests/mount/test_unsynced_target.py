@@ -6,16 +6,12 @@ The kernel tells such an error once, and takes the pages for written.
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mirror.adapters.native import Connection
-from mirror.daemon.plane.secondary import Secondary
-from mirror.daemon.plane.target import Target
-from tests.mount.pair import AWAIT_MS, SESSION, Pair, make_tls
+from tests.mount.followed import Followed
 from tests.mount.reintegrating import Nodes, two_nodes
 from tests.mount.small_disk import ThinDisk, thin_disk
 
@@ -82,36 +78,6 @@ def test_what_did_not_reach_the_disk_is_sent_again(disk: ThinDisk, nodes: Nodes)
     with (nodes.right / "file").open("rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     assert (nodes.right / "file").read_bytes() == (nodes.left / "file").read_bytes()
-
-
-class Followed(Pair):
-    """A pair whose secondary is served as a data plane does it. told: events, in order."""
-
-    def mirror(self) -> None:
-        self.told: list[str] = []
-        self.follower = Secondary(
-            self.secondary,
-            lambda aside: Target(self.secondary, [str(self.right)], aside=aside, on_end=_never),
-            lambda _root, _id, _full: True,
-            list,
-            lambda name, **_: self.told.append(name),
-        )
-        self.follower.follow(SESSION, "")
-        super().mirror()
-
-    def _serve(self, listener: socket.socket) -> None:
-        with listener:
-            accepted, _ = listener.accept()
-        connection = Connection.accept(
-            make_tls()[1], accepted.detach(), "n1", timeout_ms=AWAIT_MS, io_timeout_ms=AWAIT_MS
-        )
-        hello = connection.receive_hello()
-        connection.answer_hello("n2")
-        self.follower.serve(connection, hello)
-
-
-def _never(_generation: bytes, _checkpoint: int, _record: bytes) -> None:
-    raise AssertionError("nothing is reintegrated here")
 
 
 def test_it_says_so_before_the_link_is_lost_and_settles_no_more(

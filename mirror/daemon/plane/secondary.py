@@ -151,6 +151,7 @@ class Secondary:
             if not self._changed.wait_for(lambda: not session.connections, WORKERS_END_S_MAX):
                 raise TimeoutError("a worker of the session does not end: is the disk hung?")
             self._session = None
+        session.target.close()
 
     def settle(self, roots: int) -> None:
         """Finish what was begun, then make it durable: this node may take over (design 8).
