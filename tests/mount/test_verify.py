@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 
 from mirror.adapters import clock
+from mirror.core.reintegration.names import NO_ID
 from mirror.daemon.plane import verify
+from mirror.daemon.plane.objects import Root
 from mirror.daemon.plane.rpc import Rpc
 from mirror.daemon.plane.verifier import Pair, Verifier
 from tests.mount.reintegrating import Nodes, two_nodes
@@ -131,6 +134,10 @@ def checked(tmp_path: Path) -> Iterator[Checked]:
         yield Checked(nodes)
 
 
+def set_flags(flags: str, path: Path) -> None:
+    subprocess.run(["chattr", flags, str(path)], check=True)
+
+
 def flip(file: Path, offset: int) -> None:
     """One byte, and the file's times as they were."""
     before = file.stat()
@@ -192,6 +199,58 @@ def test_each_kind_of_difference_is_named(checked: Checked) -> None:
     assert ("again", "name", None) in found
     assert ("sparse", "hole", 0) in found
     assert not any(path.endswith(".tmp") or path == "cache" for path, *_ in found)
+
+
+def lose(nodes: Nodes, identity: bytes) -> None:
+    """Have the secondary know an object no more: its map is bounded, and a tree may be larger."""
+    gone = nodes.right / ".mirror" / "gone"
+    gone.mkdir()
+    fd = os.open(gone, os.O_RDONLY)
+    seen = nodes.target.look(fd, b".")
+    os.close(fd)
+    gone.rmdir()
+    assert seen is not None
+    nodes.target.apply_learn(0, identity, seen.handle, NO_ID, b"")
+
+
+def test_a_directory_that_left_the_map_of_the_secondary_is_found_again(
+    checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names_there = verify.Verification._names_there
+    lost: set[bytes] = set()
+
+    def losing(self: verify.Verification, root: Root, identity: bytes, *rest: bytes) -> Any:
+        if identity != root.id and identity not in lost:
+            lost.add(identity)
+            lose(checked.nodes, identity)
+        return names_there(self, root, identity, *rest)
+
+    monkeypatch.setattr(verify.Verification, "_names_there", losing)
+    assert checked.found() == []
+    assert len(lost) == 2
+
+
+def test_a_file_that_left_the_map_keeps_its_flags(
+    checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = checked.nodes
+    set_flags("+i", nodes.mount / "a" / "big")
+    compare_file = verify.Verification._compare_file
+    lost: list[bytes] = []
+
+    def losing(self: verify.Verification, root: int, identity: bytes, handle: bytes) -> None:
+        lost.append(identity)
+        lose(nodes, identity)
+        compare_file(self, root, identity, handle)
+
+    try:
+        monkeypatch.setattr(verify.Verification, "_compare_file", losing)
+        assert checked.found() == []
+        assert len(lost) == 3
+        with pytest.raises(PermissionError):
+            os.open(nodes.right / "a" / "big", os.O_WRONLY)
+    finally:
+        set_flags("-i", nodes.mount / "a" / "big")
 
 
 def test_live_changes_are_no_differences(checked: Checked) -> None:

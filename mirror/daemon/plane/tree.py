@@ -120,9 +120,12 @@ class Tree:
         return True
 
     def seen(self, wanted: Fields) -> Fields:
-        """An object as it is here, as the struct Seen; one that is not known is looked up."""
+        """An object as it is here, as the struct Seen; one that is not known is looked up.
+
+        So is one that has gone: another may have been made in its place by a live change.
+        """
         handle = self.find(wanted["id"], search=False)
-        if handle is None and wanted["path"]:
+        if wanted["path"] and (handle is None or is_gone(self._plane, self.root.number, handle)):
             self._walk([step["name"] for step in wanted["path"]])
             handle = self.find(wanted["id"], search=False)
         if handle is None:

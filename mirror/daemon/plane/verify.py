@@ -167,7 +167,7 @@ class Verification:
             if os.fstat(fd).st_nlink == 0:
                 return []
             ours = self._names_here(root, identity, fd)
-            theirs = self._names_there(root, identity)
+            theirs = self._names_there(root, identity, handle)
             for count, name in enumerate(sorted(ours | theirs.keys())):
                 if count % NAMES_AT_ONCE == 0:
                     self._yield(0)  # a million names are no reason not to end when asked to
@@ -177,7 +177,7 @@ class Verification:
                     continue
                 with self._held(self._plane.name_lock(handle, name)):
                     here = self._look(fd, name)
-                    there = self._name_there(root, identity, name)
+                    there = self._name_there(root, identity, handle, name)
                     local = self._exclusions[root.number].is_local(fd, name)
                 if here is not None and there == here.standing:
                     same.append(here)
@@ -203,33 +203,40 @@ class Verification:
         several = status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode)
         return Here(seen.id or NO_ID, seen.handle, status.st_mode, status.st_size, several)
 
-    def _names_there(self, root: Root, identity: bytes) -> dict[bytes, Standing]:
+    def _names_there(self, root: Root, identity: bytes, handle: bytes) -> dict[bytes, Standing]:
         theirs: dict[bytes, Standing] = {}
         after, count = b"", NAMES_AT_ONCE
         while count == NAMES_AT_ONCE:
-            entries = self._ask_names(root, identity, after, ())
+            entries = self._ask_names(root, identity, handle, after, ())
             theirs |= {each["name"]: _standing(each) for each in entries}
             count = len(entries)
             after = entries[-1]["name"] if entries else b""
         return theirs
 
-    def _name_there(self, root: Root, identity: bytes, name: bytes) -> Standing | None:
-        (entry,) = self._ask_names(root, identity, b"", ({"name": name},)) or ({"kind": 0},)
+    def _name_there(
+        self, root: Root, identity: bytes, handle: bytes, name: bytes
+    ) -> Standing | None:
+        asked = ({"name": name},)
+        (entry,) = self._ask_names(root, identity, handle, b"", asked) or ({"kind": 0},)
         return _standing(entry) if entry["kind"] else None
 
     def _ask_names(
-        self, root: Root, identity: bytes, after: bytes, names: Sequence[Fields]
+        self, root: Root, identity: bytes, handle: bytes, after: bytes, names: Sequence[Fields]
     ) -> Sequence[Fields]:
-        answer = self._rpc.ask(
-            "ListNames",
-            allowed_errno=errno.ENOENT,
-            root=root.number,
-            directory=identity,
-            after=after,
-            names=names,
-        )
+        asked = {"root": root.number, "directory": identity, "after": after, "names": names}
+        answer = self._rpc.ask("ListNames", allowed_errno=errno.ENOENT, **asked)
+        if answer["error"]:
+            self._find_there(root, identity, handle)
+            answer = self._rpc.ask("ListNames", allowed_errno=errno.ENOENT, **asked)
         entries: Sequence[Fields] = answer["entries"]
         return entries
+
+    def _find_there(self, root: Root, identity: bytes, handle: bytes) -> None:
+        """What left the map of the secondary, of a large tree, is found again by its path.
+
+        Not by Find: that takes flags away, so that what follows may be written.
+        """
+        self._ask_seen(root, [(identity, handle)], by_path=True)
 
     def _inspect(self, root: Root, objects: Sequence[tuple[bytes, bytes]]) -> None:
         """Compare attributes; what differs is looked at again under its lock."""
@@ -321,14 +328,8 @@ class Verification:
         except OSError as error:
             if error.errno != errno.EREMOTEIO:
                 raise
-        # It left the map of the secondary, or has gone on both meanwhile: found again by its path.
-        wanted = {
-            "id": identity,
-            "parent": NO_ID,
-            "hint": b"",
-            "path": steps_to(self._plane, self._roots[root], handle),
-        }
-        self._rpc.ask("Find", root=root, search=0, objects=[wanted])
+        # It left the map of the secondary, or has gone on both meanwhile.
+        self._find_there(self._roots[root], identity, handle)
         try:
             return self._plane.compare_step(root, handle, identity, self._copy, offset, size)
         except OSError as error:
