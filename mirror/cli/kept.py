@@ -236,6 +236,7 @@ class _Running:
         if place.is_dir() and not place.is_symlink():
             raise RestoreRefused(module=version["path"], observed=say("kept.directory"))
         if place.is_file() and not place.is_symlink():
+            _write_back(place)
             self._client.call("kept_hold", root=first["root"], path=path)
         put(top, path, _attributes(first), self._pieces(version, first))
 
@@ -320,6 +321,18 @@ def _attributes(piece: Mapping[str, Any]) -> Attributes:
         xattrs=[(name, value) for name, value in piece["xattrs"]],
         link=piece["data"] if stat.S_ISLNK(piece["mode"]) else b"",
     )
+
+
+def _write_back(place: Path) -> None:
+    """With barrier="fsync" what was written last is in the mount's memory, and is to be kept too.
+
+    Raises: OSError.
+    """
+    fd = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def with_folders(listed: Mapping[str, Any]) -> dict[str, Any]:
