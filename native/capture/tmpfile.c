@@ -191,6 +191,28 @@ static int send_xattrs(struct mn_change *change, const struct name_operation *op
     return 0;
 }
 
+/* There it was made in another directory, and has the access list that this one gives. */
+static int take_inherited_list(struct mn_change *change, const struct name_operation *op)
+{
+    static const char inherited[] = "system.posix_acl_default", list[] = "system.posix_acl_access";
+    struct mn_message_remove_xattr message = {.epoch = change->epoch,
+                                              .root = (uint8_t)change->mount->root->index,
+                                              .id = op->node->id,
+                                              .name = list,
+                                              .name_size = sizeof(list) - 1};
+    int fd = mn_worker_directory(change->worker, change->mount, op->directory);
+    int result;
+
+    if (fd < 0)
+        return fd;
+    if (mn_xattr_get(fd, inherited, NULL, 0) <= 0 || mn_xattr_get(op->fd, list, NULL, 0) > 0)
+        return 0;
+    result = ask(change,
+                 mn_encode_remove_xattr(&message, mn_connection_begin(change->worker->connection)),
+                 MN_MESSAGE_REMOVE_XATTR);
+    return result == -ENODATA ? 0 : result;
+}
+
 /* Those that a link is made in spite of. Also when there are none: there the file was made in
  * another directory, whose flags it has. */
 static int send_flags(struct mn_change *change, const struct name_operation *op)
@@ -244,6 +266,8 @@ static int send_rest(struct mn_change *change)
 
     if (result == 0)
         result = send_xattrs(change, op);
+    if (result == 0)
+        result = take_inherited_list(change, op);
     if (result == 0)
         result = ask(
             change,

@@ -228,6 +228,22 @@ def test_it_has_the_flags_that_it_had_without_a_name(pair: Pair) -> None:
     settle_and_compare(pair)
 
 
+def test_it_has_the_access_list_that_it_had_without_a_name(pair: Pair) -> None:
+    """And not the one that the directory gives in which it is made there."""
+    (pair.mount / "plain").mkdir()
+    shared = pair.mount / "shared"
+    shared.mkdir()
+    subprocess.run(["setfacl", "-d", "-m", "u:5:rwx", str(shared)], check=True)
+    for made_in in "plain", "shared":
+        fd = os.open(pair.mount / made_in, os.O_TMPFILE | os.O_RDWR, 0o640)
+        os.write(fd, b"content")
+        give_name(fd, shared / made_in)
+        os.close(fd)
+    settle_and_compare(pair)
+    assert "system.posix_acl_access" not in os.listxattr(pair.right / "shared" / "plain")
+    assert "system.posix_acl_access" in os.listxattr(pair.right / "shared" / "shared")
+
+
 def look_up(pair: Pair, name: bytes) -> native.Look:
     """Identity and handle of a name at the top of the primary's lower directory."""
     fd = os.open(pair.left, os.O_RDONLY)
