@@ -88,6 +88,19 @@ def test_the_data_plane_of_the_primary_is_killed(pair: Lab) -> None:
     assert_equal(pair)
 
 
+def test_the_mount_of_the_primary_is_taken_away(pair: Lab) -> None:
+    """By somebody else: as an administrator's umount -f, or the kernel's abort."""
+    with writing(pair, "n1", LEDGER) as writer:
+        command = ["umount", "-f", plan.REPLICATED_DIRECTORY]
+        pair.exec("n1", command, check=False)  # busy: it stays there, dead
+        await_states(pair, RETURN_S, n2="PRIM", n1="SECOND")
+        writer.await_error()
+        said = writer.stop()
+    assert set(said) <= numbers_in(pair, "n2")
+    assert holds_address(pair, "n2")
+    assert_equal(pair)
+
+
 def test_the_data_plane_of_the_secondary_is_killed(pair: Lab) -> None:
     with writing(pair, "n1", LEDGER) as writer:
         pair.kill("n2", "data")

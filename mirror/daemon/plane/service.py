@@ -211,6 +211,8 @@ class Service:
                 self.emit("link_lost", session=self._primary.session(), reason=event.detail)
             elif event.kind == EVENT_LOCAL_FAULT:
                 self.emit("fault", where="local", error=event.error, sentence=event.detail)
+            elif event.kind == EVENT_UNMOUNTED and self._primary.gate != "closed":
+                os._exit(1)  # not by us: the mount is dead, and so is who serves it (automaton.py)
 
     # What the secondary needs of this process.
 
