@@ -259,9 +259,7 @@ class Context:
         """Say what this node can prove."""
         hearing = self.hearing(now_ms)
         word = self.word_now(now_ms)
-        # Who is in step and did not fall stands above who comes back, whatever its role was.
-        stands = word is not None and word.state in IN_STEP and not self.in_step
-        source = word is not None and not stands and self.judgement(word).source is Which.ME
+        source = word is not None and self._is_source(word)
         facts = ProofFacts(
             hearing=hearing,
             peer_out=self.primary_out(now_ms),
@@ -274,6 +272,16 @@ class Context:
             recent=self._recent(now_ms),
         )
         return election.prove(facts)
+
+    def _is_source(self, word: Word) -> bool:
+        """Tell whether this node is the source, whatever the peer does next.
+
+        Who is in step and did not fall stands above who comes back, whatever its role was; and
+        what one that closes writes last, that it stopped in order, may set it above this node.
+        """
+        if word.state is State.CLOSING or (word.state in IN_STEP and not self.in_step):
+            return False
+        return self.judgement(word).source is Which.ME
 
     def undecided(self, word: Word) -> bool:
         """Tell whether these two went on alone and nobody chose one of them (policy="ask")."""

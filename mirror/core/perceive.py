@@ -115,6 +115,8 @@ def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # no
         case DataFault(where, sentence):
             context.failure = sentence
             if where == "local":
+                # Seen while it ends, in a last sync, say: the record must not call the copy good.
+                context.fault |= context.state is State.LEAVING and context.left_from is State.PRIM
                 return E.DATA_FAULT
         case DataPlaneLost(sentence):
             context.failure, context.data_lost, context.link = sentence, True, False

@@ -21,6 +21,7 @@ from mirror.vocabulary.actions import (
 )
 from mirror.vocabulary.events import (
     CommandAsked,
+    DataFault,
     DataPlaneLost,
     Event,
     LinkAlive,
@@ -125,6 +126,22 @@ def test_a_node_that_shares_waits_for_the_other() -> None:
     node.happen(Ticked(), after_ms=60_000)
     assert node.state() is State.WAIT
     assert "newer data" in node.engine.context.reason
+
+
+def test_a_fallen_primary_waits_for_the_last_record_of_a_secondary_that_closes() -> None:
+    stopped = replace(BOTH, was_primary=False, clean_stop=True)
+    for last, follows in (
+        (stopped, State.WAIT),
+        (replace(BOTH, was_primary=False), "TAKING_OVER"),
+    ):
+        node = Node(BOTH)
+        node.happen(CommandAsked("start"))
+        node.finish()
+        for state in (State.SECOND, State.LEAVING, State.CLOSING):
+            node.happen(peer(state, replace(BOTH, was_primary=False)), after_ms=50)
+        assert node.state() is State.WAIT
+        node.happen(peer(State.STARTING, last, ""), after_ms=50)
+        assert node.state() == follows
 
 
 def test_a_secondary_that_fails_while_it_goes_out_is_out_all_the_same() -> None:
@@ -290,6 +307,18 @@ def test_the_stop_is_said_by_the_record_after_the_application_is_gone() -> None:
     node.finish()
     assert node.said().record.out_of == SESSION
     assert node.state() is State.STOP
+
+
+def test_a_disk_that_fails_while_a_primary_hands_over_is_not_said_to_be_good() -> None:
+    node = prim()
+    node.happen(CommandAsked("stop"))
+    node.happen(DataFault("local", "the last sync failed"))
+    node.finish()  # LEAVING
+    node.finish()  # CLOSING
+    record = node.said().record
+    assert record.may_serve == {"b"}
+    assert record.inconsistent
+    assert not record.clean_stop
 
 
 def test_a_stop_that_fails_hands_nothing_over() -> None:
