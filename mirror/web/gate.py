@@ -147,8 +147,9 @@ class Gate:
         peer = scope.get("mirror.peer", "")
         if peer and CALLER_HEADER in headers and peer in self._nodes():
             with suppress(ValueError):
-                name, role = read_caller(headers[CALLER_HEADER])
-                return Caller(name=name, role=role, via=Via.PEER, origin=f"node {peer}")
+                name, role, since_us = read_caller(headers[CALLER_HEADER])
+                origin = f"node {peer}"
+                return Caller(name, role, Via.PEER, origin=origin, since_us=since_us)
         scheme, _, secret = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic":
             secret = _basic_password(secret)
@@ -192,6 +193,7 @@ class Gate:
             csrf=session.csrf,
             secret=secret,
             expires_us=session.expires_us,
+            since_us=session.since_us,
         )
 
     def _nodes(self) -> tuple[str, ...]:

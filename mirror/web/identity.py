@@ -37,6 +37,7 @@ class Caller:
     origin: the address the request came from, or "node n2" when it came through the other node.
     csrf: what unsafe requests must repeat; "" when they need not.
     secret: of the session, to end it; never shown. expires_us: when the session ends.
+    since_us: when the person signed in; 0 when nobody did.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Caller:
     csrf: str = ""
     secret: str = ""
     expires_us: int = 0
+    since_us: int = 0
 
 
 NOBODY = Caller(name="", role=None, via=Via.NOBODY, origin="")

@@ -145,14 +145,15 @@ async def _sent(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Resp
 
 
 def written(caller: Caller) -> str:
-    """Write who asks, for the header. The node itself asks without a role."""
-    return f"{caller.role or '-'} {quote(caller.name, safe='')}"
+    """Write who asks, for the header: role, name, since when. The node itself has no role."""
+    return f"{caller.role or '-'} {quote(caller.name, safe='')} {caller.since_us}"
 
 
-def read_caller(text: str) -> tuple[str, Role | None]:
-    """Read the header: name and role. Raises: ValueError when it is none of ours."""
-    role, _, name = text.partition(" ")
-    return unquote(name)[:100], None if role == "-" else Role(role)
+def read_caller(text: str) -> tuple[str, Role | None, int]:
+    """Read the header; a command line gives no time. Raises: ValueError for none of ours."""
+    role, _, rest = text.partition(" ")
+    name, _, since_us = rest.partition(" ")
+    return unquote(name)[:100], None if role == "-" else Role(role), int(since_us or 0)
 
 
 def _changed_ns(file: Path) -> int:

@@ -39,12 +39,14 @@ class SessionRow:
     """A session that is valid now. csrf: what unsafe requests of it must repeat.
 
     role: of who signed in by somebody else's word; None: that of the user of this name.
+    since_us: when the person signed in, on whichever node.
     """
 
     name: str
     csrf: str
     expires_us: int
     role: Role | None = None
+    since_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,12 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a one-time link was made for."""
+    """What a one-time link was made for. since_us: of a ticket, as in SessionRow."""
 
     purpose: Purpose
     name: str
     role: Role
+    since_us: int = 0
 
 
 class Credentials:
@@ -78,13 +81,14 @@ class Credentials:
     # --- sessions ---
 
     def open_session(
-        self, name: str, origin: str, role: Role | None = None
+        self, name: str, origin: str, role: Role | None = None, since_us: int = 0
     ) -> tuple[str, SessionRow]:
         """Begin a session: its secret, for the cookie, and what is known of it.
 
-        role: given when it is no user of ours.
+        role: given when it is no user of ours. since_us: when the person signed in; 0: now.
         """
         secret, csrf, now_us = new_secret(), new_secret(), clock.wall_us()
+        since_us = min(since_us or now_us, now_us)
         with self._database.transaction() as connection:
             connection.execute(
                 "DELETE FROM sessions WHERE seen_us < ? OR created_us < ?",
@@ -97,9 +101,9 @@ class Credentials:
             )
             connection.execute(
                 "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (hash_of(secret), name, csrf, now_us, now_us, origin, role or ""),
+                (hash_of(secret), name, csrf, since_us, now_us, origin, role or ""),
             )
-        return secret, SessionRow(name, csrf, now_us + IDLE_US, role)
+        return secret, SessionRow(name, csrf, _end_us(since_us, now_us, role), role, since_us)
 
     def session(self, secret: str, *, active: bool) -> SessionRow | None:
         """Find a session that has not ended. active: this is a person's doing, which keeps it."""
@@ -110,14 +114,13 @@ class Credentials:
         if row is None:
             return None
         name, csrf, created_us, seen_us, role = row
-        longest_us = EXTERNAL_SESSION_US if role else SESSION_US
-        expires_us = min(seen_us + IDLE_US, created_us + longest_us)
+        expires_us = _end_us(created_us, seen_us, role)
         if now_us > expires_us:
             self._note("DELETE FROM sessions WHERE hash = ?", key)
             return None
         if active and now_us - seen_us > SEEN_EVERY_US:
             self._note("UPDATE sessions SET seen_us = ? WHERE hash = ?", now_us, key)
-        return SessionRow(name, csrf, expires_us, Role(role) if role else None)
+        return SessionRow(name, csrf, expires_us, Role(role) if role else None, created_us)
 
     def _note(self, statement: str, *values: object) -> None:
         """Keep what is good to know: a disk that is full does not keep people from looking."""
@@ -133,8 +136,15 @@ class Credentials:
         self._database.change("DELETE FROM sessions WHERE name = ?", name)
 
     def close_external_sessions(self) -> None:
-        """End every session that began by somebody else's word, as when that is configured."""
-        self._database.change("DELETE FROM sessions WHERE role != ''")
+        """End every session that began by somebody else's word, as when that is configured.
+
+        And the tickets for more of them.
+        """
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM sessions WHERE role != ''")
+            connection.execute(
+                "DELETE FROM links WHERE purpose = ? AND instr(name, ':')", (Purpose.TICKET,)
+            )
 
     # --- bearer tokens ---
 
@@ -177,8 +187,13 @@ class Credentials:
 
     # --- one-time links ---
 
-    def make_link(self, purpose: Purpose, name: str, role: Role, valid_s: int) -> str:
-        """Make a secret that works once. An older one to set that user's password ends."""
+    def make_link(
+        self, purpose: Purpose, name: str, role: Role, valid_s: int, since_us: int = 0
+    ) -> str:
+        """Make a secret that works once. An older one to set that user's password ends.
+
+        since_us: of a ticket, when the person signed in.
+        """
         secret, now_us = new_secret(), clock.wall_us()
         with self._database.transaction() as connection:
             connection.execute(
@@ -186,18 +201,20 @@ class Credentials:
                 (now_us, purpose, name, purpose, Purpose.PASSWORD),
             )
             connection.execute(
-                "INSERT INTO links VALUES (?, ?, ?, ?, ?)",
-                (hash_of(secret), purpose, name, role, now_us + valid_s * US_PER_S),
+                "INSERT INTO links(hash, purpose, name, role, expires_us, since_us)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (hash_of(secret), purpose, name, role, now_us + valid_s * US_PER_S, since_us),
             )
         return secret
 
     def link(self, secret: str, purpose: Purpose) -> Link | None:
         """Look at a link that still works, without using it up."""
         row = self._database.one(
-            "SELECT name, role FROM links WHERE hash = ? AND purpose = ? AND expires_us > ?",
+            "SELECT name, role, since_us FROM links"
+            " WHERE hash = ? AND purpose = ? AND expires_us > ?",
             *(hash_of(secret), purpose, clock.wall_us()),
         )
-        return None if row is None else Link(purpose, row[0], Role(row[1]))
+        return None if row is None else Link(purpose, row[0], Role(row[1]), row[2])
 
     def use_link(self, secret: str, purpose: Purpose) -> Link | None:
         """Use a link up; None when it was used before, expired, or never made."""
@@ -205,6 +222,11 @@ class Credentials:
         # The deletion decides who was first when two come with the same link.
         used = self._database.change("DELETE FROM links WHERE hash = ?", hash_of(secret))
         return found if used else None
+
+
+def _end_us(since_us: int, seen_us: int, role: str | None) -> int:
+    """When a session ends: idle, or at its longest, which is shorter by somebody else's word."""
+    return min(seen_us + IDLE_US, since_us + (EXTERNAL_SESSION_US if role else SESSION_US))
 
 
 def new_secret() -> str:

@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS tokens(
 );
 CREATE TABLE IF NOT EXISTS links(
     hash BLOB PRIMARY KEY, purpose TEXT NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL,
-    expires_us INTEGER NOT NULL
+    expires_us INTEGER NOT NULL, since_us INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS audit(
     id INTEGER PRIMARY KEY AUTOINCREMENT, time_us INTEGER NOT NULL, name TEXT NOT NULL,
@@ -79,12 +79,16 @@ class Database:
 
     def _complete(self) -> None:
         """Add what an earlier version's file lacks. Raises: sqlite3.Error."""
-        for table, column in (("sessions", "role"), ("audit", "said"), ("notices", "said")):
+        text = "TEXT NOT NULL DEFAULT ''"
+        for table, column, kind in (
+            ("sessions", "role", text),
+            ("audit", "said", text),
+            ("notices", "said", text),
+            ("links", "since_us", "INTEGER NOT NULL DEFAULT 0"),
+        ):
             rows = self._connection.execute(f"PRAGMA table_info({table})")
             if column not in {row[1] for row in rows}:
-                self._connection.execute(
-                    f"ALTER TABLE {table} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''"
-                )
+                self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
     def __enter__(self) -> Self:
         """Use as a context manager to close it."""

@@ -60,6 +60,7 @@ class Users:
     def put(self, name: str, role: Role, password: str | None) -> None:
         """Add a user, or change role and password of one. password None: kept as it is.
 
+        What was printed for the user before, a link with a role of then, is worth nothing.
         Raises: UserRefused (MIR-814), PasswordRefused (MIR-813).
         """
         if not _NAME.fullmatch(name):
@@ -75,21 +76,27 @@ class Users:
         if password is None:
             if existing is None:
                 raise PasswordRefused(observed=say("seen.no_password"), remedy=say("do.give_one"))
-            self._database.change(
-                "UPDATE users SET role = ?, changed_us = ? WHERE name = ?", role, now_us, name
-            )
+            with self._database.transaction() as connection:
+                connection.execute(
+                    "UPDATE users SET role = ?, changed_us = ? WHERE name = ?",
+                    (role, now_us, name),
+                )
+                connection.execute("DELETE FROM links WHERE name = ?", (name,))
             return
         check_password(name, password)
-        self._database.change(
-            "INSERT INTO users(name, role, password, created_us, changed_us)"
-            " VALUES (?, ?, ?, ?, ?) ON CONFLICT(name) DO UPDATE"
-            " SET role = excluded.role, password = excluded.password,"
-            " changed_us = excluded.changed_us",
-            *(name, role, _HASHER.hash(password), now_us, now_us),
-        )
+        hashed = _HASHER.hash(password)
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO users(name, role, password, created_us, changed_us)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT(name) DO UPDATE"
+                " SET role = excluded.role, password = excluded.password,"
+                " changed_us = excluded.changed_us",
+                (name, role, hashed, now_us, now_us),
+            )
+            connection.execute("DELETE FROM links WHERE name = ?", (name,))
 
     def remove(self, name: str) -> None:
-        """Remove a user and its sessions. Raises: UserRefused (MIR-814)."""
+        """Remove a user, its sessions and its links. Raises: UserRefused (MIR-814)."""
         if self.of(name) is None:
             raise UserRefused(
                 name=repr(name), observed=say("seen.no_user"), remedy=say("do.existing")
@@ -98,6 +105,7 @@ class Users:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM users WHERE name = ?", (name,))
             connection.execute("DELETE FROM sessions WHERE name = ?", (name,))
+            connection.execute("DELETE FROM links WHERE name = ?", (name,))
             connection.execute(
                 "INSERT OR REPLACE INTO removed_users VALUES (?, ?)", (name, clock.wall_us())
             )

@@ -12,6 +12,11 @@ from mirror.adapters.console.roles import Role
 LDAP, OIDC = "ldap", "oidc"
 
 
+def is_external(name: str) -> bool:
+    """Tell whether somebody of this name signed in by somebody else's word: `ldap:nora`."""
+    return name.partition(":")[0] in {LDAP, OIDC}
+
+
 @dataclass(frozen=True, slots=True)
 class RoleMap:
     """Groups by role. everybody: the role of who is in none of them; "" refuses."""

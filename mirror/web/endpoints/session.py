@@ -10,7 +10,7 @@ from mirror.adapters.console.credentials import IDLE_US, US_PER_S, Purpose
 from mirror.adapters.console.roles import Role
 from mirror.adapters.console.users import check_password
 from mirror.adapters.signin import ldap
-from mirror.adapters.signin.settings import LDAP, OIDC
+from mirror.adapters.signin.settings import LDAP, OIDC, is_external
 from mirror.errors import OneTimeLinkRefused, SignInNeeded, SignInRefused
 from mirror.vocabulary.said import say
 from mirror.web.console import Console, Here, Who
@@ -97,29 +97,28 @@ async def use_link(console: Here, request: Request, response: Response, body: Us
 async def use_ticket(
     console: Here, request: Request, response: Response, body: UseTicket
 ) -> Session:
-    """Go on here, signed in on the other node before it stopped answering."""
+    """Go on here, signed in on the other node before it stopped answering, and no longer."""
     _count_try(console, request, say("web.ticket"))
     link = await asyncio.to_thread(console.credentials.use_link, body.ticket, Purpose.TICKET)
     if link is None:
         raise _refused(say("web.ticket"))
-    external = ":" in link.name
+    external = is_external(link.name)
     if not external and await asyncio.to_thread(console.users.of, link.name) is None:
         raise _refused(say("web.ticket"))
     _succeeded(console, request)
     role = link.role if external else None
-    return await open_session(console, request, response, link.name, role)
+    return await open_session(console, request, response, link.name, role, link.since_us)
 
 
 async def make_ticket(console: Here, caller: Who) -> Ticket:
     """Make a one-time ticket for oneself. A page asks the other node for one, in good time."""
     if caller.via is Via.TOKEN or caller.role is None or not caller.name:
         raise SignInNeeded(what="ticket", observed=say("seen.tokens_have_none"))
-    external = ":" in caller.name
+    external = is_external(caller.name)
     if not external and await asyncio.to_thread(console.users.of, caller.name) is None:
         raise SignInNeeded(what="ticket", observed=say("seen.stranger"))
-    secret = await asyncio.to_thread(
-        console.credentials.make_link, Purpose.TICKET, caller.name, caller.role, TICKET_S
-    )
+    make, who = console.credentials.make_link, (caller.name, caller.role)
+    secret = await asyncio.to_thread(make, Purpose.TICKET, *who, TICKET_S, caller.since_us)
     return Ticket(ticket=secret, expires_us=clock.wall_us() + TICKET_S * US_PER_S)
 
 
@@ -146,17 +145,18 @@ async def open_session(
     response: Response,
     name: str,
     role: Role | None = None,
+    since_us: int = 0,
 ) -> Session:
     """Open a session, set its cookie, say who it is. An earlier one of this browser ends.
 
-    role: given when it is no user of ours.
+    role: given when it is no user of ours. since_us: when it began on another node; 0: now.
     """
     origin = _origin(request)
     cookie = cookie_name(console, request.scope)
     if earlier := request.cookies.get(cookie):
         await asyncio.to_thread(console.credentials.close_session, earlier)
     opening = console.credentials.open_session
-    secret, row = await asyncio.to_thread(opening, name, origin, role)
+    secret, row = await asyncio.to_thread(opening, name, origin, role, since_us)
     response.set_cookie(
         cookie,
         secret,

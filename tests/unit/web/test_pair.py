@@ -270,6 +270,24 @@ def test_a_package_goes_up_through_a_node(pair: Pair, admin: Browser, tmp_path: 
         assert admin.delete(path).status_code == 200
 
 
+def test_a_ticket_gives_no_time(pair: Pair) -> None:
+    """Who is put out of a group loses the role half a day after the sign-in, wherever it goes."""
+    nora = pair.n1.external("ldap:nora", Role.ADMIN, ago_s=11 * 3600)
+    ends_us = nora.json("/api/v1/session")["expires_us"]
+    ticket = nora.post(there("tickets")).json()["ticket"]
+    moved = pair.n2.browser().post("/api/v1/session/ticket", ticket=ticket).json()
+    assert (moved["name"], moved["role"]) == ("ldap:nora", "Admin")
+    assert moved["expires_us"] == ends_us
+
+
+def test_a_token_gets_no_ticket_whatever_its_label(pair: Pair, admin: Browser) -> None:
+    """A session would outlive the token that is revoked."""
+    label = {"label": "backup: nightly", "role": "Admin", "days": 1}
+    machine = pair.n1.machine(admin.post("/api/v1/tokens", **label).json()["secret"])
+    for path in ("/api/v1/tickets", there("tickets")):
+        assert machine.post(path).status_code == 401, path
+
+
 def test_a_page_goes_on_when_its_node_dies(pair: Pair, admin: Browser) -> None:
     ticket = admin.post(there("tickets")).json()["ticket"]
     other = pair.n2.browser()

@@ -127,6 +127,35 @@ def test_a_changed_password_ends_other_sessions(node: Node, admin: Browser) -> N
     assert node.browser().sign_in("paul", "first of passwords").status_code == 401
 
 
+def test_what_was_printed_for_a_user_ends_with_the_user(node: Node, admin: Browser) -> None:
+    """A link makes its user: who was removed would come back, with the role of before."""
+    for change in ("remove", "lower", "new password"):
+        admin.put("/api/v1/users/rita", role="Admin", password="first of passwords")
+        link = node.link("rita", Role.ADMIN)
+        match change:
+            case "remove":
+                done = admin.delete("/api/v1/users/rita")
+            case "lower":
+                done = admin.put("/api/v1/users/rita", role="Monitor")
+            case _:
+                done = admin.put("/api/v1/users/rita", role="Admin", password="second of them")
+        assert done.status_code == 200
+        used = node.browser().post("/api/v1/session/link", link=link, password="third of them all")
+        assert (used.status_code, used.json().get("code")) == (403, "MIR-812"), change
+    admin.delete("/api/v1/users/rita")
+
+
+def test_a_ticket_ends_with_the_password(node: Node, admin: Browser) -> None:
+    admin.put("/api/v1/users/rolf", role="Monitor", password="first of passwords")
+    stolen = node.browser()
+    stolen.sign_in("rolf", "first of passwords")
+    ticket = stolen.post("/api/v1/tickets").json()["ticket"]
+    owner = node.browser()
+    owner.sign_in("rolf", "first of passwords")
+    owner.put("/api/v1/session/password", old="first of passwords", new="second of passwords")
+    assert node.browser().post("/api/v1/session/ticket", ticket=ticket).status_code == 403
+
+
 def test_the_first_start_prints_a_link_that_works(tmp_path: Path) -> None:
     fresh = Node(tmp_path).start()
     try:

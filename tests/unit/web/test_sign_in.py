@@ -118,6 +118,14 @@ def test_the_directory_is_asked_by_tls_when_it_is_told_to(
     assert distrusted.json()["facts"]["observed"]["code"] == "why.certificate"
 
 
+def test_new_settings_end_tickets_too(node: Node, admin: Browser) -> None:
+    nora = node.external("ldap:nora", Role.ADMIN, ago_s=60)
+    ticket = nora.post("/api/v1/tickets").json()["ticket"]
+    save(admin)
+    assert nora.json("/api/v1/session")["signed_in"] is False
+    assert node.browser().post("/api/v1/session/ticket", ticket=ticket).status_code == 403
+
+
 def test_a_directory_that_is_down_leaves_our_own_users(node: Node, admin: Browser) -> None:
     save(admin, ldap=ldap_settings("ldap://127.0.0.1:1"))
     answer = node.browser().sign_in("nora", NORA)

@@ -23,9 +23,10 @@ from typing import Any, Self
 
 import httpx
 
-from mirror.adapters.console.credentials import Credentials, Purpose
+from mirror.adapters.console.credentials import US_PER_S, Credentials, Purpose
 from mirror.adapters.console.database import Database
 from mirror.adapters.console.roles import Role
+from mirror.adapters.console.settings import Settings
 from mirror.adapters.console.users import Users
 from mirror.adapters.pki import create_cluster, issue_node
 from mirror.config.installation import ensure_directories
@@ -302,6 +303,18 @@ class Node:
         if role is not None:
             answer = browser.sign_in(role.lower(), PASSWORDS[role])
             assert answer.status_code == 200, answer.text
+        return browser
+
+    def external(self, name: str, role: Role, ago_s: int) -> Browser:
+        """Somebody with a browser, signed in by somebody else's word a while ago, and busy."""
+        with Database(self.layout.safevar) as database:
+            secret, row = Credentials(database).open_session(name, "127.0.0.1", role)
+            aged = "UPDATE sessions SET created_us = created_us - ? WHERE name = ?"
+            database.change(aged, ago_s * US_PER_S, name)
+            cookie = f"mirror-{Settings(database).mark()}"
+        browser = self.browser()
+        browser.http.cookies.set(cookie, secret)
+        browser.csrf = row.csrf
         return browser
 
     def machine(self, token: str) -> Browser:
