@@ -16,7 +16,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -192,12 +192,8 @@ class Kept:
 
     @contextmanager
     def _walk(self, parts: tuple[bytes, ...]) -> Iterator[int]:
-        top = os.open(self._lower, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            with _opened(top, parts) as fd:
-                yield fd
-        finally:
-            os.close(top)
+        with walked(self._lower, parts) as fd:
+            yield fd
 
 
 def shown(node: str, directory: str, version: Version) -> dict[str, Any]:
@@ -238,11 +234,28 @@ def _parts(path: bytes) -> tuple[bytes, ...]:
 
 
 @contextmanager
-def _opened(top: int, parts: tuple[bytes, ...]) -> Iterator[int]:
+def walked(top: str, parts: tuple[bytes, ...], *, make: bool = False) -> Iterator[int]:
+    """A descriptor of a directory beneath another, without following a link on the way.
+
+    make: directories that are missing are made. Raises: OSError (ENOTDIR for a link).
+    """
+    fd = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with _opened(fd, parts, make=make) as below:
+            yield below
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _opened(top: int, parts: tuple[bytes, ...], *, make: bool = False) -> Iterator[int]:
     """A descriptor of a directory beneath another, each step by itself."""
     fd = os.dup(top)
     try:
         for part in parts:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(part, 0o755, dir_fd=fd)
             below = os.open(part, DIRECTORY, dir_fd=fd)
             os.close(fd)
             fd = below

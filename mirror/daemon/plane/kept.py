@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mirror.adapters import clock
-from mirror.adapters.kept import DIRECTORY, Kept, Version, free_bytes, parts_of, shown
+from mirror.adapters.kept import Kept, Version, free_bytes, parts_of, shown, walked
 from mirror.adapters.native import Plane
 from mirror.core.reintegration.names import NO_ID
 from mirror.daemon.plane.aside import RESTORED_OVER, Aside
@@ -180,13 +180,8 @@ class KeptVersions:
         Raises: OSError (ENOSPC; ENOENT: nothing stands there).
         """
         parts = parts_of(path)
-        lower = self._directories[root].lower
-        with_names = [os.fsencode(lower), *parts[:-1]]
-        fd = os.open(b"/".join(with_names), DIRECTORY)
-        try:
+        with walked(self._directories[root].lower, parts[:-1]) as fd:
             seen = self._plane.look(fd, parts[-1])
-        finally:
-            os.close(fd)
         if seen is None:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), os.fsdecode(path))
         name = f"restored-{clock.wall_file_stamp(clock.wall_us())}"
