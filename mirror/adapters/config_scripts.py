@@ -54,6 +54,8 @@ def run_config_script(
         return None
     working.mkdir(parents=True, exist_ok=True)
     log = working / f"userlog_{clock.wall_file_stamp(clock.wall_us())}_{script.name}.ulog"
+    # As those of all scripts: what a script says may be a secret of the application.
+    log.touch(0o640)
     with log.open("wb") as output:
         try:
             process = subprocess.Popen(

@@ -135,7 +135,8 @@ def _runner(session: Session, arguments: Sequence[str]) -> Work:
 
 def _run_here(session: Session, label: str, arguments: Sequence[str]) -> Outcome:
     done = subprocess.run(
-        [sys.executable, "-m", "mirror.cli", *arguments],
+        # -P: no module is looked for where the administrator stands.
+        [sys.executable, "-P", "-m", "mirror.cli", *arguments],
         env=dict(session.environment),
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
@@ -24,6 +24,7 @@ from mirror.cli.doctor import examine
 from mirror.cli.options import common, pass_session
 from mirror.cli.session import Session, without_envelope
 from mirror.config.cluster import Cluster, addresses_of
+from mirror.config.files import made_new
 from mirror.config.layout import CONSOLE_HTTPS_PORT
 from mirror.errors import FileNotReadable, MirrorError, PeerNotReachable
 from mirror.vocabulary.said_system import system_said
@@ -62,18 +63,16 @@ def snapshot(session: Session, file: Path, *, both: bool, port: int) -> None:
         if both:
             _write_both(session, module, file, port)
             return
-        count = _write_own(session, module, file)
-        file.chmod(0o600)
+        with made_new(file, 0o600) as sink:
+            count = _write_own(session, module, sink)
     except OSError as error:
         raise FileNotReadable(file=file, observed=system_said(error)) from error
     session.report({"file": str(file), "files": count}, f"{file}: {count} files")
 
 
-def _write_own(session: Session, module: str, file: Path | io.BytesIO) -> int:
+def _write_own(session: Session, module: str, file: BinaryIO) -> int:
     """Write the zip of this node; how many files it holds."""
-    with zipfile.ZipFile(
-        file, "x" if isinstance(file, Path) else "w", zipfile.ZIP_DEFLATED
-    ) as archive:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in contents(session, module):
             archive.writestr(name, content)
         return len(archive.namelist())
@@ -85,8 +84,7 @@ def _write_both(session: Session, module: str, file: Path, port: int) -> None:
     cluster = read_cluster(session.layout)
     peer = cluster.peer_of(me) or ""
     missing = ""
-    with zipfile.ZipFile(file, "x", zipfile.ZIP_STORED) as archive:
-        file.chmod(0o600)
+    with made_new(file, 0o600) as sink, zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         own = io.BytesIO()
         _write_own(session, module, own)
         archive.writestr(f"snapshot_{me}_{module}.zip", own.getvalue())

@@ -3,9 +3,11 @@
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from mirror.errors import FileNotReadable
 from mirror.vocabulary.said_system import system_said
@@ -24,11 +26,10 @@ def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
 
     Raises: FileNotReadable (MIR-108); the old file is then untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            os.fchmod(file.fileno(), mode)
+        with made_new(temporary, mode) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -38,6 +39,23 @@ def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise FileNotReadable(file=path, observed=system_said(error)) from error
+
+
+def beside(path: Path) -> Path:
+    """Name a file beside this one, until it takes its place; nobody can guess it."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+
+
+def made_new(path: Path, mode: int) -> BinaryIO:
+    """Make a file that was not there, to be written; with these rights before a byte is in it.
+
+    It may hold a secret, and its directory be everybody's (/tmp): what somebody has put at its
+    name, a file of theirs or a link, is not written to. Raises: OSError.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, mode)
+    return os.fdopen(descriptor, "wb")
 
 
 def sync_directory(path: Path) -> None:

@@ -32,7 +32,8 @@ def ensure_directories(layout: Layout, python: str) -> None:
         path.mkdir(parents=True, exist_ok=True)
     # Local commands control the node: only its owner may reach the sockets.
     layout.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    program = f"exec {shlex.quote(python)} -m mirror.cli"
+    # -P: whoever runs it as root may stand in anybody's directory, which holds no module of ours.
+    program = f"exec {shlex.quote(python)} -P -m mirror.cli"
     _make_wrapper(layout.command, f'{program} "$@"')
     for name in HELPERS:
         _make_wrapper(layout.safebin / name, f'{program} {name} "$@"')

@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from mirror.config.files import sync_directory
+from mirror.config.files import beside, made_new, sync_directory
 from mirror.errors import FileNotReadable, PackageRefused
 from mirror.vocabulary.said import Said, say
 from mirror.vocabulary.said_system import system_said
@@ -136,9 +136,9 @@ def pack(source: Path, file: Path) -> None:
             raise PackageRefused(file=source, observed=say("package.irregular", path=path))
     if not (source / USERCONFIG).is_file():
         raise PackageRefused(file=source, observed=say("package.missing", path=USERCONFIG))
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary = beside(file)
     try:
-        with temporary.open("wb") as sink:
+        with made_new(temporary, MODE_FILE) as sink:
             with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
                 for path in paths:
                     entry = zipfile.ZipInfo(str(path.relative_to(source)), EPOCH)

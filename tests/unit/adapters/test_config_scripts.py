@@ -20,6 +20,7 @@ def test_output_and_exit_code(tmp_path: Path) -> None:
     assert result.log.read_text() == "first\nlast\n"
     assert result.log.name.startswith("userlog_")
     assert result.log.name.endswith("_postconfig.ulog")
+    assert result.log.stat().st_mode & 0o007 == 0, "as what other scripts say"
 
 
 def test_a_missing_script_is_nothing(tmp_path: Path) -> None:

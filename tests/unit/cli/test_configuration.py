@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+from mirror.cli.session import Session
+from mirror.cli.snapshot import contents as contents_of
 from mirror.config.layout import Layout
 from mirror.errors import ModuleUnknown
 from tests.free_port import free_port
@@ -381,7 +384,11 @@ def test_cluster_config(mirror: Run, layout: Layout, tmp_path: Path) -> None:
 
 
 def test_a_snapshot_holds_no_secret(
-    mirror: Run, web: Layout, tmp_path: Path, control_plane: ControlPlane
+    mirror: Run,
+    web: Layout,
+    tmp_path: Path,
+    control_plane: ControlPlane,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     control_plane.answers["state"] = {"modules": {}}
     assert mirror("config", "-m", "web").code == 0
@@ -394,6 +401,14 @@ def test_a_snapshot_holds_no_secret(
     web.pki.mkdir()
     web.node_key.write_text("hunter2")
     file = tmp_path / "snapshot.zip"
+    modes: set[int] = set()
+
+    def watched(session: Session, module: str) -> Iterator[tuple[str, bytes]]:
+        for one in contents_of(session, module):
+            modes.add(file.stat().st_mode & 0o777)
+            yield one
+
+    monkeypatch.setattr("mirror.cli.snapshot.contents", watched)
     outcome = mirror("snapshot", "-m", "web", str(file))
     assert outcome.code == 0, outcome.err
     assert file.stat().st_mode & 0o777 == 0o600
@@ -411,6 +426,7 @@ def test_a_snapshot_holds_no_secret(
         "state.json",
     } <= set(contents)
     assert json.loads(contents["var/data-plane.json"])["module"] == "web"
+    assert modes == {0o600}, "it is nobody else's while it is written, either"
     assert mirror("snapshot", "-m", "web", str(file)).code == 1, "never over a file"
 
 

@@ -1,5 +1,6 @@
 """Modules on disk: installed, applied, their ids and their last three configurations."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from mirror.config.layout import Layout, ports_of
 from mirror.config.module_ids import ModuleIds
 from mirror.config.module_store import ModuleStore, find_package
 from mirror.config.names import check_module_name
+from mirror.config.package import pack
 from mirror.config.userconfig import load_userconfig
 from mirror.errors import (
     FileNotReadable,
@@ -151,6 +153,26 @@ def test_a_crash_between_two_renames_is_undone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
+def test_what_is_private_is_not_written_where_somebody_waits_for_it(tmp_path: Path) -> None:
+    """An invitation may be written to /tmp: the name it has at first cannot be guessed."""
+    theirs = tmp_path / f".invitation.{os.getpid()}"
+    theirs.touch(0o666)
+    with theirs.open("rb") as held:
+        write_durably(tmp_path / "invitation", b"a private key", mode=0o600)
+        assert held.read() == b""
+    assert (tmp_path / "invitation").read_bytes() == b"a private key"
+    assert (tmp_path / "invitation").stat().st_mode & 0o777 == 0o600
+    victim = tmp_path / "victim"
+    for name in ("file", "web.safe"):
+        (tmp_path / f".{name}.{os.getpid()}").symlink_to(victim)
+    write_durably(tmp_path / "file", b"content")
+    module = tmp_path / "module"
+    (module / "conf").mkdir(parents=True)
+    (module / "conf" / "userconfig.xml").write_text("<safe/>")
+    pack(module, tmp_path / "web.safe")
+    assert not victim.exists()
+
+
 def test_ids_on_disk_are_not_believed(store: ModuleStore) -> None:
     ids = ModuleIds(store.layout)
     for content in (b"{", b"[]", b'{"a": 1, "b": 1}', b'{"a": 99}'):
@@ -180,7 +202,7 @@ def test_where_a_package_is_looked_for(store: ModuleStore, source: Path, tmp_pat
     assert find_package(store.layout, "web", source.parent) == generic / "web.safe"
 
 
-def test_directories_are_made_and_the_command_runs(store: ModuleStore) -> None:
+def test_directories_are_made_and_the_command_runs(store: ModuleStore, tmp_path: Path) -> None:
     for _ in range(2):
         ensure_directories(store.layout, sys.executable)
     said = subprocess.run(
@@ -188,6 +210,16 @@ def test_directories_are_made_and_the_command_runs(store: ModuleStore) -> None:
     )
     assert said.stdout.startswith("mirror, version")
     assert store.layout.run.stat().st_mode & 0o777 == 0o700
+    # Root stands where somebody else can write; Python would look there first.
+    (tmp_path / "click.py").write_text("raise SystemExit('not ours')")
+    said = subprocess.run(
+        [store.layout.command, "--version"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.stdout.startswith("mirror, version"), said.stderr
     store.layout.command.write_text("mine")
     ensure_directories(store.layout, sys.executable)
     assert store.layout.command.read_text() == "mine"
