@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import shutil
+import sys
 from dataclasses import replace as replace_fields
 from pathlib import Path
 
@@ -296,7 +297,8 @@ def token(session: Session, name: str | None, address: str | None, wait_s: float
         word = replace_fields(server.token, address=here.address).encode()
         session.report(
             {"node": name, "token": word},
-            f"on {name}: mirror cluster join {word}\nwaiting for {name}; Ctrl-C ends the token",
+            f"on {name}: mirror cluster join, which asks for {word}\n"
+            f"waiting for {name}; Ctrl-C ends the token",
         )
         other = server.serve(content, wait_s)
     session.report({"node": name, "joined_from": other}, f"{name} joined from {other}")
@@ -315,7 +317,7 @@ def _wait_to_be_taken_in(session: Session, address: str | None, wait_s: float) -
         word = server.token.encode()
         session.report(
             {"node": "", "token": word},
-            f"on a node of the cluster: mirror cluster join {word}\n"
+            f"on a node of the cluster: mirror cluster join, which asks for {word}\n"
             "waiting to be taken in; Ctrl-C ends the token",
         )
         other = server.receive(accept, wait_s)
@@ -336,24 +338,26 @@ def _first_address() -> str:
 
 
 @cluster.command()
-@click.argument("token_or_file", metavar="TOKEN|FILE")
+@click.argument("token_or_file", metavar="[TOKEN|FILE]", required=False)
 @click.option("-r", "replace", is_flag=True, help="Leave the cluster this node is in.")
 @click.option("--name", metavar="NODE", help="Whom the TOKEN of a new node makes of it.")
 @common
 @pass_session
-def join(session: Session, token_or_file: str, name: str | None, *, replace: bool) -> None:
+def join(session: Session, token_or_file: str | None, name: str | None, *, replace: bool) -> None:
     """Join a cluster with the TOKEN of `cluster token`, or the FILE of `cluster invite`.
 
-    With the TOKEN of a new node, on a node of the cluster: take that node in.
+    Without either it asks for the token, or reads it from standard input: an argument can be read
+    by every user of this server, who might be faster. With the TOKEN of a new node, on a node of
+    the cluster: take that node in.
     """
-    if not token_or_file.startswith(PREFIXES):
+    if token_or_file is not None and not token_or_file.startswith(PREFIXES):
         if "/" not in token_or_file and not Path(token_or_file).exists():
             raise TokenRefused(observed=say("token.no_file"))
         content, after = read_bytes(Path(token_or_file)), f"; remove {token_or_file}"
         mine = _accept(session, content, token_or_file, replace=replace)
         session.report({"node": mine}, f"this node is {mine} of the cluster{after}")
         return
-    found = decode_token(token_or_file)
+    found = decode_token(token_or_file or _asked_token())
     if found.of_new_node:
         checked = read_cluster(session.layout)
         wanted = _joining_node(session, checked, name)
@@ -364,6 +368,12 @@ def join(session: Session, token_or_file: str, name: str | None, *, replace: boo
     invitation.refuse_when_member(session.layout, "the token", replace=replace)
     mine = _accept(session, fetch_invitation(found), "the token", replace=replace)
     session.report({"node": mine}, f"this node is {mine} of the cluster")
+
+
+def _asked_token() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("token", hide_input=True, err=True))
+    return sys.stdin.readline()
 
 
 def _accept(session: Session, content: bytes, source: str, *, replace: bool) -> str:

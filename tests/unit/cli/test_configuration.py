@@ -1,5 +1,6 @@
 """From a package to a configuration in force, with everything that must stop on the way."""
 
+import io
 import json
 import os
 import subprocess
@@ -288,7 +289,9 @@ def test_a_node_joins_with_a_token(
     assert first.stdout is not None
     word = first.stdout.readline().split()[-1]
     monkeypatch.setenv("SAFEVAR", str(tmp_path / "v2"))
-    outcome = mirror("cluster", "join", word)
+    # As it is told to be typed: in an argument, every user of the server can read the secret.
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{word}\n"))
+    outcome = mirror("cluster", "join")
     assert outcome.code == 0, outcome.err
     assert outcome.out == "this node is n2 of the cluster\n"
     assert first.stdout.read().endswith("n2 joined from 127.0.0.1\n")
