@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,6 +20,9 @@ from mirror.errors import LinkRefused
 CONTROL, LIVE, COPY = 0, 1, 2  # Lane of PROTOCOL, as Hello carries it
 REFUSE_SESSION = 3
 LISTEN_BACKLOG = 64
+# Connections of one address that have not shown yet who they are; a session takes some dozens.
+GREETED_MAX = 128
+AGAIN_S = 0.1
 
 log = structlog.get_logger()
 
@@ -112,6 +116,8 @@ def _first_that_answers(
 class Listener:
     """Accepts connections of the peer for as long as the process lives.
 
+    Who knocks may be a stranger: none takes more than GREETED_MAX threads, and whatever the
+    system refuses meanwhile, the peer is accepted again as soon as it does not.
     admit(hello) -> "" or the sentence of a refusal; then serve(connection, hello) runs in the
     connection's own thread and owns the connection.
     """
@@ -127,6 +133,9 @@ class Listener:
         self._tls = tls
         self._admit = admit
         self._serve = serve
+        self._greeted: Counter[str] = Counter()  # by address
+        self._greeting = threading.Lock()
+        self._ended = threading.Event()
         self._socket = (
             socket.create_server(
                 ("", settings.listen_port),
@@ -142,19 +151,56 @@ class Listener:
 
     def close(self) -> None:
         """Accept no more."""
+        self._ended.set()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # closed alone, it would go on waiting
         self._socket.close()
 
     def _accept(self) -> None:
-        while True:
+        while not self._ended.is_set():
             try:
                 accepted, address = self._socket.accept()
-            except OSError:
-                return
-            threading.Thread(
+            except OSError as error:
+                # Without descriptors, it would fail again at once.
+                if not self._ended.wait(AGAIN_S):
+                    log.warning("no connection accepted", error=str(error))
+                continue
+            if not self._may_greet(address[0]):
+                accepted.close()
+                continue
+            lane = threading.Thread(
                 target=self._greet, args=(accepted, address[0]), name="lane", daemon=True
-            ).start()
+            )
+            try:
+                lane.start()
+            except RuntimeError as error:  # no room for a thread
+                log.warning("no connection accepted", address=address[0], error=str(error))
+                accepted.close()
+                self._greeted_one(address[0])
+
+    def _may_greet(self, address: str) -> bool:
+        with self._greeting:
+            if self._greeted[address] >= GREETED_MAX:
+                return False
+            self._greeted[address] += 1
+            return True
+
+    def _greeted_one(self, address: str) -> None:
+        with self._greeting:
+            self._greeted[address] -= 1
+            if not self._greeted[address]:
+                del self._greeted[address]
 
     def _greet(self, accepted: socket.socket, address: str) -> None:
+        try:
+            welcomed = self._welcomed(accepted, address)
+        finally:
+            self._greeted_one(address)
+        if welcomed is not None:
+            self._serve(*welcomed)
+
+    def _welcomed(self, accepted: socket.socket, address: str) -> tuple[Connection, Hello] | None:
+        """The connection of a peer that was let in; None for everybody else."""
         connection: Connection | None = None
         try:
             connection = Connection.accept(
@@ -171,9 +217,9 @@ class Listener:
             log.warning("connection refused", address=address, error=str(error))
             refusal = "refused"
         if connection is None:
-            return
+            return None
         if refusal:
             with contextlib.suppress(OSError):
                 connection.close()
-            return
-        self._serve(connection, hello)
+            return None
+        return connection, hello
