@@ -11,7 +11,10 @@ from starlette.types import Receive, Scope, Send
 from mirror.errors import NotFoundHere
 from mirror.vocabulary.said import say
 from mirror.web.console import Console
+from mirror.web.identity import Caller
+from mirror.web.still_valid import is_still_valid
 
+VALID_EVERY_S = 5.0
 # What says something about the content; connections, cookies and names stay on their side.
 REQUEST_HEADERS = ("accept", "content-type", "content-length", "if-match", "last-event-id")
 ANSWER_HEADERS = (
@@ -46,19 +49,21 @@ async def forward(console: Console, node: str, scope: Scope, receive: Receive, s
         headers=headers,
         content=_chunks(receive) if has_body else None,
     )
-    # A page that went away ends the stream of the other node too; a change is seen to its end.
-    leaving = None if has_body else asyncio.create_task(_until_gone(receive))
     sending = asyncio.create_task(_pass_on(request, send))
+    # A page that went away ends the stream of the other node too, and so does a session that
+    # ended, of which that node knows nothing; a change is seen to its end.
+    ending = []
+    if not has_body:
+        ending.append(asyncio.create_task(_until_gone(receive)))
+        ending.append(asyncio.create_task(_until_invalid(console, scope["mirror.caller"])))
     try:
-        waited = {sending} if leaving is None else {sending, leaving}
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({sending, *ending}, return_when=asyncio.FIRST_COMPLETED)
         if sending.done():
             sending.result()
     finally:
-        for task in (sending, leaving):
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+        for task in (sending, *ending):
+            task.cancel()
+        await asyncio.gather(sending, *ending, return_exceptions=True)
 
 
 async def _pass_on(request: AbstractAsyncContextManager[httpx.Response], send: Send) -> None:
@@ -78,6 +83,13 @@ async def _pass_on(request: AbstractAsyncContextManager[httpx.Response], send: S
 async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def _until_invalid(console: Console, caller: Caller) -> None:
+    while True:
+        await asyncio.sleep(VALID_EVERY_S)
+        if not await is_still_valid(console, caller):
+            return
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:

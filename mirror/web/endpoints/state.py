@@ -15,10 +15,11 @@ from mirror.errors import ModuleUnknown, NodeNotReachable
 from mirror.vocabulary.said import say
 from mirror.web.console import Console, Here, Who
 from mirror.web.demand import Demand
-from mirror.web.identity import Caller, Via
+from mirror.web.identity import Caller
 from mirror.web.models.figures import History, Processes
 from mirror.web.models.state import ModuleState, NodeState, Resources, ResourceValue
 from mirror.web.sse import written
+from mirror.web.still_valid import is_still_valid
 from mirror.web.transport import is_loopback
 
 ModuleName = Annotated[str, Path(min_length=1, max_length=32, examples=["mirror"])]
@@ -141,7 +142,7 @@ async def _stream(
     async def beats() -> None:
         count = 0
         while not console.ending and (
-            count % SESSION_CHECK_BEATS or await _valid(console, caller)
+            count % SESSION_CHECK_BEATS or await is_still_valid(console, caller)
         ):
             await queue.put(written("beat", _beat(console)))
             count += 1
@@ -174,17 +175,6 @@ def _beat(console: Console) -> dict[str, object]:
     }
     node = console.membership.shown_node
     return {"node": node, "time_us": clock.wall_us(), "nodes": nodes}
-
-
-async def _valid(console: Console, caller: Caller) -> bool:
-    """Whether who opened the stream may still see it; watching keeps no session alive."""
-    credentials = console.credentials
-    if caller.via is Via.SESSION:
-        found = await asyncio.to_thread(credentials.session, caller.secret, active=False)
-        return found is not None
-    if caller.via is Via.TOKEN:
-        return await asyncio.to_thread(credentials.token, caller.secret) is not None
-    return True
 
 
 async def read_ready(console: Here, request: Request, module: ModuleName) -> Response:

@@ -2,6 +2,7 @@
 
 import ssl
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -254,6 +255,22 @@ def test_a_stream_through_a_node_ends_there_too(pair: Pair, admin: Browser) -> N
         await_streams(2)
         lines.close()  # type: ignore[attr-defined]  # a generator
     await_streams(1)
+
+
+def test_a_stream_through_a_node_ends_with_the_session_here(pair: Pair, admin: Browser) -> None:
+    """The other node knows nothing of the session; who was removed would see on for ever."""
+    admin.put("/api/v1/users/sven", role="Monitor", password="correct horse battery")
+    sven = pair.n1.browser()
+    sven.sign_in("sven", "correct horse battery")
+    deadline = time.monotonic() + START_S
+    with sven.http.stream("GET", there("events"), timeout=60) as answer:
+        assert answer.status_code == 200
+        lines = answer.iter_lines()
+        assert any("event: beat" in line for line in lines)
+        admin.delete("/api/v1/users/sven")
+        with suppress(httpx.RemoteProtocolError):  # it is broken off
+            for _ in lines:
+                assert time.monotonic() < deadline
 
 
 def test_a_package_goes_up_through_a_node(pair: Pair, admin: Browser, tmp_path: Path) -> None:
