@@ -9,49 +9,59 @@ enum { QUIET_TICKS_MAX = 20 }; /* then the watch sleeps until a request wakes it
 void mn_turn_init(struct mn_turn *turn)
 {
     memset(turn, 0, sizeof(*turn));
-    pthread_cond_init(&turn->called, NULL);
+    (void)sem_init(&turn->called, 0, 0);
 }
 
 void mn_turn_deinit(struct mn_turn *turn)
 {
-    pthread_cond_destroy(&turn->called);
+    (void)sem_destroy(&turn->called);
 }
 
-/* Guarded by mutex. */
-static void call_one(struct mn_turns *turns)
+/* Guarded by mutex. Who is to be called, or NULL. */
+static struct mn_turn *take_one(struct mn_turns *turns)
 {
     struct mn_turn *turn = turns->resting;
 
     if (turn == NULL || mn_turns_are_covered(turns))
-        return;
+        return NULL;
     turns->resting = turn->below;
-    turn->is_called = true;
     __atomic_fetch_add(&turns->listening_count, 1, __ATOMIC_ACQ_REL);
-    pthread_cond_signal(&turn->called);
+    return turn;
+}
+
+static void call(struct mn_turn *turn)
+{
+    if (turn != NULL)
+        (void)sem_post(&turn->called);
 }
 
 void mn_turns_relieve(struct mn_turns *turns)
 {
+    struct mn_turn *turn;
+
     if (mn_turns_are_covered(turns))
         return;
     pthread_mutex_lock(&turns->mutex);
-    call_one(turns);
+    turn = take_one(turns);
     pthread_mutex_unlock(&turns->mutex);
+    call(turn);
 }
 
 void mn_turns_listen(struct mn_turns *turns, struct mn_turn *turn, bool is_needed)
 {
+    bool rests;
+
     pthread_mutex_lock(&turns->mutex);
-    if (is_needed || turns->is_ended || !mn_turns_are_covered(turns)) {
-        __atomic_fetch_add(&turns->listening_count, 1, __ATOMIC_ACQ_REL);
-    } else {
-        turn->is_called = false;
+    rests = !is_needed && !turns->is_ended && mn_turns_are_covered(turns);
+    if (rests) {
         turn->below = turns->resting;
         turns->resting = turn;
-        while (!turn->is_called)
-            pthread_cond_wait(&turn->called, &turns->mutex);
+    } else {
+        __atomic_fetch_add(&turns->listening_count, 1, __ATOMIC_ACQ_REL);
     }
     pthread_mutex_unlock(&turns->mutex);
+    while (rests && sem_wait(&turn->called) != 0)
+        ; /* interrupted */
 }
 
 void mn_turns_taken(struct mn_turns *turns)
@@ -75,9 +85,8 @@ void mn_turns_end(struct mn_turns *turns)
         struct mn_turn *turn = turns->resting;
 
         turns->resting = turn->below;
-        turn->is_called = true;
         __atomic_fetch_add(&turns->listening_count, 1, __ATOMIC_ACQ_REL);
-        pthread_cond_signal(&turn->called);
+        call(turn);
     }
     pthread_cond_signal(&turns->watched);
     pthread_mutex_unlock(&turns->mutex);
@@ -121,7 +130,7 @@ static void *watch(void *argument)
         if (taken_before != __atomic_load_n(&turns->taken_count, __ATOMIC_ACQUIRE)) {
             quiet_ticks = 0;
         } else if (!mn_turns_are_covered(turns)) {
-            call_one(turns);
+            call(take_one(turns));
         } else if (++quiet_ticks >= QUIET_TICKS_MAX) {
             sleep_deeply(turns, taken_before);
             quiet_ticks = 0;

@@ -10,16 +10,17 @@
 #define MN_CAPTURE_TURNS_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 enum { MN_TURNS_WATCH_MS = 1 };
 
-/* One worker's part; zero is a good beginning. */
+/* One worker's part. A semaphore: whoever is called needs no mutex, which who calls may hold yet,
+ * and may end at once. */
 struct mn_turn {
-    pthread_cond_t called;
-    struct mn_turn *below; /* of the rest; guarded by mutex, as is the next */
-    bool is_called;
+    sem_t called;
+    struct mn_turn *below; /* of the rest; guarded by mutex */
 };
 
 struct mn_turns {
