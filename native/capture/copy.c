@@ -141,12 +141,15 @@ enum block_state { EQUAL, OTHER_DATA, SHOULD_BE_HOLE };
 static enum block_state compare_block(int fd, const uint8_t *data, size_t size, uint64_t offset,
                                       const uint8_t *theirs)
 {
+    static const uint8_t none[MN_HASH_BYTES];
     uint8_t ours[MN_HASH_BYTES];
 
     if (mn_lower_is_reserved(fd, data, size, offset))
         return SHOULD_BE_HOLE;
+    if (theirs == NULL || memcmp(theirs, none, MN_HASH_BYTES) == 0)
+        return OTHER_DATA;
     mn_hash_block(data, size, ours);
-    return theirs != NULL && memcmp(theirs, ours, MN_HASH_BYTES) == 0 ? EQUAL : OTHER_DATA;
+    return memcmp(theirs, ours, MN_HASH_BYTES) == 0 ? EQUAL : OTHER_DATA;
 }
 
 /* Sends the blocks that have no equal in `theirs`, the target's hashes, in runs of one kind and of
@@ -186,21 +189,6 @@ static int send_different(const struct mn_copy *copy, int fd, uint64_t offset, c
         }
         at = at < size ? end : size + 1;
     }
-    return 0;
-}
-
-/* What lies at offset here: data or a hole, up to *end_out <= end. */
-static int find_extent(int fd, uint64_t offset, uint64_t end, bool *hole_out, uint64_t *end_out)
-{
-    off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
-    off_t next = data;
-
-    if (data < 0 && errno != ENXIO)
-        return -errno;
-    *hole_out = data != (off_t)offset;
-    if (!*hole_out)
-        next = lseek(fd, (off_t)offset, SEEK_HOLE);
-    *end_out = next < 0 || (uint64_t)next > end ? end : (uint64_t)next;
     return 0;
 }
 
@@ -250,6 +238,7 @@ static bool plan(struct step *step, struct mn_copy_range *left, uint32_t range_c
 static int limit(struct part *part, int fd, uint64_t file_bytes)
 {
     uint64_t end = part->offset + part->size;
+    uint64_t extent_end;
     int result;
 
     if (part->offset >= file_bytes) {
@@ -258,10 +247,10 @@ static int limit(struct part *part, int fd, uint64_t file_bytes)
     }
     if (end > file_bytes)
         end = file_bytes;
-    result = find_extent(fd, part->offset, end, &part->hole, &end);
+    result = mn_lower_extent(fd, part->offset, &part->hole, &extent_end);
     if (result != 0)
         return result;
-    part->size = end - part->offset;
+    part->size = (extent_end < end ? extent_end : end) - part->offset;
     part->left->offset_bytes += part->size;
     part->left->size_bytes -= part->size;
     return 0;

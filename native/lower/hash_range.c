@@ -10,13 +10,18 @@
 
 #include "hash/hash.h"
 
-/* The first hole at or behind `at`, or the end of the file. Where holes cannot be asked for there
- * are none. */
-static uint64_t next_hole(int fd, uint64_t at)
+/* The extent at `at`, which is read in one request to the disk if it holds data: blocks are read
+ * one by one, and the kernel would begin as small. Where holes cannot be asked for there are none.
+ */
+static void begin_extent(int fd, uint64_t at, uint64_t end, bool *hole_out, uint64_t *end_out)
 {
-    off_t hole = lseek(fd, (off_t)at, SEEK_HOLE);
-
-    return hole < 0 ? UINT64_MAX : (uint64_t)hole;
+    if (mn_lower_extent(fd, at, hole_out, end_out) != 0) {
+        *hole_out = false;
+        *end_out = UINT64_MAX;
+    }
+    if (!*hole_out)
+        (void)posix_fadvise(fd, (off_t)at, (off_t)((*end_out < end ? *end_out : end) - at),
+                            POSIX_FADV_WILLNEED);
 }
 
 ssize_t mn_lower_read(int fd, void *buffer, size_t size, uint64_t offset)
@@ -56,7 +61,9 @@ int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_b
                         uint32_t *hash_count_out, uint64_t *file_bytes_out)
 {
     struct stat status;
+    uint64_t extent_end = 0;
     uint32_t count = 0;
+    bool hole = false;
 
     *hash_count_out = 0;
     if (block_bytes == 0 || size > INT64_MAX || offset > INT64_MAX - size)
@@ -67,25 +74,27 @@ int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_b
     uint64_t end = offset + size;
     if (end > *file_bytes_out)
         end = *file_bytes_out;
-    /* One request to the disk: blocks are read one by one, and the kernel would begin as small. */
-    if (end > offset)
-        (void)posix_fadvise(fd, (off_t)offset, (off_t)(end - offset), POSIX_FADV_WILLNEED);
-    uint64_t hole = next_hole(fd, offset);
-    for (uint64_t at = offset; at < end && count < hash_count_max; at += block_bytes) {
+    for (uint64_t at = offset; at < end && count < hash_count_max; at += block_bytes, count++) {
         size_t block = end - at < block_bytes ? (size_t)(end - at) : block_bytes;
+        uint8_t *hash = hashes + (size_t)count * MN_HASH_BYTES;
+
+        if (at >= extent_end)
+            begin_extent(fd, at, end, &hole, &extent_end);
+        /* A hole is not read: the kernel would fill the memory with zeros for it. */
+        if (hole && extent_end >= at + block) {
+            memset(hash, 0, MN_HASH_BYTES);
+            continue;
+        }
         ssize_t got = mn_lower_read(fd, buffer, block, at);
         if (got < 0)
             return (int)got;
         if (got == 0) /* cut meanwhile */
             break;
-        uint8_t *hash = hashes + (size_t)count * MN_HASH_BYTES;
-        if (hole < at)
-            hole = next_hole(fd, at);
-        if (hole < at + (size_t)got || mn_lower_is_reserved(fd, buffer, (size_t)got, at))
+        if (hole || extent_end < at + (size_t)got ||
+            mn_lower_is_reserved(fd, buffer, (size_t)got, at))
             memset(hash, 0, MN_HASH_BYTES);
         else
             mn_hash_block(buffer, (size_t)got, hash);
-        count++;
     }
     *hash_count_out = count;
     return 0;

@@ -5,11 +5,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "hash/hash.h"
 #include "lower/lower.h"
 #include "scratch.h"
 
@@ -194,6 +196,70 @@ static void test_data(void)
     CHECK_INT(status.st_size, 105);
     close(fd);
     CHECK_INT(mn_lower_unlink(root.directory_fd, "data", 0), 0);
+}
+
+enum { HASHED_BYTES = 1 << 20, HASHED_COUNT_MAX = HASHED_BYTES / 4096 };
+
+/* Pages of a file that are in memory. */
+static size_t pages_in_memory(int fd)
+{
+    static unsigned char pages[HASHED_BYTES / 4096];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), count = 0;
+    void *at = mmap(NULL, HASHED_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+
+    CHECK(at != MAP_FAILED);
+    CHECK_INT(mincore(at, HASHED_BYTES, pages), 0);
+    for (size_t i = 0; i < HASHED_BYTES / page; i++)
+        count += pages[i] & 1;
+    CHECK_INT(munmap(at, HASHED_BYTES), 0);
+    return count;
+}
+
+static void test_hashes(void)
+{
+    static const uint8_t none[MN_HASH_BYTES];
+    static uint8_t buffer[65536], hashes[HASHED_COUNT_MAX * MN_HASH_BYTES];
+    uint8_t expected[MN_HASH_BYTES];
+    struct mn_handle handle;
+    struct mn_id id;
+    uint32_t count;
+    uint64_t size;
+    int fd = create("hashed", S_IFREG | 0600, &id, &handle);
+
+    RUN("a hole has no hash, and is not read into memory to learn that");
+    CHECK_INT(ftruncate(fd, HASHED_BYTES), 0);
+    CHECK_INT(mn_lower_hash_range(fd, 0, HASHED_BYTES, 4096, buffer, hashes, HASHED_COUNT_MAX,
+                                  &count, &size),
+              0);
+    CHECK_INT(count, HASHED_COUNT_MAX);
+    CHECK(mn_hash_is_zero(hashes, sizeof(hashes)));
+    CHECK_INT(pages_in_memory(fd), 0);
+
+    RUN("data between holes has its hash, and what is partly a hole has none");
+    memset(buffer, 'x', 8192);
+    CHECK_INT(pwrite(fd, buffer, 8192, 65536), 8192);
+    CHECK_INT(pwrite(fd, buffer, 100, HASHED_BYTES - 4096), 100);
+    mn_hash_block(buffer, 4096, expected);
+    CHECK_INT(mn_lower_hash_range(fd, 0, HASHED_BYTES, 4096, buffer, hashes, HASHED_COUNT_MAX,
+                                  &count, &size),
+              0);
+    CHECK_INT(count, HASHED_COUNT_MAX);
+    for (uint32_t i = 0; i + 1 < count; i++)
+        CHECK_BYTES(hashes + i * MN_HASH_BYTES, i == 16 || i == 17 ? expected : none,
+                    MN_HASH_BYTES);
+    CHECK(!mn_hash_is_zero(hashes + (count - 1) * MN_HASH_BYTES, MN_HASH_BYTES));
+    CHECK_INT(mn_lower_hash_range(fd, 61440, HASHED_BYTES, 65536, buffer, hashes, HASHED_COUNT_MAX,
+                                  &count, &size),
+              0);
+    CHECK_INT(count, (HASHED_BYTES - 61440 + 65535) / 65536);
+    CHECK(mn_hash_is_zero(hashes, (size_t)(count - 1) * MN_HASH_BYTES));
+    CHECK(!mn_hash_is_zero(hashes + (count - 1) * MN_HASH_BYTES, MN_HASH_BYTES));
+    CHECK_INT(mn_lower_hash_range(fd, 65536, 4096, 3000, buffer, hashes, HASHED_COUNT_MAX, &count,
+                                  &size),
+              0);
+    CHECK_INT(count, 2);
+    CHECK(!mn_hash_is_zero(hashes + MN_HASH_BYTES, MN_HASH_BYTES));
+    close(fd);
 }
 
 static void test_append_only(void)
@@ -384,6 +450,7 @@ int main(void)
     test_never_opens_devices();
     test_copies_count_as_new();
     test_data();
+    test_hashes();
     test_append_only();
     test_privileges();
     test_credentials();
