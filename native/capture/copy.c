@@ -11,7 +11,9 @@
 #include "wire/wire_messages.h"
 
 /* Compared in the blocks that databases and file systems write, so that a changed page is all that
- * travels of its region; neighbours that differ travel together. */
+ * travels of its region; neighbours that differ travel together. By 256 KiB a first copy takes a
+ * tenth less processor time; but what is written at once lies in one folio at the target, and none
+ * that goes beyond a region is dropped for it (mn_lower_forget_cached). */
 enum { BLOCK_BYTES = 4096, SEND_BYTES_MAX = MN_REGION_BYTES };
 
 static int refused(struct mn_copied *copied, int32_t error)
@@ -257,7 +259,8 @@ static int limit(struct part *part, int fd, uint64_t file_bytes)
 }
 
 /* Every part is asked about before any is read, so the secondary reads meanwhile, and the disk
- * here has them all to choose from. */
+ * here has them all to choose from. One by itself is read by its own: in a file that is read from
+ * its begin on, the kernel reads ahead for the next step, and in larger folios. */
 static int ask(const struct mn_copy *copy, int fd, uint64_t file_bytes, struct step *step)
 {
     size_t at = 0;
@@ -274,7 +277,8 @@ static int ask(const struct mn_copy *copy, int fd, uint64_t file_bytes, struct s
         step->asked_count++;
         if (part->size == 0 || part->hole)
             continue;
-        (void)posix_fadvise(fd, (off_t)part->offset, (off_t)part->size, POSIX_FADV_WILLNEED);
+        if (step->part_count > 1)
+            (void)posix_fadvise(fd, (off_t)part->offset, (off_t)part->size, POSIX_FADV_WILLNEED);
         part->at = at;
         at += part->size;
     }
