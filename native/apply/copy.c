@@ -49,8 +49,8 @@ int mn_apply_hash_range(struct mn_call *call)
         mn_lower_forget_cached(fd, message.offset_bytes, message.size_bytes);
     result = fd < 0 ? fd
                     : mn_lower_hash_range(fd, message.offset_bytes, message.size_bytes,
-                                          message.block_bytes, call->block, hashes, MN_HASHES_MAX,
-                                          &count, &answer.size_bytes);
+                                          message.block_bytes, call->block, MN_BLOCK_BYTES_MAX,
+                                          hashes, MN_HASHES_MAX, &count, &answer.size_bytes);
     if (fd >= 0)
         close(fd);
     answer.error = result < 0 ? -result : 0;

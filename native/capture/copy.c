@@ -400,7 +400,7 @@ static uint8_t judge_block(const uint8_t *data, size_t size, const uint8_t *ours
 
 struct comparison { /* of one step; on the heap: too large for a stack */
     uint8_t data[MN_COMPARE_STEP_BYTES];
-    uint8_t block[MN_COMPARE_BLOCK_BYTES];
+    uint8_t again[MN_COMPARE_STEP_BYTES];
     uint8_t ours[MN_COMPARE_STEP_BYTES / MN_COMPARE_BLOCK_BYTES * MN_HASH_BYTES];
     uint8_t theirs[MN_COMPARE_STEP_BYTES / MN_COMPARE_BLOCK_BYTES * MN_HASH_BYTES];
 };
@@ -421,8 +421,9 @@ static int compare_locked(const struct mn_copy *copy, int fd, uint64_t offset, u
     /* While the secondary hashes too. */
     got = mn_lower_read(fd, with->data, size, offset);
     result = got < 0 ? (int)got
-                     : mn_lower_hash_range(fd, offset, size, BLOCK_BYTES, with->block, with->ours,
-                                           count_max, count_out, &bytes);
+                     : mn_lower_hash_range(fd, offset, size, BLOCK_BYTES, with->again,
+                                           sizeof(with->again), with->ours, count_max, count_out,
+                                           &bytes);
     count =
         receive_hashes(copy, with->theirs, size == 0 ? 1 : count_max, their_bytes_out, &ignored);
     if (count < 0 || result != 0)

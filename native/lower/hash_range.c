@@ -10,20 +10,6 @@
 
 #include "hash/hash.h"
 
-/* The extent at `at`, which is read in one request to the disk if it holds data: blocks are read
- * one by one, and the kernel would begin as small. Where holes cannot be asked for there are none.
- */
-static void begin_extent(int fd, uint64_t at, uint64_t end, bool *hole_out, uint64_t *end_out)
-{
-    if (mn_lower_extent(fd, at, hole_out, end_out) != 0) {
-        *hole_out = false;
-        *end_out = UINT64_MAX;
-    }
-    if (!*hole_out)
-        (void)posix_fadvise(fd, (off_t)at, (off_t)((*end_out < end ? *end_out : end) - at),
-                            POSIX_FADV_WILLNEED);
-}
-
 ssize_t mn_lower_read(int fd, void *buffer, size_t size, uint64_t offset)
 {
     size_t done = 0;
@@ -56,17 +42,57 @@ void mn_lower_forget_cached(int fd, uint64_t offset, uint64_t size)
         (void)posix_fadvise(fd, (off_t)begin, (off_t)(end - begin), POSIX_FADV_DONTNEED);
 }
 
-int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_bytes,
-                        uint8_t *buffer, uint8_t *hashes, uint32_t hash_count_max,
-                        uint32_t *hash_count_out, uint64_t *file_bytes_out)
+/* What was read last: many blocks at a time, so that the disk is asked once and not for each. */
+struct window {
+    uint8_t *buffer;
+    size_t room;
+    uint64_t start;
+    size_t size;
+};
+
+/* A block, read together with what follows it up to `end`. Returns what there is of it. */
+static ssize_t find_block(struct window *window, int fd, uint64_t at, size_t block, uint64_t end,
+                          const uint8_t **data_out)
 {
+    uint64_t behind = window->start + window->size;
+
+    if (at < window->start || at + block > behind) {
+        uint64_t wanted = end > at + block ? end - at : block;
+        ssize_t got = mn_lower_read(fd, window->buffer,
+                                    wanted < window->room ? (size_t)wanted : window->room, at);
+        if (got < 0)
+            return got;
+        window->start = at;
+        window->size = (size_t)got;
+        behind = at + (uint64_t)got;
+    }
+    *data_out = window->buffer + (at - window->start);
+    return behind - at < block ? (ssize_t)(behind - at) : (ssize_t)block;
+}
+
+/* Where holes cannot be asked for there are none. */
+static void find_extent(int fd, uint64_t at, bool *hole_out, uint64_t *end_out)
+{
+    if (mn_lower_extent(fd, at, hole_out, end_out) == 0)
+        return;
+    *hole_out = false;
+    *end_out = UINT64_MAX;
+}
+
+int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_bytes,
+                        uint8_t *buffer, size_t buffer_bytes, uint8_t *hashes,
+                        uint32_t hash_count_max, uint32_t *hash_count_out,
+                        uint64_t *file_bytes_out)
+{
+    struct window window = {.buffer = buffer, .room = buffer_bytes};
     struct stat status;
     uint64_t extent_end = 0;
     uint32_t count = 0;
     bool hole = false;
 
     *hash_count_out = 0;
-    if (block_bytes == 0 || size > INT64_MAX || offset > INT64_MAX - size)
+    if (block_bytes == 0 || block_bytes > buffer_bytes || size > INT64_MAX ||
+        offset > INT64_MAX - size)
         return -EINVAL;
     if (fstat(fd, &status) < 0)
         return -errno;
@@ -77,24 +103,26 @@ int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_b
     for (uint64_t at = offset; at < end && count < hash_count_max; at += block_bytes, count++) {
         size_t block = end - at < block_bytes ? (size_t)(end - at) : block_bytes;
         uint8_t *hash = hashes + (size_t)count * MN_HASH_BYTES;
+        const uint8_t *data;
 
         if (at >= extent_end)
-            begin_extent(fd, at, end, &hole, &extent_end);
+            find_extent(fd, at, &hole, &extent_end);
         /* A hole is not read: the kernel would fill the memory with zeros for it. */
         if (hole && extent_end >= at + block) {
             memset(hash, 0, MN_HASH_BYTES);
             continue;
         }
-        ssize_t got = mn_lower_read(fd, buffer, block, at);
+        ssize_t got =
+            find_block(&window, fd, at, block, extent_end < end ? extent_end : end, &data);
         if (got < 0)
             return (int)got;
         if (got == 0) /* cut meanwhile */
             break;
         if (hole || extent_end < at + (size_t)got ||
-            mn_lower_is_reserved(fd, buffer, (size_t)got, at))
+            mn_lower_is_reserved(fd, data, (size_t)got, at))
             memset(hash, 0, MN_HASH_BYTES);
         else
-            mn_hash_block(buffer, (size_t)got, hash);
+            mn_hash_block(data, (size_t)got, hash);
     }
     *hash_count_out = count;
     return 0;

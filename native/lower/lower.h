@@ -127,10 +127,12 @@ int mn_lower_extent(int fd, uint64_t offset, bool *hole_out, uint64_t *end_out);
  * reserved. False where that cannot be told. */
 bool mn_lower_is_reserved(int fd, const uint8_t *data, size_t size, uint64_t offset);
 /* XXH3-128 (16 bytes, canonical) of each block that begins before the end of the range and of the
- * file; the last one may be shorter. buffer: block_bytes of room. Stops at hash_count_max. */
+ * file; the last one may be shorter. buffer: room for a block at least; as much is read at a time.
+ * Stops at hash_count_max. */
 int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_bytes,
-                        uint8_t *buffer, uint8_t *hashes, uint32_t hash_count_max,
-                        uint32_t *hash_count_out, uint64_t *file_bytes_out);
+                        uint8_t *buffer, size_t buffer_bytes, uint8_t *hashes,
+                        uint32_t hash_count_max, uint32_t *hash_count_out,
+                        uint64_t *file_bytes_out);
 /* So that what is read next is what the disk has: a page that could not be written is kept by the
  * kernel, and taken for written. Pages not written yet stay, and begin to be; the next sync tells
  * of them. */

@@ -228,8 +228,8 @@ static void test_hashes(void)
 
     RUN("a hole has no hash, and is not read into memory to learn that");
     CHECK_INT(ftruncate(fd, HASHED_BYTES), 0);
-    CHECK_INT(mn_lower_hash_range(fd, 0, HASHED_BYTES, 4096, buffer, hashes, HASHED_COUNT_MAX,
-                                  &count, &size),
+    CHECK_INT(mn_lower_hash_range(fd, 0, HASHED_BYTES, 4096, buffer, sizeof(buffer), hashes,
+                                  HASHED_COUNT_MAX, &count, &size),
               0);
     CHECK_INT(count, HASHED_COUNT_MAX);
     CHECK(mn_hash_is_zero(hashes, sizeof(hashes)));
@@ -240,25 +240,65 @@ static void test_hashes(void)
     CHECK_INT(pwrite(fd, buffer, 8192, 65536), 8192);
     CHECK_INT(pwrite(fd, buffer, 100, HASHED_BYTES - 4096), 100);
     mn_hash_block(buffer, 4096, expected);
-    CHECK_INT(mn_lower_hash_range(fd, 0, HASHED_BYTES, 4096, buffer, hashes, HASHED_COUNT_MAX,
-                                  &count, &size),
+    CHECK_INT(mn_lower_hash_range(fd, 0, HASHED_BYTES, 4096, buffer, sizeof(buffer), hashes,
+                                  HASHED_COUNT_MAX, &count, &size),
               0);
     CHECK_INT(count, HASHED_COUNT_MAX);
     for (uint32_t i = 0; i + 1 < count; i++)
         CHECK_BYTES(hashes + i * MN_HASH_BYTES, i == 16 || i == 17 ? expected : none,
                     MN_HASH_BYTES);
     CHECK(!mn_hash_is_zero(hashes + (count - 1) * MN_HASH_BYTES, MN_HASH_BYTES));
-    CHECK_INT(mn_lower_hash_range(fd, 61440, HASHED_BYTES, 65536, buffer, hashes, HASHED_COUNT_MAX,
-                                  &count, &size),
+    CHECK_INT(mn_lower_hash_range(fd, 61440, HASHED_BYTES, 65536, buffer, sizeof(buffer), hashes,
+                                  HASHED_COUNT_MAX, &count, &size),
               0);
     CHECK_INT(count, (HASHED_BYTES - 61440 + 65535) / 65536);
     CHECK(mn_hash_is_zero(hashes, (size_t)(count - 1) * MN_HASH_BYTES));
     CHECK(!mn_hash_is_zero(hashes + (count - 1) * MN_HASH_BYTES, MN_HASH_BYTES));
-    CHECK_INT(mn_lower_hash_range(fd, 65536, 4096, 3000, buffer, hashes, HASHED_COUNT_MAX, &count,
-                                  &size),
+    CHECK_INT(mn_lower_hash_range(fd, 65536, 4096, 3000, buffer, sizeof(buffer), hashes,
+                                  HASHED_COUNT_MAX, &count, &size),
               0);
     CHECK_INT(count, 2);
     CHECK(!mn_hash_is_zero(hashes + MN_HASH_BYTES, MN_HASH_BYTES));
+    close(fd);
+}
+
+static void test_hashes_of_many_blocks(void)
+{
+    enum { BLOCK_BYTES = 3000, COUNT = (HASHED_BYTES + BLOCK_BYTES - 1) / BLOCK_BYTES };
+    static uint8_t buffer[5 * BLOCK_BYTES + 1], one[COUNT * MN_HASH_BYTES];
+    static uint8_t many[COUNT * MN_HASH_BYTES];
+    struct mn_handle handle;
+    struct mn_id id;
+    uint32_t count;
+    uint64_t size;
+    int fd = create("hashed at once", S_IFREG | 0600, &id, &handle);
+
+    RUN("blocks that are read many at a time have the hashes that each has by itself");
+    for (uint64_t at = 0; at < HASHED_BYTES; at += sizeof(at))
+        if (at / 4096 % 7 != 2) /* pages 2, 9, ... stay holes */
+            CHECK_INT(pwrite(fd, &at, sizeof(at), (off_t)at), sizeof(at));
+    CHECK_INT(mn_lower_hash_range(fd, 0, HASHED_BYTES, BLOCK_BYTES, buffer, BLOCK_BYTES, one,
+                                  COUNT, &count, &size),
+              0);
+    CHECK_INT(count, COUNT);
+    CHECK_INT(mn_lower_hash_range(fd, 0, HASHED_BYTES, BLOCK_BYTES, buffer, sizeof(buffer), many,
+                                  COUNT, &count, &size),
+              0);
+    CHECK_INT(count, COUNT);
+    CHECK_BYTES(many, one, sizeof(one));
+    for (uint64_t at = 0; at < HASHED_BYTES; at += BLOCK_BYTES) {
+        size_t block = HASHED_BYTES - at < BLOCK_BYTES ? HASHED_BYTES - at : BLOCK_BYTES;
+        bool has_hole = at / 4096 % 7 == 2 || (at + block - 1) / 4096 % 7 == 2;
+        uint8_t expected[MN_HASH_BYTES] = {0};
+
+        CHECK_INT(pread(fd, buffer, block, (off_t)at), block);
+        if (!has_hole)
+            mn_hash_block(buffer, block, expected);
+        CHECK_BYTES(one + at / BLOCK_BYTES * MN_HASH_BYTES, expected, MN_HASH_BYTES);
+    }
+    CHECK_INT(mn_lower_hash_range(fd, 0, HASHED_BYTES, BLOCK_BYTES, buffer, BLOCK_BYTES - 1, one,
+                                  COUNT, &count, &size),
+              -EINVAL);
     close(fd);
 }
 
@@ -451,6 +491,7 @@ int main(void)
     test_copies_count_as_new();
     test_data();
     test_hashes();
+    test_hashes_of_many_blocks();
     test_append_only();
     test_privileges();
     test_credentials();
