@@ -249,7 +249,7 @@ static int limit(struct part *part, int fd, uint64_t file_bytes)
     }
     if (end > file_bytes)
         end = file_bytes;
-    result = mn_lower_extent(fd, part->offset, &part->hole, &extent_end);
+    result = mn_lower_extent(fd, part->offset, end, &part->hole, &extent_end);
     if (result != 0)
         return result;
     part->size = (extent_end < end ? extent_end : end) - part->offset;

@@ -71,9 +71,9 @@ static ssize_t find_block(struct window *window, int fd, uint64_t at, size_t blo
 }
 
 /* Where holes cannot be asked for there are none. */
-static void find_extent(int fd, uint64_t at, bool *hole_out, uint64_t *end_out)
+static void find_extent(int fd, uint64_t at, uint64_t end, bool *hole_out, uint64_t *end_out)
 {
-    if (mn_lower_extent(fd, at, hole_out, end_out) == 0)
+    if (mn_lower_extent(fd, at, end, hole_out, end_out) == 0)
         return;
     *hole_out = false;
     *end_out = UINT64_MAX;
@@ -106,7 +106,7 @@ int mn_lower_hash_range(int fd, uint64_t offset, uint64_t size, uint32_t block_b
         const uint8_t *data;
 
         if (at >= extent_end)
-            find_extent(fd, at, &hole, &extent_end);
+            find_extent(fd, at, end, &hole, &extent_end);
         /* A hole is not read: the kernel would fill the memory with zeros for it. */
         if (hole && extent_end >= at + block) {
             memset(hash, 0, MN_HASH_BYTES);

@@ -121,8 +121,9 @@ ssize_t mn_lower_write(int fd, const void *data, size_t size, uint64_t offset,
                        uint32_t flags); /* flags: message Write */
 /* The bytes read: fewer than size only at the end of the file. */
 ssize_t mn_lower_read(int fd, void *buffer, size_t size, uint64_t offset);
-/* What lies at offset, data or a hole, and where it ends; a last hole has no end (UINT64_MAX). */
-int mn_lower_extent(int fd, uint64_t offset, bool *hole_out, uint64_t *end_out);
+/* What lies at offset, data or a hole, and where it ends: at or behind `end` if it goes as far. A
+ * last hole has no end (UINT64_MAX). */
+int mn_lower_extent(int fd, uint64_t offset, uint64_t end, bool *hole_out, uint64_t *end_out);
 /* True for zeros that nobody has written: `data`, read at offset, lies in one extent that is only
  * reserved. False where that cannot be told. */
 bool mn_lower_is_reserved(int fd, const uint8_t *data, size_t size, uint64_t offset);

@@ -198,6 +198,57 @@ static void test_data(void)
     CHECK_INT(mn_lower_unlink(root.directory_fd, "data", 0), 0);
 }
 
+static void test_extents(void)
+{
+    static const struct {
+        uint64_t offset, end;
+        bool hole;
+        uint64_t extent_end;
+    } expected[] = {
+        {0, 8192, false, 8192},     /* all that was asked about is data */
+        {0, 1 << 20, false, 65536}, /* there is more to it: where the data ends */
+        {4096, 65536, false, 65536},
+        {65536, 1 << 20, true, 131072},  /* a hole, and where the next data is */
+        {131072, 135168, false, 135168}, /* the last page */
+        {135168, 1 << 20, true, UINT64_MAX},
+    };
+    static uint8_t data[65536];
+    struct mn_handle handle;
+    struct mn_id id;
+    int fd = create("extents", S_IFREG | 0600, &id, &handle);
+
+    RUN("data and holes are told apart, however the file system knows them");
+    memset(data, 'x', sizeof(data));
+    CHECK_INT(pwrite(fd, data, 65536, 0), 65536);
+    CHECK_INT(pwrite(fd, data, 4096, 131072), 4096);
+    CHECK_INT(ftruncate(fd, 1 << 20), 0);
+    for (int synced = 0; synced < 2; synced++) { /* in memory only, then on the disk */
+        for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+            uint64_t end;
+            bool hole;
+
+            CHECK_INT(mn_lower_extent(fd, expected[i].offset, expected[i].end, &hole, &end), 0);
+            CHECK_INT(hole, expected[i].hole);
+            CHECK_INT(end, expected[i].extent_end);
+        }
+        CHECK_INT(fsync(fd), 0);
+    }
+
+    RUN("space that is reserved is a hole, until something is written there");
+    if (fallocate(fd, 0, 262144, 65536) == 0) {
+        uint64_t end;
+        bool hole;
+
+        CHECK_INT(pwrite(fd, data, 4096, 266240), 4096);
+        CHECK_INT(mn_lower_extent(fd, 266240, 270336, &hole, &end), 0);
+        CHECK(!hole);
+        CHECK_INT(mn_lower_extent(fd, 262144, 327680, &hole, &end), 0);
+        CHECK(hole);
+        CHECK_INT(end, 266240);
+    }
+    close(fd);
+}
+
 enum { HASHED_BYTES = 1 << 20, HASHED_COUNT_MAX = HASHED_BYTES / 4096 };
 
 /* Pages of a file that are in memory. */
@@ -490,6 +541,7 @@ int main(void)
     test_never_opens_devices();
     test_copies_count_as_new();
     test_data();
+    test_extents();
     test_hashes();
     test_hashes_of_many_blocks();
     test_append_only();
