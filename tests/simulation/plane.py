@@ -352,8 +352,8 @@ class SimPlane:
         return self._apply(block, value, session)
 
     def _apply(self, block: int, value: int, session: str) -> bool:
-        # What was in flight when changes were frozen still ends, in its own session.
-        open_for_this = self.gate == "open" or (self.gate == "frozen" and session)
+        # What was in flight when the gate froze or closed still ends, in its own session.
+        open_for_this = self.gate == "open" or session
         if not self.alive or not open_for_this or self.session != session:
             return False
         self.host.disk.blocks[block] = value
