@@ -11,9 +11,7 @@
 #include "wire/wire_messages.h"
 
 /* Compared in the blocks that databases and file systems write, so that a changed page is all that
- * travels of its region; neighbours that differ travel together. By 256 KiB a first copy takes a
- * tenth less processor time; but what is written at once lies in one folio at the target, and none
- * that goes beyond a region is dropped for it (mn_lower_forget_cached). */
+ * travels of its region; neighbours that differ travel together. */
 enum { BLOCK_BYTES = 4096, SEND_BYTES_MAX = MN_REGION_BYTES };
 
 static int refused(struct mn_copied *copied, int32_t error)

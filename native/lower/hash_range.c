@@ -31,13 +31,14 @@ ssize_t mn_lower_read(int fd, void *buffer, size_t size, uint64_t offset)
 
 void mn_lower_forget_cached(int fd, uint64_t offset, uint64_t size)
 {
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t begin = offset - offset % page;
+    /* A folio that a range cuts stays as a whole; one lies at a multiple of its size, and the
+     * largest of ext4 and XFS are of 2 MiB where pages are of 4 KiB. */
+    const uint64_t folio = 2 << 20;
+    uint64_t begin = offset - offset % folio;
 
-    if (offset > INT64_MAX - page || size > INT64_MAX - page - offset)
+    if (offset > INT64_MAX - folio || size > INT64_MAX - folio - offset)
         return;
-    /* Whole pages: of others the kernel keeps the rest. */
-    uint64_t end = (offset + size + page - 1) / page * page;
+    uint64_t end = (offset + size + folio - 1) / folio * folio;
     if (end > begin)
         (void)posix_fadvise(fd, (off_t)begin, (off_t)(end - begin), POSIX_FADV_DONTNEED);
 }

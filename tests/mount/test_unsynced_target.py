@@ -80,6 +80,38 @@ def test_what_did_not_reach_the_disk_is_sent_again(disk: ThinDisk, nodes: Nodes)
     assert (nodes.right / "file").read_bytes() == (nodes.left / "file").read_bytes()
 
 
+@pytest.mark.parametrize("offset", [0, 5 << 16])
+def test_nor_is_it_taken_from_memory_beside_what_is_in_order(
+    disk: ThinDisk, tmp_path: Path, offset: int
+) -> None:
+    """The kernel keeps a file in pieces of up to 2 MiB: a region is mostly a part of one."""
+    with two_nodes(tmp_path) as nodes:
+        nodes.reintegrate(full=True)
+        (nodes.mount / "large").write_bytes(os.urandom(4 << 20))
+        for _ in range(3):  # then nothing of it is in the recent set any more
+            nodes.source.checkpoint()
+        assert nodes.source.recent_count() == 0
+        disk.exhaust(nodes.right / "large")
+        with (nodes.mount / "large").open("r+b", buffering=0) as file:
+            file.seek(offset)
+            file.write(os.urandom(4096))
+        with TOLD:
+            nodes.source.checkpoint()
+        disk.refill()
+        nodes.part()
+        nodes.forget_losses()
+        nodes.reintegrate()
+        nodes.source.checkpoint()
+        kept = []
+        for side in (nodes.left, nodes.right):
+            with (side / "large").open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                file.seek(offset)
+                kept.append(file.read(4096))
+        assert kept[0] == kept[1]
+        nodes.forget_losses()
+
+
 def test_it_says_so_before_the_link_is_lost_and_settles_no_more(
     disk: ThinDisk, tmp_path: Path
 ) -> None:
