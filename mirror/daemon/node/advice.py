@@ -23,9 +23,24 @@ def action_of(context: Context) -> str:
         case State.WAIT:
             return _of_waiting(context)
         case State.ALONE if not context.leading:
-            return f"Bring {peer} back."
+            return _of_serving_alone(context)
         case _:
             return NOTHING_TO_DO
+
+
+def _of_serving_alone(context: Context) -> str:
+    """Tell what brings the second copy back; a peer that is refused is there already."""
+    node, peer = context.settings.node, context.settings.peer
+    code = context.refusal.code if isinstance(context.refusal, Said) else ""
+    if code == "reintegration.serves":
+        return (
+            f"{peer} has gone on from these data, so you choose. To keep what {peer} has: `stop`"
+            f" here, `start` again once {peer} serves. To keep what {node} has: `second fullsync`"
+            " there, after a `stop`. What is replaced is kept aside."
+        )
+    if code == "reintegration.refused":
+        return f"{peer} is refused: {context.refusal}."
+    return f"Bring {peer} back."
 
 
 def _of_waiting(context: Context) -> str:
