@@ -106,7 +106,8 @@ class World:
         other = plane.peer if plane is not None else None
         if plane is None or other is None or not pulses(plane, other):
             return
-        if plane.unanswered:  # it carries again, and has not said so yet
+        # It carries again, or this clock jumped, and the link has not said anything since.
+        if plane.unanswered or plane.looked_jumped_ms != host.jumped_ms:
             return
         if not self._someone_stands():
             raise Violation(f"{host.name} goes on out of silence, and the link lives")
