@@ -295,9 +295,18 @@ def force_one(world: World) -> None:
         waiting[0].command("primforce")
         waiting[1].command("stop")
         return
-    for host in waiting:  # refused as unrelated data, say
+    for host in waiting or [host for host in world.hosts.values() if is_refused(host)]:
         host.command("stop")
         host.command("second", "fullsync")
+
+
+def is_refused(host: SimHost) -> bool:
+    """Tell whether the primary refuses it: a person chooses between the data of the two.
+
+    `state` says how. This one keeps those that serve; what the other has is kept aside there.
+    """
+    peer = host.peer.driver
+    return host.state is State.JOINING and peer is not None and peer.engine.context.refusal != ""
 
 
 def is_together(world: World) -> bool:
