@@ -55,6 +55,11 @@ int mn_apply_create(const struct mn_root *roots, uint32_t root_count, struct mn_
     if (apply == NULL)
         return -ENOMEM;
     apply->recent = recent;
+    int result = mn_awake_init(&apply->awake, MN_AWAKE_DEVICE, MN_AWAKE_DRIVER);
+    if (result < 0) {
+        free(apply);
+        return result;
+    }
     pthread_mutex_init(&apply->checkpoint_mutex, NULL);
     pthread_mutex_init(&apply->flags_mutex, NULL);
     for (uint32_t i = 0; i < root_count; i++) {
@@ -62,7 +67,7 @@ int mn_apply_create(const struct mn_root *roots, uint32_t root_count, struct mn_
         if (index >= 0 && index < MN_ROOTS_MAX)
             apply->roots[index] = &roots[i];
     }
-    int result = mn_id_map_create(MN_IDS_MAX, &apply->map);
+    result = mn_id_map_create(MN_IDS_MAX, &apply->map);
     if (result == 0)
         result = mn_open_files_create(&apply->files);
     if (result == 0)
@@ -82,6 +87,7 @@ void mn_apply_destroy(struct mn_apply *apply)
     mn_id_map_destroy(apply->map);
     pthread_mutex_destroy(&apply->checkpoint_mutex);
     pthread_mutex_destroy(&apply->flags_mutex);
+    mn_awake_deinit(&apply->awake);
     free(apply);
 }
 
@@ -181,6 +187,7 @@ static int serve(struct mn_call *call, uint8_t lane, uint16_t *code_out)
             mn_connection_receive(call->connection, 1, code_out, &call->payload, &call->size);
         if (result < 0)
             return result;
+        mn_awake_note(&call->apply->awake);
         if (!mn_message_allowed(*code_out, lane, 1))
             return -EBADMSG;
         const struct row *row = find_row(*code_out);

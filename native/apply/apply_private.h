@@ -8,6 +8,7 @@
 #include "apply/apply.h"
 #include "apply/id_map.h"
 #include "apply/open_files.h"
+#include "util/awake.h"
 #include "wire/wire_messages.h"
 
 enum {
@@ -22,6 +23,7 @@ struct mn_apply {
     struct mn_recent *recent;                  /* borrowed */
     struct mn_id_map *map;
     struct mn_open_files *files;
+    struct mn_awake awake;
     _Atomic uint64_t epoch; /* the highest seen */
     _Atomic int disk_error; /* the first of this node's disk in the session: why the source will
                                end it; 0: none */

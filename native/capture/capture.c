@@ -32,6 +32,10 @@ int mn_capture_create(const struct mn_capture_config *config, struct mn_capture 
     mn_locks_init(&capture->locks);
     mn_park_init(&capture->park);
     mn_joined_init(&capture->joined);
+    if (mn_awake_init(&capture->awake, MN_AWAKE_DEVICE, MN_AWAKE_DRIVER) != 0) {
+        free(capture);
+        return -ENOMEM;
+    }
     pthread_rwlockattr_init(&attributes);
     /* An introduction must not wait for ever behind a stream of renames. */
     pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -48,6 +52,7 @@ int mn_capture_create(const struct mn_capture_config *config, struct mn_capture 
         pthread_create(&capture->runner->thread, NULL, mn_runner_run, capture->runner) != 0) {
         mn_worker_destroy(capture->runner);
         mn_worker_destroy(capture->keeper);
+        mn_awake_deinit(&capture->awake);
         free(capture);
         return -ENOMEM;
     }
@@ -63,6 +68,7 @@ void mn_capture_destroy(struct mn_capture *capture)
     mn_worker_destroy(capture->keeper);
     mn_park_deinit(&capture->park);
     mn_joined_deinit(&capture->joined);
+    mn_awake_deinit(&capture->awake);
     mn_locks_deinit(&capture->locks);
     mn_gate_deinit(&capture->gate);
     pthread_rwlock_destroy(&capture->tree);

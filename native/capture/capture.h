@@ -24,6 +24,7 @@
 #include "journal/recent.h"
 #include "link/connection.h"
 #include "lower/lower.h"
+#include "util/awake.h"
 
 enum {
     MN_WORKERS_MAX = 64, /* over all mounts; each has one connection in a session */
@@ -97,6 +98,7 @@ struct mn_capture {
     struct mn_gate gate;
     struct mn_lock_table locks;
     struct mn_park park;
+    struct mn_awake awake;
     pthread_rwlock_t
         tree; /* names change: shared; a path is introduced: exclusive (introduce.c) */
     struct mn_mount *mounts[MN_ROOTS_MAX];

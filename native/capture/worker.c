@@ -96,6 +96,7 @@ void *mn_worker_run(void *argument)
                              "the kernel ended the session of a mount");
             return NULL;
         }
+        mn_awake_note(&worker->capture->awake);
         mn_worker_waits(worker, false); /* an application with several threads */
         mn_worker_serve(worker, &request);
     }
