@@ -66,13 +66,15 @@ def write_back(path: str) -> None:
         os.close(fd)
 
 
-def is_synced(sync: Callable[[], None], *, may_fail: bool) -> bool:
+def is_synced(
+    sync: Callable[[], None], on_failure: Callable[[OSError], None], *, may_fail: bool
+) -> bool:
     """Sync this node's disk; False: it failed. Raises: OSError, unless it may fail."""
     try:
         sync()
     except OSError as error:
         if not may_fail:
             raise
-        log.warning("this node's disk failed to sync", error=str(error))
+        on_failure(error)
         return False
     return True

@@ -416,7 +416,7 @@ class Primary:
         """
         mirrored = self.mode == "prim" and self._plane.mirrored()
         here = [
-            is_synced(partial(write_back, directory.path), may_fail=mirrored)
+            is_synced(partial(write_back, directory.path), self._disk_failed, may_fail=mirrored)
             for directory in self._directories
         ]
         self._stop_keeper_thread()
@@ -431,10 +431,9 @@ class Primary:
                 here.append(self._checkpoint_there())
             except OSError:
                 equal = False
-        here += [
-            is_synced(partial(self._plane.root_sync, directory.number), may_fail=equal)
-            for directory in self._directories
-        ]
+        for directory in self._directories:
+            sync = partial(self._plane.root_sync, directory.number)
+            here.append(is_synced(sync, self._disk_failed, may_fail=equal))
         if equal and self._shipping is not None:
             self._scan.settled()
         return {
@@ -453,9 +452,15 @@ class Primary:
         except OSError as error:
             if not self._plane.mirrored():
                 raise
-            log.warning("this node's disk failed to sync", error=str(error))
+            self._disk_failed(error)
             return False
         return True
+
+    def _disk_failed(self, error: OSError) -> None:
+        """Tell it before the reply: the record that follows must not call this copy good."""
+        sentence = "this node's disk failed to sync"
+        log.warning(sentence, error=str(error))
+        self._emit("fault", where="local", error=error.errno, sentence=sentence)
 
     def hand_over(self) -> None:
         """After drain: the session ends, nothing is in flight. Raises: TimeoutError."""
