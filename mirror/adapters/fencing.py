@@ -10,8 +10,9 @@ import contextlib
 import os
 import signal
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Self
 
 from mirror.adapters import clock
 from mirror.config.check_models import Fence, FenceOption
@@ -23,6 +24,8 @@ AGENT_DIRECTORIES = (Path("/usr/sbin"), Path("/usr/local/sbin"), Path("/usr/bin"
 STATUS_OFF = 2
 STATUS_AGAIN_S = 0.2
 OUTPUT_BYTES_MAX = 4096
+PIPE_BYTES = 65_536  # what a pipe of Linux holds
+KILL_S = 2.0
 SECRET_BYTES_MAX = 4096
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HIDDEN = "(hidden)"
@@ -79,27 +82,29 @@ class Fencer:
         """Run it once. Returns: exit code, and the last line of what it said."""
         program = await asyncio.to_thread(self._program)
         lines = await asyncio.to_thread(self._lines, action, peer)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                str(program),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                env={"PATH": PATH, "LANG": "C.UTF-8"},
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise FenceNotUsable(what=program, observed=system_said(error)) from error
-        try:
-            output, _ = await process.communicate("".join(lines).encode())
-        except asyncio.CancelledError:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-            raise
-        said = output[-OUTPUT_BYTES_MAX:].decode(errors="replace").strip().rpartition("\n")[2]
-        assert process.returncode is not None
-        return process.returncode, self._without_secrets(said)
+        with _given("".join(lines).encode()) as given, _Output() as output:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    str(program),
+                    stdin=given,
+                    stdout=output.inlet,
+                    stderr=output.inlet,
+                    env={"PATH": PATH, "LANG": "C.UTF-8"},
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise FenceNotUsable(what=program, observed=system_said(error)) from error
+            output.listen()
+            try:
+                code = await process.wait()
+            except asyncio.CancelledError:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                with contextlib.suppress(TimeoutError):  # one that the kernel holds is left to it
+                    async with asyncio.timeout(KILL_S):
+                        await process.wait()
+                raise
+            return code, self._without_secrets(output.last_line())
 
     def _program(self) -> Path:
         if self._fence.exec:
@@ -134,6 +139,55 @@ class Fencer:
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, HIDDEN) if secret else text
         return text
+
+
+@contextlib.contextmanager
+def _given(lines: bytes) -> Iterator[int]:
+    """Hold lines in memory as a file to be read from its beginning: nobody has to take them."""
+    descriptor = os.memfd_create("fence", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, lines)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+class _Output:
+    """The end of what a program says. Its own end is not waited for: a child may hold it open."""
+
+    def __init__(self) -> None:
+        self._outlet, self.inlet = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._outlet, False)
+        self._said = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.get_running_loop().remove_reader(self._outlet)
+        for descriptor in {self._outlet, self.inlet} - {-1}:
+            os.close(descriptor)
+
+    def listen(self) -> None:
+        """The program has its end now."""
+        os.close(self.inlet)
+        self.inlet = -1
+        asyncio.get_running_loop().add_reader(self._outlet, self._take)
+
+    def last_line(self) -> str:
+        """What it said last, up to now."""
+        self._take()
+        return self._said.decode(errors="replace").strip().rpartition("\n")[2]
+
+    def _take(self) -> None:
+        try:
+            piece = os.read(self._outlet, PIPE_BYTES)
+        except BlockingIOError:
+            return
+        if not piece:
+            asyncio.get_running_loop().remove_reader(self._outlet)
+        self._said = (self._said + piece)[-OUTPUT_BYTES_MAX:]
 
 
 def read_secret(path: Path) -> str:

@@ -1,7 +1,9 @@
 """Fencing by a real agent of fence-agents (fence_dummy) and by scripts: only off is a yes."""
 
 import asyncio
+import os
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -15,6 +17,8 @@ AGENT = pytest.mark.skipif(
     shutil.which("fence_dummy", path="/usr/sbin:/usr/bin") is None,
     reason="fence_dummy is not installed (Debian: fence-agents)",
 )
+
+PATIENCE_MS = 60_000
 
 
 def dummy(status: Path, *options: FenceOption) -> Fence:
@@ -74,6 +78,42 @@ def test_what_says_on_for_ever_is_given_up_and_killed(tmp_path: Path) -> None:
     with pytest.raises(FenceFailed, match="off answers status with 1"):
         asyncio.run(script(tmp_path, 'read line; [ "$line" = action=off ]').fence("n2"))
     assert time.monotonic() - began < 60
+
+
+def test_a_child_that_holds_the_output_open_holds_up_no_takeover(tmp_path: Path) -> None:
+    fencer = script(
+        tmp_path,
+        f"sleep 1000 & echo $! >> {tmp_path}/pids\n"
+        'read line; [ "$line" = action=off ] && exit 0; exit 2',
+        PATIENCE_MS,
+    )
+    began = time.monotonic()
+    try:
+        asyncio.run(fencer.fence("n2"))
+        asyncio.run(fencer.fence("n2"))  # what the first one's children hold is no matter
+    finally:
+        for pid in (tmp_path / "pids").read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
+    assert time.monotonic() - began < PATIENCE_MS / 1000
+
+
+def test_a_child_in_a_session_of_its_own_holds_up_no_refusal(tmp_path: Path) -> None:
+    fencer = script(
+        tmp_path, f"setsid sleep 1000 & echo $! > {tmp_path}/pid; echo at work; sleep 1000", 1000
+    )
+    began = time.monotonic()
+    try:
+        with pytest.raises(FenceFailed, match="did not say off within 1000 ms"):
+            asyncio.run(fencer.fence("n2"))
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert time.monotonic() - began < PATIENCE_MS / 1000
+
+
+def test_what_it_said_last_is_told_however_much_it_said(tmp_path: Path) -> None:
+    fencer = script(tmp_path, "seq 100000; echo it hangs on the wall; exit 3")
+    with pytest.raises(FenceFailed, match="off answers off with 3: it hangs on the wall"):
+        asyncio.run(fencer.fence("n2"))
 
 
 def test_a_secret_is_in_no_argument_no_environment_and_no_sentence(tmp_path: Path) -> None:
