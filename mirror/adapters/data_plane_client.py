@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -48,7 +50,7 @@ CALL_S_OF = {
 class DataPlaneClient:
     """One data plane. Used by one event loop.
 
-    config: what the process is started with. log: where its stderr goes.
+    config: what the process is started with. address: its socket. log: where its stderr goes.
     on_event(message): an event of the data plane. on_lost(sentence): its process is gone; once.
     """
 
@@ -56,7 +58,7 @@ class DataPlaneClient:
         self,
         module: str,
         config: Path,
-        socket: Path,
+        address: Path,
         log: Path,
         *,
         on_event: Callable[[Message], None],
@@ -64,7 +66,7 @@ class DataPlaneClient:
     ) -> None:
         self._module = module
         self._config = config
-        self._socket = socket
+        self._socket = address
         self._log = log
         self._on_event = on_event
         self._on_lost = on_lost
@@ -83,7 +85,11 @@ class DataPlaneClient:
         return self._pid
 
     async def attach(self) -> Message | None:
-        """Connect to a data plane that runs; its `hello`, None when none runs."""
+        """Connect to a data plane that runs; its `hello`, None when none runs.
+
+        Raises: DataPlaneSilent (MIR-402) when it does not answer in time: it is killed then, but
+        nobody had it yet, so it was not lost.
+        """
         if self._writer is not None:
             return await self.call("hello", {})
         try:
@@ -92,9 +98,16 @@ class DataPlaneClient:
             return None
         self._writer = writer
         self._reader_task = asyncio.create_task(self._read(reader), name="data-plane")
-        hello = await self.call("hello", {})
-        self._watch(int(hello["pid"]))
-        return hello
+        self._ending = True
+        try:
+            self._watch(_pid_behind(writer))
+            return await self.call("hello", {})
+        except MirrorError:
+            self.kill()
+            await self.wait_gone()
+            raise
+        finally:
+            self._ending = False
 
     async def ensure(self) -> None:
         """Start the process unless it runs, and be connected.
@@ -265,6 +278,13 @@ class DataPlaneClient:
 
     def _not_started(self, observed: str) -> DataPlaneNotStarted:
         return DataPlaneNotStarted(module=self._module, observed=observed, log=self._log)
+
+
+def _pid_behind(writer: asyncio.StreamWriter) -> int:
+    """Who listens there, by the kernel's word: it may not be able to say so itself."""
+    connection = writer.get_extra_info("socket")
+    held = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", held)[0])
 
 
 def _why(code: int, log: Path) -> str:
