@@ -50,6 +50,11 @@ def write_fence_file(paths: ModuleLayout, content: FenceFile) -> None:
     write_into_reserve(paths.state / NAME, written, durably=False)
 
 
+def remove_fence_file(paths: ModuleLayout) -> None:
+    """Nobody is to silence this module. Raises: OSError."""
+    (paths.state / NAME).unlink(missing_ok=True)
+
+
 def read_fence_files(modules: Path) -> list[FenceFile]:
     """Read those of all modules; one that is damaged is left out. modules: SAFEVAR/modules."""
     found = []

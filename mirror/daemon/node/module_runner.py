@@ -36,7 +36,7 @@ from mirror.daemon.node.addresses_port import AddressesPort
 from mirror.daemon.node.checkers_port import CheckersPort
 from mirror.daemon.node.data_port import DataPort, copied_line, event_of
 from mirror.daemon.node.disk_alarm import DiskAlarm
-from mirror.daemon.node.fence_file import FenceFile, write_fence_file
+from mirror.daemon.node.fence_file import FenceFile, remove_fence_file, write_fence_file
 from mirror.daemon.node.fence_port import FencePort
 from mirror.daemon.node.heart_port import HeartPort
 from mirror.daemon.node.host_ports import RebootPort, RecordsPort
@@ -153,9 +153,11 @@ class ModuleRunner:
         """
         self.notebook.open()
         saved, down_ms = self.notebook.found()
-        if self.settings.heart is not None:  # a light module serves whoever else does
+        if self.settings.heart is not None:
             self.settings.plane.write(self._paths.data_plane_config)
             write_fence_file(self._paths, FenceFile.of(self.settings, self.settings.heart))
+        else:  # a light module serves whoever else does, also one that had a peer before
+            remove_fence_file(self._paths)
         await self._take_up(saved, down_ms)
         self.show_user_settings()  # after Resumed: the first word said is of the state found
         self.checkers.begin()

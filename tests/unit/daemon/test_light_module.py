@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mirror.config.layout import Layout
 from mirror.config.module_ids import ModuleIds
+from mirror.daemon.node.fence_file import FenceFile, read_fence_files, write_fence_file
 from mirror.daemon.node.module_runner import ModuleRunner
 from mirror.daemon.node.modules import Modules
 from mirror.daemon.node.state_view import state_of
@@ -124,3 +125,18 @@ async def _restarted_by_its_checker(one: ModuleRunner, pid: Path) -> None:
     await eventually(lambda: one.notebook.resources.get(loop, {}).get("value") == "1")
     # The script has made its file before it ends: what is owed until then is done again.
     await eventually(lambda: not one.notebook.owes_start())
+
+
+def test_nobody_silences_one_that_had_a_peer_before(tmp_path: Path) -> None:
+    layout, _ = installed(tmp_path)
+    paths = layout.module("one")
+    paths.state.mkdir(parents=True)
+    write_fence_file(paths, FenceFile("one", "n1", "n2", 1000, (), ()))
+
+    async def story() -> None:
+        modules = Modules(layout, print)
+        await modules.load_all()
+        await modules.detach_all()
+
+    asyncio.run(story())
+    assert read_fence_files(layout.safevar / "modules") == []
