@@ -45,6 +45,8 @@ TEMPLATES: dict[str, str] = {
         for proof in Proof
         if proof is not Proof.PROVEN
     },
+    "wait.not_complete": "Data may be not uptodate here",
+    "wait.failover_off": "Failover is off: an administrator decides",  # its data are no reason
     "wait.witness": "The witness does not allow it: {observed}",
     "wait.syncat": "Waiting for the next scheduled synchronisation (syncat)",
     "rule.is": "{name} is {value}",

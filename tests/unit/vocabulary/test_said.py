@@ -18,6 +18,11 @@ def test_a_sentence_is_its_english_text() -> None:
     assert (json.dumps(sentence), hash(sentence)) == (f'"{sentence}"', hash(str(sentence)))
 
 
+def test_a_switch_is_no_doubt_about_data_and_a_doubt_is_said_once() -> None:
+    assert say("wait.failover_off") == "Failover is off: an administrator decides"
+    assert say("wait.not_complete") == "Data may be not uptodate here"
+
+
 def test_a_message_carries_what_it_was_made_of() -> None:
     inner = say("refused.nobody_to_swap_with", peer="n2")
     error = CommandRefused(module="web", verb="swap", observed=inner)
