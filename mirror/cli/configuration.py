@@ -10,7 +10,7 @@ from mirror.config.collector import listed
 from mirror.config.dynamic import needs_stop
 from mirror.config.models import ModuleConfig
 from mirror.config.ports import ports_shown
-from mirror.errors import ModuleInUse, NodeNotReachable
+from mirror.errors import LocalCallFailed, ModuleInUse, NodeNotReachable
 from mirror.vocabulary.said import say
 from mirror.wire.local import Message
 
@@ -43,11 +43,13 @@ def update(session: Session) -> None:
 
 def _configure(session: Session, module: str) -> None:
     configured = module in session.store.configured()
-    state = running_state(session, module) if configured else "STOP"
-    if state != "STOP":
+    state = running_state(session, module, loaded=True) if configured else "STOP"
+    if state == "STOP":
+        checked = configure.configure(session.store, module, session.environment)
+        reply = tell_control_plane(session, "reconfigure", module)
+    else:
         refuse_what_needs_a_stop(session, module, state)
-    checked = configure.configure(session.store, module, session.environment)
-    reply = tell_control_plane(session, "reconfigure", module)
+        checked, reply = _configure_live(session, module)
     _say_notices(checked)
     number = session.store.ids.of(module)
     when = "" if reply else "; the node reads it when it starts"
@@ -61,6 +63,24 @@ def _configure(session: Session, module: str) -> None:
         },
         f"{module} (id {number}) {how} on this node{when}",
     )
+
+
+def _configure_live(session: Session, module: str) -> tuple[ModuleConfig, Message | None]:
+    """Have a module that runs take the changes up; when it does not, they are taken back.
+
+    Its next start would be with what could not be taken up, and might fail.
+    """
+    replies: list[Message | None] = []
+
+    def tell() -> None:
+        replies.append(tell_control_plane(session, "reconfigure", module))
+
+    try:
+        checked = configure.configure(session.store, module, session.environment, tell)
+    except LocalCallFailed:  # of `tell`: the files are those of before again
+        tell_control_plane(session, "reconfigure", module, put_back=True)
+        raise
+    return checked, replies[0]
 
 
 @click.command()
@@ -125,14 +145,19 @@ def _numbers(session: Session, module: str, number: int | None) -> str:
     return f"id {number}{used}"
 
 
-def running_state(session: Session, module: str) -> str:
-    """State of the module on this node; a node that is not running runs no module."""
+def running_state(session: Session, module: str, *, loaded: bool = False) -> str:
+    """State of the module on this node; a node that is not running runs no module.
+
+    loaded: only of a module that is loaded; one that is not takes no change up while it runs.
+    """
     try:
         with session.client() as client:
-            modules = client.call("state")["modules"]
+            found = client.call("state")["modules"].get(module, {})
     except NodeNotReachable:
         return "STOP"
-    return str(modules.get(module, {}).get("state", "STOP"))
+    if loaded and not found.get("loaded", True):
+        return "STOP"
+    return str(found.get("state", "STOP"))
 
 
 def refuse_when_running(session: Session, module: str) -> None:
@@ -159,11 +184,11 @@ def refuse_what_needs_a_stop(session: Session, module: str, state: str) -> None:
         )
 
 
-def tell_control_plane(session: Session, do: str, module: str) -> Message | None:
+def tell_control_plane(session: Session, do: str, module: str, **fields: object) -> Message | None:
     """Tell the control plane that the files changed; None when it does not run."""
     try:
         with session.client() as client:
-            return client.call(do, module=module)
+            return client.call(do, module=module, **fields)
     except NodeNotReachable:
         return None
 

@@ -131,10 +131,17 @@ def other_modules(
     return others
 
 
-def configure(store: ModuleStore, module: str, environment: Mapping[str, str]) -> ModuleConfig:
+def configure(
+    store: ModuleStore,
+    module: str,
+    environment: Mapping[str, str],
+    tell: Callable[[], None] = lambda: None,
+) -> ModuleConfig:
     """Check the edited configuration and put it in force; return it with its notices.
 
-    Raises: as `check`; ScriptRefusedConfig (MIR-112). On any of them what was in force still is.
+    tell(): tells the control plane, which may refuse it: raises.
+    Raises: as `check`; ScriptRefusedConfig (MIR-112); as `tell`. On any of them what was in force
+    still is.
     """
     config = check(store, module, environment)
     store.ids.assign(module)
@@ -148,6 +155,7 @@ def configure(store: ModuleStore, module: str, environment: Mapping[str, str]) -
         virtual_host.install(layout, module, config.vhost)
         for name in ("config", "postconfig"):
             _run(layout.module(module).applied_bin / name, variables, layout, module)
+        tell()
         store.keep_last(module)
     except BaseException:
         _put_back(layout, module, previous)

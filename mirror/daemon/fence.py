@@ -67,6 +67,11 @@ def _has_left(facts: FenceFile) -> bool:
     return _group_of(facts.module).populated() or any(map(is_here, facts.addresses))
 
 
+def is_left(module: str) -> bool:
+    """Tell whether a process of this module's application runs here."""
+    return _group_of(module).populated()
+
+
 def all_silent(layout: Layout) -> bool:
     """Tell whether no module has a process of its application or an address here."""
     return not any(map(_has_left, read_fence_files(layout.safevar / "modules")))

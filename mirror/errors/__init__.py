@@ -48,6 +48,7 @@ from mirror.errors.configuration import (
     UsageRefused,
 )
 from mirror.errors.control import (
+    ChangesNotTaken,
     DataPlaneNotStarted,
     DataPlaneSilent,
     ModuleNotLoaded,
@@ -143,6 +144,7 @@ __all__ = [
     "AddressNotReleased",
     "BootSettled",
     "ChangedMeanwhile",
+    "ChangesNotTaken",
     "ClusterInviteRefused",
     "ClusterNotConfigured",
     "CommandNotSent",

@@ -38,3 +38,13 @@ class RequestNotUnderstood(MirrorError):
     code = "MIR-405"
     exit_code = EXIT_USAGE
     sentence = "request not understood: {what}: {observed}; are the versions the same?"
+
+
+class ChangesNotTaken(MirrorError):
+    """A module that runs did not take up what changed in its configuration."""
+
+    code = "MIR-406"
+    sentence = (
+        "changes not taken up: {module}: {observed}; it goes on as it was: correct them, then"
+        " `config -m {module}`"
+    )

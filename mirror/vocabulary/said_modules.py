@@ -46,6 +46,8 @@ TEMPLATES: dict[str, str] = {
     "module.unconfigured": "not configured on this node",
     "module.installed": "it is installed already",
     "module.configured": "it is configured",
+    "module.behind": "What is in force was not taken up; it runs as configured before: {observed}",
+    "module.unattended": "Its application runs, and nobody looks after it: {observed}",
     "do.replace": "-r replaces it",
     "do.deconfig": "`deconfig` it first",
     # keys and certificates

@@ -71,6 +71,9 @@ class Requests:
             return await self._shut_down()
         if not isinstance(name, str) or not name:
             raise ModuleNotGiven(verb=verb)
+        if verb == "forcestop" and name in self._modules.refused:
+            await self._modules.end_left(name)
+            return _answer(say("command.stops", module=name))
         runner = self._modules.get(name)
         if verb in AUTOMATON:
             words = tuple(word for word, given in arguments.items() if given is True)
@@ -112,9 +115,12 @@ class Requests:
         }
         if known == names:
             return names
-        states = {name: state_of(runner) for name, runner in modules.running.items()}
+        states = {
+            name: state_of(runner, modules.behind.get(name, ""))
+            for name, runner in modules.running.items()
+        }
         for name, sentence in modules.refused.items():
-            states[name] = refused_state(modules.node, sentence)
+            states[name] = refused_state(modules.node, sentence, left=name in modules.left)
         shown = dict(sorted(states.items()))
         return {"node": modules.node, "modules": shown, **names}
 
@@ -173,8 +179,12 @@ class Requests:
     # --- configuration ---
 
     async def _reconfigure(self, fields: Mapping[str, Any]) -> Answer:
+        """Take up what is in force. put_back: it is again what it was before a refusal."""
         name = str(fields.get("module") or "")
-        await self._modules.reconfigure(name)
+        if fields.get("put_back"):
+            self._modules.put_back(name)
+        else:
+            await self._modules.reconfigure(name)
         return {"module": name}
 
     async def _cluster_changed(self, _: Mapping[str, Any]) -> Answer:

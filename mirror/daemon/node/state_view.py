@@ -11,9 +11,12 @@ from mirror.daemon.node.module_runner import ModuleRunner
 from mirror.vocabulary.said import parts_of, say
 from mirror.vocabulary.states import SHOWN
 
+CORRECT = "Correct the configuration, then `config`."
+UNATTENDED = "Its application runs here, and nobody looks after it."
 
-def state_of(runner: ModuleRunner) -> dict[str, Any]:
-    """Give everything about one loaded module."""
+
+def state_of(runner: ModuleRunner, behind: str = "") -> dict[str, Any]:
+    """Give everything about one loaded module. behind: why it did not take up what is in force."""
     engine = runner.driver.engine
     context = engine.context
     word, ready = speech.shown(context)
@@ -29,6 +32,8 @@ def state_of(runner: ModuleRunner) -> dict[str, Any]:
         reason = nearly_full(disks)
     if not reason and mute_ms:
         reason = say("node.mute", node=context.settings.peer)
+    if not reason and behind:
+        reason = say("module.behind", observed=behind)
     safety = speech.safety(context, mute=mute_ms > 0, full=full(disks))
     return {
         "state": str(word),
@@ -48,7 +53,7 @@ def state_of(runner: ModuleRunner) -> dict[str, Any]:
         "row": context.row,
         "safety": str(safety),
         "safety_said": parts_of(safety),
-        "action": action_of(context),
+        "action": CORRECT if behind else action_of(context),
         "progress": progress_of(context.progress) if context.leading else {},
         "directories": list(config.directories),
         "virtual_ip": [one.address for one in runner.settings.addresses],
@@ -66,18 +71,20 @@ def _mute_since_us(mute_ms: int) -> int:
     return (clock.wall_us() // 1000 - mute_ms) // 1000 * 1_000_000 if mute_ms else 0
 
 
-def refused_state(node: str, sentence: str) -> dict[str, Any]:
-    """Give what is shown of a module that is not loaded."""
+def refused_state(node: str, sentence: str, *, left: bool) -> dict[str, Any]:
+    """Give what is shown of a module that is not loaded. left: its application runs here."""
+    reason = say("module.unattended", observed=sentence) if left else sentence
     return {
-        "state": "STOP",
+        "state": "UP" if left else "STOP",
         "ready": "NotReady",
+        "loaded": False,
         "local": {"node": node},
         "remote": {},
-        "reason": str(sentence),
-        "reason_said": parts_of(sentence),
+        "reason": str(reason),
+        "reason_said": parts_of(reason),
         "row": "",
-        "safety": "It does not run here.",
-        "action": "Correct the configuration.",
+        "safety": UNATTENDED if left else "It does not run here.",
+        "action": f"{CORRECT} `forcestop` ends the application." if left else CORRECT,
     }
 
 

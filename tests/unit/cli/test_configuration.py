@@ -15,7 +15,7 @@ from cryptography import x509
 from mirror.cli.session import Session
 from mirror.cli.snapshot import contents as contents_of
 from mirror.config.layout import Layout
-from mirror.errors import ModuleUnknown
+from mirror.errors import ChangesNotTaken, ModuleUnknown
 from tests.free_port import free_port
 
 from .conftest import CLUSTER, ControlPlane, Run
@@ -58,6 +58,35 @@ def test_the_control_plane_is_told(mirror: Run, web: Layout, control_plane: Cont
     assert mirror("config", "-m", "web").out == "web (id 1) is configured on this node\n"
     asked = [one["do"] for one in control_plane.asked]
     assert asked == ["reconfigure", "state", "reconfigure"]
+
+
+def test_what_a_running_module_does_not_take_up_is_taken_back(
+    mirror: Run, web: Layout, control_plane: ControlPlane
+) -> None:
+    control_plane.answers["state"] = {"modules": {"web": {"state": "STOP"}}}
+    assert mirror("config", "-m", "web").code == 0
+    before = web.module("web").applied_userconfig.read_text()
+    kept = sorted(web.last_configurations.iterdir())
+    control_plane.answers["state"] = {"modules": {"web": {"state": "PRIM"}}}
+    control_plane.answers["reconfigure"] = ChangesNotTaken(module="web", observed="port taken")
+    edit(web, 'mode="mirror"', 'mode="mirror" maxloop="5"')
+    outcome = mirror("update", "-m", "web")
+    assert outcome.code == 1
+    assert "port taken" in outcome.err
+    assert web.module("web").applied_userconfig.read_text() == before
+    assert sorted(web.last_configurations.iterdir()) == kept
+    told = [one for one in control_plane.asked if one["do"] == "reconfigure"]
+    assert [one.get("put_back", False) for one in told] == [False, False, True]
+
+
+def test_a_module_that_is_not_loaded_is_corrected_while_its_application_runs(
+    mirror: Run, web: Layout, control_plane: ControlPlane
+) -> None:
+    assert mirror("config", "-m", "web").code == 0
+    web.module("web").applied_userconfig.write_text("<safe>broken")
+    control_plane.answers["state"] = {"modules": {"web": {"state": "UP", "loaded": False}}}
+    assert mirror("config", "-m", "web").out == "web (id 1) is configured on this node\n"
+    assert mirror("deconfig", "-m", "web").code == 1
 
 
 def test_a_running_module_takes_up_what_needs_no_stop(
