@@ -3,7 +3,7 @@
 import click
 
 from mirror.cli import configure
-from mirror.cli.distributed import deployer, on_each, show
+from mirror.cli.distributed import deployer, on_each
 from mirror.cli.options import common, pass_session
 from mirror.cli.session import Session
 from mirror.config.collector import listed
@@ -28,7 +28,6 @@ def config(session: Session, ctx: click.Context, *, all_nodes: bool) -> None:
     module = session.module_for("config")
     if all_nodes:
         outcomes = on_each(session, "*", deployer(session, module))
-        show(session, outcomes)
         ctx.exit(max(one.exit_code for one in outcomes))
     _configure(session, module)
 

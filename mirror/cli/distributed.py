@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +75,6 @@ def on_nodes(session: Session, ctx: click.Context, hosts: str, words: tuple[str,
             sent = [word for word in words if word != "--json"]
             work = _runner(session, ["--json", *sent] if session.as_json else sent)
     outcomes = on_each(session, hosts, work)
-    show(session, outcomes)
     ctx.exit(max(one.exit_code for one in outcomes))
 
 
@@ -83,7 +82,11 @@ Work = Callable[[Target], Outcome]
 
 
 def on_each(session: Session, hosts: str, work: Work) -> list[Outcome]:
-    """Do the work on each node, together. Raises: CommandNotSent (MIR-131) for a wrong HOSTS."""
+    """Do the work on each node, together, and say what each answered as it comes.
+
+    --json is one document, said at the end. Returns: the outcomes, in the order of HOSTS.
+    Raises: CommandNotSent (MIR-131) for a wrong HOSTS.
+    """
     try:
         found = targets(hosts, read_cluster(session.layout), node_name(session))
     except ValueError as error:
@@ -96,21 +99,23 @@ def on_each(session: Session, hosts: str, work: Work) -> list[Outcome]:
             return Outcome(target.label, error.exit_code, "", f"mirror: {error}")
 
     with ThreadPoolExecutor(len(found)) as pool:
-        return list(pool.map(guarded, found))
-
-
-def show(session: Session, outcomes: Sequence[Outcome]) -> None:
-    """Say what each node answered, in the order of HOSTS."""
+        asked = [pool.submit(guarded, target) for target in found]
+        for one in as_completed(asked):
+            if not session.as_json:
+                _show(one.result())
+    outcomes = [one.result() for one in asked]
     if session.as_json:
-        nodes = {one.node: one.as_map(as_json=True) for one in outcomes}
-        session.report({"nodes": nodes}, "")
-        return
-    for one in outcomes:
-        mark = "" if one.exit_code == EXIT_OK else f"  (exit code {one.exit_code})"
-        click.echo(f"---------------- {one.node}{mark}")
-        for text in (one.output, one.said):
-            if text.strip():
-                click.echo(text.rstrip())
+        session.report({"nodes": {one.node: one.as_map(as_json=True) for one in outcomes}}, "")
+    return outcomes
+
+
+def _show(outcome: Outcome) -> None:
+    code = outcome.exit_code
+    mark = "" if code == EXIT_OK else f"  (exit code {code})"
+    click.echo(f"---------------- {outcome.node}{mark}")
+    for text in (outcome.output, outcome.said):
+        if text.strip():
+            click.echo(text.rstrip())
 
 
 def _console(session: Session, target: Target) -> PeerConsole:
