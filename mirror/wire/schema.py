@@ -129,7 +129,7 @@ STRUCTS: dict[str, str] = {
     "Object": "parent:id name:name id:id mode:u32 rdev:u64 search:u8 target:bytes",
     # an object to find: by the directory and name it was seen at, or by its path from the top
     "Wanted": "id:id parent:id hint:bytes path:list:Step",
-    # flags: append, immutable and nodump of FS_IOC; xattrs: all but trusted.mirror.*
+    # flags: append, immutable, nodump, noatime, sync, dirsync of FS_IOC; xattrs: all but trusted.mirror.*
     "Attributes": "id:id mode:u32 uid:u32 gid:u32 atime_ns:i64 mtime_ns:i64 flags:u32 xattrs:list:Xattr",
     # an object as it is at the target: found 0, there is none and the rest says nothing; target is
     # the text of a symbolic link; flags and xattrs as in Attributes
@@ -156,7 +156,7 @@ MESSAGES: tuple[Message, ...] = (
     Message(0x1A, "Fallocate",     P, LIVE,    N, "epoch:u64 root:u8 id:id mode:u32 offset_bytes:u64 size_bytes:u64", "Ack", 1, "allocate, punch or zero: no content travels"),
     Message(0x1B, "CopyRange",     P, LIVE,    N, "epoch:u64 root:u8 id:id offset_bytes:u64 to:id to_offset_bytes:u64 size_bytes:u64", "Ack", 1, "copy_file_range; the source range is clean at the target; result: bytes copied"),
     Message(0x1C, "Sync",          P, LIVE,    N, "epoch:u64 root:u8 id:id datasync:u8", "Ack", 1, "fsync or fdatasync of one object; the target always syncs"),
-    Message(0x1D, "SetFlags",      P, LIVE,    N, "epoch:u64 root:u8 id:id flags:u32 valid:u32", "Ack", 1, "the FS_IOC flags (append, immutable, nodump) that valid names"),
+    Message(0x1D, "SetFlags",      P, LIVE,    N, "epoch:u64 root:u8 id:id flags:u32 valid:u32", "Ack", 1, "the FS_IOC flags (append, immutable, nodump, noatime, sync, dirsync) that valid names"),
 
     Message(0x20, "Checkpoint",    P, LIVE,    N, "epoch:u64 stable_epoch:u64 operation_count:u64", "Ack", 1, "every operation tagged <= epoch has finished on both; sync the file systems; what is <= stable_epoch is on both disks"),
     Message(0x21, "Ping",          P, LIVE,    N, "sent_ms:u64", "Ack", 1, "keeps the session's silence bounded"),

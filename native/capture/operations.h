@@ -78,13 +78,6 @@ mn_operation mn_op_lookup, mn_op_forget, mn_op_batch_forget, mn_op_getattr, mn_o
     mn_op_fallocate, mn_op_lseek, mn_op_copy_file_range, mn_op_tmpfile, mn_op_refused,
     mn_op_ignored;
 
-/* The flags of an object (chattr) that both nodes have alike. */
-enum {
-    MN_FLAGS_THAT_FORBID = FS_APPEND_FL | FS_IMMUTABLE_FL,
-    MN_FLAGS_REPLICATED = MN_FLAGS_THAT_FORBID | FS_NODUMP_FL | FS_NOATIME_FL | FS_SYNC_FL |
-        FS_DIRSYNC_FL,
-};
-
 /* An open file, as the kernel's fh. */
 struct mn_file {
     struct mn_node *node; /* pinned */

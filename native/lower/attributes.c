@@ -163,11 +163,10 @@ int mn_lower_set_flags(int fd, uint32_t flags, uint32_t valid)
 
 bool mn_lower_is_plain(int fd)
 {
-    static const int replicated = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL;
     char names[256];
     int flags = 0;
 
-    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 || (flags & replicated) != 0)
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 || (flags & MN_FLAGS_REPLICATED) != 0)
         return false;
     ssize_t size = flistxattr(fd, names, sizeof(names));
     for (ssize_t at = 0; at < size; at += (ssize_t)strlen(names + at) + 1)

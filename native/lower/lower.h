@@ -6,6 +6,9 @@
 #ifndef MN_LOWER_LOWER_H
 #define MN_LOWER_LOWER_H
 
+#include <errno.h>
+#include <linux/fs.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -21,6 +24,13 @@ struct mn_rules;
 #define MN_XATTR_PREFIX "trusted.mirror."
 /* On an object that a reintegration made and that is not complete; `objects.py` says more. */
 #define MN_FRESH_XATTR "trusted.mirror.fresh"
+
+/* The flags of an object (chattr) that both nodes have alike. */
+enum {
+    MN_FLAGS_THAT_FORBID = FS_APPEND_FL | FS_IMMUTABLE_FL,
+    MN_FLAGS_REPLICATED = MN_FLAGS_THAT_FORBID | FS_NODUMP_FL | FS_NOATIME_FL | FS_SYNC_FL |
+        FS_DIRSYNC_FL,
+};
 
 enum {
     MN_ID_MISSING = 1
@@ -42,6 +52,13 @@ struct mn_root {
  * use: the caller decides, design 8). */
 int mn_lower_root_open(const char *path, int index, int create, struct mn_root *root_out);
 void mn_lower_root_close(struct mn_root *root);
+
+/* Whether a result says that there is no room: the disk is full, or a quota exceeded. */
+static inline bool mn_lower_is_full(int result)
+{
+    return result == -ENOSPC || result == -EDQUOT;
+}
+
 /* Writes how far checkpoints came: the last that was begun here, written before the file system is
  * synced for it, so that it is on disk when the checkpoint is announced; and the last that is
  * known to be on both disks. */

@@ -339,7 +339,7 @@ struct mn_message_sync {
 int mn_encode_sync(const struct mn_message_sync *m, struct mn_buffer *out);
 int mn_decode_sync(const uint8_t *payload, size_t size, struct mn_message_sync *m_out);
 
-/* 0x1d PRIM: the FS_IOC flags (append, immutable, nodump) that valid names */
+/* 0x1d PRIM: the FS_IOC flags (append, immutable, nodump, noatime, sync, dirsync) that valid names */
 struct mn_message_set_flags {
     uint64_t epoch;
     uint8_t root;

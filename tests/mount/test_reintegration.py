@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -360,6 +361,26 @@ def test_flags_that_came_back_do_not_stop_a_copy(nodes: Nodes, flag: str) -> Non
     nodes.source.copy_ranges = finished_first(copy)  # type: ignore[method-assign]
     nodes.reintegrate()
     assert_joined(nodes)
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["first", "alone"])
+def test_flags_that_forbid_nothing_come_too(nodes: Nodes, *, full: bool) -> None:
+    top = nodes.mount
+    (top / "directory").mkdir()
+    for name in "SAd-":
+        (top / name).write_text(name)
+    if not full:
+        subprocess.run(["chattr", "+A", top / "-"], check=True)
+        joined(nodes)
+        nodes.part()
+        subprocess.run(["chattr", "-A", top / "-"], check=True)
+    for name in "SAd":
+        subprocess.run(["chattr", f"+{name}", top / name], check=True)
+    subprocess.run(["chattr", "+SDA", top / "directory"], check=True)
+    (top / "directory" / "inherits").touch()
+    nodes.reintegrate(full=full)
+    (top / "directory" / "later").touch()
+    assert nodes.differences() == []
 
 
 @pytest.mark.parametrize("flag", ["+i", "+a"])

@@ -13,9 +13,10 @@ from typing import Any
 from mirror.adapters.native import Plane, bulk
 from mirror.daemon.plane.objects import OURS_PREFIX, by_descriptor, open_any
 
-# The inode flags that are replicated: immutable, append, nodump (message SetFlags).
-FLAGS_KEPT = 0x10 | 0x20 | 0x40
+# The inode flags that are replicated, as MN_FLAGS_REPLICATED: immutable, append; sync, nodump,
+# noatime, dirsync.
 FLAGS_THAT_FORBID = 0x10 | 0x20
+FLAGS_KEPT = FLAGS_THAT_FORBID | 0x08 | 0x40 | 0x80 | 0x10000
 _FS_IOC_GETFLAGS = 0x80086601
 TRIES = 3
 _FLAG_TYPES = {stat.S_IFREG, stat.S_IFDIR}  # others cannot be opened, and have none
@@ -138,7 +139,7 @@ def write_plain(plane: Plane, root: int, wanted: Sequence[Fields]) -> dict[bytes
 def write(plane: Plane, root: int, handle: bytes, wanted: Fields) -> bool:
     """Make an object's attributes what the source says; it is complete from now on.
 
-    Returns: whether its mode, owner or extended attributes were others.
+    Returns: whether its mode, owner, flags or extended attributes were others.
 
     Raises: OSError (ESTALE: it has gone).
     """
@@ -171,7 +172,7 @@ def _write(plane: Plane, fd: int, wanted: Fields) -> bool:
         # After the mode: an ACL says the same as the mode's group bits, and more.
         os.setxattr(path, xattr["name"], xattr["value"])
     os.utime(path, ns=(wanted["atime_ns"], wanted["mtime_ns"]))
-    if wanted["flags"] & FLAGS_KEPT:
+    if (before["flags"] | wanted["flags"]) & FLAGS_KEPT:
         plane.set_flags(fd, wanted["flags"] & FLAGS_KEPT, FLAGS_KEPT)
     return _inherited(before) != _inherited(wanted)
 
@@ -179,7 +180,8 @@ def _write(plane: Plane, fd: int, wanted: Fields) -> bool:
 def _inherited(fields: Fields) -> tuple[object, ...]:
     """What an object made in this one, a directory, may take from it."""
     xattrs = sorted((xattr["name"], xattr["value"]) for xattr in fields["xattrs"])
-    return fields["mode"], fields["uid"], fields["gid"], xattrs
+    flags = fields["flags"] & ~FLAGS_THAT_FORBID
+    return fields["mode"], fields["uid"], fields["gid"], flags, xattrs
 
 
 def _remove_xattrs(path: str, present: Sequence[str], wanted: Sequence[Fields]) -> None:
@@ -192,5 +194,5 @@ def _remove_xattrs(path: str, present: Sequence[str], wanted: Sequence[Fields]) 
 
 def allow_changes(plane: Plane, fd: int, mode: int) -> None:
     """Take away the flags that forbid changes; `write` sets them again, last. fd: not O_PATH."""
-    if flags_of(fd, mode):
-        plane.set_flags(fd, 0, FLAGS_KEPT)
+    if flags_of(fd, mode) & FLAGS_THAT_FORBID:
+        plane.set_flags(fd, 0, FLAGS_THAT_FORBID)
