@@ -45,6 +45,65 @@ def small_disk(
         yield
 
 
+@contextmanager
+def btrfs_disk(directory: Path, size_bytes: int) -> Iterator[None]:
+    """Over the directory, which is made. 128 MiB at least; the image is sparse."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    image = directory.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(size_bytes)
+    subprocess.run(["mkfs.btrfs", "--quiet", str(image)], check=True, capture_output=True)
+    with mounted_image(image, directory):
+        yield
+
+
+class Quota:
+    """What a subvolume of btrfs may hold, its metadata included; root is no exception."""
+
+    def __init__(self, top: Path) -> None:
+        self.subvolume = top / "data"
+        self._top = str(top)
+        self._btrfs("quota", "enable", self._top)
+        self._btrfs("subvolume", "create", str(self.subvolume))
+
+    def limit(self, size_bytes: int) -> None:
+        """Nothing that is there goes."""
+        self._limit(str(size_bytes))
+
+    def exceed(self) -> None:
+        """Refuse everything but to remove names."""
+        os.sync()  # what is promised already
+        self.limit(1)
+
+    def lift(self) -> None:
+        """There is room again."""
+        self._limit("none")
+
+    def _limit(self, what: str) -> None:
+        # Through the top: the order itself needs room in the subvolume that it comes by.
+        number = self._btrfs("inspect-internal", "rootid", str(self.subvolume)).strip()
+        self._btrfs("qgroup", "limit", what, f"0/{number}", self._top)
+
+    @staticmethod
+    def _btrfs(*command: str) -> str:
+        done = subprocess.run(["btrfs", *command], check=True, capture_output=True, text=True)
+        return done.stdout
+
+
+@contextmanager
+def quota_disk(directory: Path) -> Iterator[Quota]:
+    """A disk with room enough, and a quota that is not: EDQUOT, where a full disk is ENOSPC."""
+    top = directory.with_suffix(".top")
+    with btrfs_disk(top, 256 << 20):
+        quota = Quota(top)
+        directory.mkdir()
+        subprocess.run(["mount", "--bind", str(quota.subvolume), str(directory)], check=True)
+        try:
+            yield quota
+        finally:
+            subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
 class ThinDisk:
     """A disk whose blocks come from a pool, which may have none left: then a write fails later.
 

@@ -7,6 +7,7 @@ that was under way when the hand was lost has happened or not, or in part if it 
 
 import copy
 import json
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -131,10 +132,15 @@ def _mixed(path: str, before: Model, after: Model, there: bytes) -> bool:
 
 
 def _agree(expected: Outcome, outcome: Outcome) -> bool:
-    """mtime is compared where the model knows it."""
+    """mtime is compared where the model knows it, names of a directory where they are counted."""
     there, wanted = outcome.get("ok"), expected.get("ok")
-    if isinstance(wanted, dict) and isinstance(there, dict) and "mtime_ns" not in wanted:
-        outcome = {"ok": {name: value for name, value in there.items() if name != "mtime_ns"}}
+    if isinstance(wanted, dict) and isinstance(there, dict):
+        there = dict(there)
+        if "mtime_ns" not in wanted:
+            there.pop("mtime_ns", None)
+        if stat.S_ISDIR(wanted.get("mode", 0)) and there.get("names") == 1:  # btrfs counts none
+            there["names"] = wanted["names"]
+        outcome = {"ok": there}
     return expected == outcome
 
 

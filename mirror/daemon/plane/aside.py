@@ -22,6 +22,7 @@ from mirror.daemon.plane.objects import (
     Root,
     by_descriptor,
     is_made_here,
+    names_in,
     opened,
     path_of,
 )
@@ -144,8 +145,8 @@ class Aside:
             return
         fd = os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
         try:
-            for below in os.listdir(fd):
-                self._list_below((*names, os.fsencode(below)), fd, os.fsencode(below))
+            for below in names_in(fd):
+                self._list_below((*names, below), fd, below)
         finally:
             os.close(fd)
 

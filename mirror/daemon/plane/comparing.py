@@ -12,7 +12,7 @@ from mirror.adapters import clock
 from mirror.adapters.native import Plane, bulk
 from mirror.core.reintegration.names import Outcome, Standing, compare
 from mirror.daemon.plane.exclusions import Exclusions
-from mirror.daemon.plane.objects import DIRECTORY, GONE, HIDDEN_NAME, Root, opened
+from mirror.daemon.plane.objects import DIRECTORY, GONE, HIDDEN_NAME, Root, names_in, opened
 from mirror.daemon.plane.rpc import Question, Rpc
 from mirror.daemon.plane.target import NAMES_AT_ONCE
 
@@ -120,7 +120,7 @@ class Comparing:
     def _ours(self, fd: int, visit: Visit) -> dict[bytes, Ours]:
         names = visit.names
         if names is None:
-            names = {os.fsencode(name) for name in os.listdir(fd)}
+            names = set(names_in(fd))
         if visit.id == self._roots[visit.root].id:
             names = names - {HIDDEN_NAME}
         ours = {}

@@ -131,6 +131,15 @@ def steps_to(plane: Plane, root: Root, handle: bytes) -> list[dict[str, bytes]]:
     return [{"name": name} for name in names if 0 < len(name) <= NAME_BYTES_MAX]
 
 
+def names_in(fd: int) -> list[bytes]:
+    """What is in a directory now, in no order.
+
+    btrfs shows a descriptor what was there when it was opened, or rewound last (Linux 6.5).
+    """
+    os.lseek(fd, 0, os.SEEK_SET)
+    return [os.fsencode(name) for name in os.listdir(fd)]
+
+
 Learn = Callable[[bytes, bytes, bytes, bytes], None]  # identity, handle, parent, name
 
 

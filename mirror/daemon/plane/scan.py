@@ -238,6 +238,7 @@ class Walk:
                     self._look(fd, b".", status)
                 with self._changed:
                     self.walked.add(status.st_ino)
+                os.lseek(fd, 0, os.SEEK_SET)  # btrfs: what came since it was opened (objects.py)
                 with os.scandir(fd) as entries:
                     names = (os.fsencode(entry.name) for entry in entries)
                     seen = (name for name in names if not (is_top and name == HIDDEN_NAME))

@@ -20,6 +20,7 @@ from mirror.daemon.plane.objects import (
     OURS_PREFIX,
     Root,
     by_descriptor,
+    names_in,
     opened,
 )
 
@@ -70,7 +71,7 @@ class Stash:
 
     def names(self) -> list[bytes]:
         """What is in it."""
-        return [os.fsencode(name) for name in os.listdir(self.fd)]
+        return names_in(self.fd)
 
     def holds(self, identity: bytes) -> bool:
         """Say whether an object of this identity is in it."""
@@ -168,8 +169,7 @@ class Stash:
         moved = []
         fd = os.open(directory, DIRECTORY | os.O_NOFOLLOW, dir_fd=self.fd)
         try:
-            for name in os.listdir(fd):
-                below = os.fsencode(name)
+            for below in names_in(fd):
                 status = os.stat(below, dir_fd=fd, follow_symlinks=False)
                 if stat.S_ISDIR(status.st_mode):
                     up = b"none-" + self._plane.identity_new().hex().encode()

@@ -34,6 +34,7 @@ from mirror.daemon.plane.objects import (
     by_descriptor,
     has_mark,
     is_gone,
+    names_in,
     open_any,
     opened,
     scan,
@@ -195,7 +196,7 @@ class Tree:
     def names_after(self, identity: bytes, fd: int, after: bytes, count: int) -> list[bytes]:
         """The next names of a directory, in order. Sorted once: pages follow each other."""
         if self._listing[0] != identity or not after:
-            names = [os.fsencode(name) for name in os.listdir(fd)]
+            names = names_in(fd)
             if identity == self.root.id:
                 names = [name for name in names if name != HIDDEN_NAME]
             names = self.exclusions.without_local(fd, names)

@@ -44,6 +44,7 @@ from mirror.daemon.plane.objects import (
     GONE,
     HIDDEN_NAME,
     Root,
+    names_in,
     open_any,
     opened,
     root_of,
@@ -186,7 +187,7 @@ class Verification:
         return [here for here in same if self._is_new(root, here)]
 
     def _names_here(self, root: Root, identity: bytes, fd: int) -> set[bytes]:
-        names = {os.fsencode(name) for name in os.listdir(fd)}
+        names = set(names_in(fd))
         if identity == root.id:
             names.discard(HIDDEN_NAME)
         return set(self._exclusions[root.number].without_local(fd, names))

@@ -1,0 +1,74 @@
+"""Lower directories on btrfs: what it does in another way than ext4 must not show."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mount.pair import open_pair
+from tests.mount.reintegrating import Nodes, two_nodes
+from tests.mount.small_disk import btrfs_disk
+from tests.mount.test_random import assert_equal, crew_on, run_cycles
+from tests.mount.test_reintegration_aside import kept
+from tests.mount.workers import Crew
+
+pytestmark = pytest.mark.mount
+
+DISK_BYTES = 2 << 30  # sparse
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """Both lower directories lie on it, and all else of a pair."""
+    with btrfs_disk(tmp_path / "disk", DISK_BYTES):
+        yield tmp_path / "disk"
+
+
+@pytest.fixture
+def nodes(disk: Path) -> Iterator[Nodes]:
+    with two_nodes(disk) as both:
+        yield both
+
+
+def test_what_goes_is_kept_aside_and_leaves_nothing_in_the_stash(nodes: Nodes) -> None:
+    """A directory shows a descriptor what was in it when that was opened."""
+    (nodes.mount / "d").mkdir()
+    for name in ("both", "d/gone"):
+        (nodes.mount / name).write_text(f"{name} before")
+    nodes.reintegrate(full=True)
+    nodes.part()
+    (nodes.right / "both").write_text("theirs")
+    (nodes.right / "new").write_text("theirs alone")
+    (nodes.mount / "both").write_text("ours!")
+    (nodes.mount / "d" / "gone").unlink()
+    nodes.reintegrate(full=True, aside="folder")
+    assert nodes.differences() == []
+    texts = {path: entry["text"] for path, entry in kept(nodes, "folder").items()}
+    assert texts == {"both": "theirs", "new": "theirs alone", "d/gone": "d/gone before"}
+    assert os.listdir(nodes.right / ".mirror" / "stash") == []
+
+
+@pytest.mark.parametrize(("seed", "barrier"), [(101, "write"), (102, "fsync")])
+def test_one_worker(disk: Path, tmp_path: Path, seed: int, barrier: str) -> None:
+    with (
+        open_pair(disk, writeback=barrier == "fsync") as pair,
+        crew_on(pair, tmp_path, [seed]) as crew,
+    ):
+        crew.run(1500)
+        assert_equal(pair, crew)
+
+
+def test_partings_and_returns(nodes: Nodes, tmp_path: Path) -> None:
+    seed = 501
+    try:
+        with Crew(nodes.mount, tmp_path, [seed, seed + 1000]) as crew:
+            run_cycles(nodes, crew, random.Random(seed))
+            crew.verify(nodes.mount)
+            assert [str(each) for each in nodes.differences()] == []
+            crew.verify(nodes.right)
+    finally:
+        Crew.unlock(nodes.left, nodes.right)
