@@ -5,12 +5,18 @@ callers on an event loop use `asyncio.to_thread`.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
 from pathlib import Path
 
 _ROOM_BYTES = 4096  # a longer content next time finds room for that much more
+# What a replacement needs on btrfs: a quota counts each block of the trees that it may touch.
+_SPARE_NAME, _SPARE_BYTES = ".spare", 4 << 20
+_BTRFS_IOC_FS_INFO, _BTRFS_FS_INFO_BYTES = 0x8400941F, 1024
+_BTRFS_IOC_SYNC = 0x9408
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -42,28 +48,70 @@ def write_into_reserve(path: Path, content: bytes, *, durably: bool = True) -> N
 
     The file that is replaced stays beside as the room of the next one, so that only the first
     write, and one that is a block longer than all before, must find some. For text whose reader
-    passes over spaces at its end. Writers in several processes take turns.
+    passes over spaces at its end. Writers in several processes take turns. Where nothing is
+    overwritten in place (btrfs) a spare file of the directory makes room, once, until there is
+    room for another one.
     Raises: OSError; the old content then still stands.
     """
-    reserve, before = (path.with_name(f".{path.name}.{each}") for each in ("reserve", "before"))
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(directory, fcntl.LOCK_EX)
-        before.unlink(missing_ok=True)
-        _fill(reserve, content, len(content) + _ROOM_BYTES, durably=durably)
-        with contextlib.suppress(FileNotFoundError):
-            before.hardlink_to(path)
-        reserve.replace(path)
-        if before.exists():
-            before.replace(reserve)
-        size = path.stat().st_size
-        if not reserve.exists() or reserve.stat().st_size < size:
-            with contextlib.suppress(OSError):  # no room now: the next write needs some
-                _fill(reserve, b"", size, durably=durably)
+        spare = path.with_name(_SPARE_NAME)
+        try:
+            _replace(path, content, durably=durably)
+        except OSError as error:
+            if error.errno not in _NO_ROOM or not spare.exists():
+                raise
+            spare.unlink()
+            fcntl.ioctl(directory, _BTRFS_IOC_SYNC)  # only then its room is free
+            _replace(path, content, durably=durably)
         if durably:
             os.fsync(directory)
+        if not overwrites_in_place(directory) and not spare.exists():
+            _make_spare(spare)
     finally:
         os.close(directory)
+
+
+def overwrites_in_place(directory: int) -> bool:
+    """Whether what is written over a file goes where its content was: it then needs no room.
+
+    btrfs writes elsewhere. With its disk full, or a quota exceeded, it refuses every write; and a
+    store through a shared mapping ends the process.
+    """
+    try:
+        fcntl.ioctl(directory, _BTRFS_IOC_FS_INFO, bytes(_BTRFS_FS_INFO_BYTES))
+    except OSError:
+        return True
+    return False
+
+
+def _make_spare(spare: Path) -> None:
+    """Without a word when there is no room for it: the next write tries again."""
+    try:
+        descriptor = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, _SPARE_BYTES)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        with contextlib.suppress(OSError):
+            spare.unlink(missing_ok=True)
+
+
+def _replace(path: Path, content: bytes, *, durably: bool) -> None:
+    reserve, before = (path.with_name(f".{path.name}.{each}") for each in ("reserve", "before"))
+    before.unlink(missing_ok=True)
+    _fill(reserve, content, len(content) + _ROOM_BYTES, durably=durably)
+    with contextlib.suppress(FileNotFoundError):
+        before.hardlink_to(path)
+    reserve.replace(path)
+    if before.exists():
+        before.replace(reserve)
+    size = path.stat().st_size
+    if not reserve.exists() or reserve.stat().st_size < size:
+        with contextlib.suppress(OSError):  # no room now: the next write needs some
+            _fill(reserve, b"", size, durably=durably)
 
 
 def _fill(reserve: Path, content: bytes, room: int, *, durably: bool) -> None:
@@ -88,6 +136,15 @@ def sync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def journal_mode(file: Path) -> str:
+    """SQLite's for a file: WAL, whose index is a shared mapping, where that cannot end us."""
+    descriptor = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return "WAL" if overwrites_in_place(descriptor) else "TRUNCATE"
     finally:
         os.close(descriptor)
 

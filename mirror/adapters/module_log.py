@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 
 from mirror.adapters import clock
-from mirror.adapters.durable import make_directory
+from mirror.adapters.durable import journal_mode, make_directory
 from mirror.adapters.journal import say
 
 LEVELS = "CEUSIWD"  # Critical, Event, User, Script; and in the verbose log Info, Warning, Debug
@@ -233,7 +233,7 @@ def _open(path: Path) -> sqlite3.Connection:
     make_directory(path.parent)
     database = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     try:
-        database.execute("PRAGMA journal_mode=WAL")
+        database.execute(f"PRAGMA journal_mode={journal_mode(path)}")
         # A power loss may cost the last lines, never the database.
         database.execute("PRAGMA synchronous=NORMAL")
         database.execute(_SCHEMA)

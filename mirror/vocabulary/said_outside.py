@@ -16,6 +16,7 @@ TEMPLATES: dict[str, str] = {
     "why.disk": "its disk reports an error",
     "why.gone": "its file system does not answer any more",
     "why.full": "its disk is full",
+    "why.quota": "its quota is exceeded",
     "why.read_only": "its file system is read-only",
     "why.cited": "\u201c{words}\u201d",
     # the certificate of an authority, as it was pasted

@@ -23,6 +23,7 @@ CODES = {
     errno.ESTALE: "why.gone",
     errno.ENOTCONN: "why.gone",
     errno.ENOSPC: "why.full",
+    errno.EDQUOT: "why.quota",
     errno.EROFS: "why.read_only",
 }
 

@@ -14,6 +14,7 @@
 #include "capture/change.h"
 #include "capture/operations.h"
 #include "capture/reply.h"
+#include "capture/undo.h"
 
 enum { FATTR_KILL_PRIV = 1 << 11 }; /* FATTR_KILL_SUIDGID */
 
@@ -168,6 +169,30 @@ static int64_t perform_attributes(struct mn_change *change)
     return result;
 }
 
+/* A full disk that copies what it changes (btrfs) has no room for this either; a broken one hands
+ * over. What was cut there comes back first: the time is the last that is set. */
+static int undo_attributes(struct mn_change *change, uint64_t done_there, int64_t done_here)
+{
+    const struct attribute_operation *op = change->operation;
+    struct stat status;
+    int result = 0;
+
+    (void)done_there;
+    if (!mn_lower_is_full((int)done_here))
+        return -EOPNOTSUPP;
+    if ((op->attributes.valid & MN_SET_SIZE) != 0) {
+        uint64_t low = op->attributes.size_bytes;
+
+        if (fstat(op->fd, &status) != 0)
+            return -errno;
+        uint64_t size = (uint64_t)status.st_size;
+
+        result = mn_undo_range(change, op->node, low, size > low ? size - low : 0);
+    }
+    return result != 0 ? result
+                       : mn_undo_attributes(change, op->node, op->fd, op->attributes.valid);
+}
+
 static int change_attributes(struct mn_worker *worker, const struct mn_fuse_request *request,
                              struct attribute_operation *op)
 {
@@ -187,6 +212,7 @@ static int change_attributes(struct mn_worker *worker, const struct mn_fuse_requ
     change.code = MN_MESSAGE_SET_ATTRIBUTES;
     change.encode = encode_attributes;
     change.perform = perform_attributes;
+    change.undo = undo_attributes;
     if (mn_replicate(&change, &outcome) == MN_PARK)
         return MN_PARK;
     if (outcome >= 0 && (op->attributes.valid & MN_SET_SIZE) != 0)
@@ -286,6 +312,23 @@ static int send_time(struct mn_change *change)
     return MN_PARK;
 }
 
+static int undo_flags(struct mn_change *change, uint64_t done_there, int64_t done_here)
+{
+    struct attribute_operation *op = change->operation;
+    struct attribute_operation before = *op;
+    int result;
+
+    (void)done_there;
+    if (!mn_lower_is_full((int)done_here))
+        return -EOPNOTSUPP;
+    if (ioctl(op->fd, FS_IOC_GETFLAGS, &before.flags) != 0)
+        return -errno;
+    change->operation = &before;
+    result = encode_flags(change, mn_connection_begin(change->worker->connection));
+    change->operation = op;
+    return result != 0 ? result : mn_undo_send(change, MN_MESSAGE_SET_FLAGS);
+}
+
 static int set_flags(struct mn_worker *worker, const struct mn_fuse_request *request,
                      struct attribute_operation *op)
 {
@@ -304,6 +347,7 @@ static int set_flags(struct mn_worker *worker, const struct mn_fuse_request *req
     change.code = MN_MESSAGE_SET_FLAGS;
     change.encode = encode_flags;
     change.perform = perform_flags;
+    change.undo = undo_flags;
     if (mn_replicate(&change, &outcome) == MN_PARK)
         return MN_PARK;
     if (outcome < 0) {

@@ -98,10 +98,17 @@ static int mark_here(struct mn_capture *capture, uint64_t epoch, uint64_t stable
     return result;
 }
 
-static int sync_here(struct mn_capture *capture, uint64_t epoch, uint64_t stable_epoch)
+/* *is_marked_out false: a full disk that copies what it changes (btrfs) has no room for its mark.
+ * It holds everything all the same; but nothing newer than its mark may be called stable, or it
+ * would look like a disk that was put back to an earlier day. */
+static int sync_here(struct mn_capture *capture, uint64_t epoch, uint64_t stable_epoch,
+                     bool *is_marked_out)
 {
     int result = mark_here(capture, epoch, stable_epoch);
 
+    *is_marked_out = result == 0;
+    if (mn_lower_is_full(result))
+        result = 0;
     for (int i = 0; i < MN_ROOTS_MAX && result == 0; i++)
         if (capture->roots[i] != NULL && syncfs(capture->roots[i]->directory_fd) != 0)
             result = -errno; /* never retried into success (design 8) */
@@ -121,6 +128,7 @@ struct checkpoint {
     uint64_t epoch, stable_epoch;
     struct mn_connection *connection; /* freed once this checkpoint has ended (late.py) */
     bool is_sent;
+    bool is_marked;
 };
 
 /* The keeper mutex is held. Times, the end of the epoch, the question. */
@@ -172,11 +180,14 @@ static int end(struct mn_capture *capture, const struct checkpoint *checkpoint, 
         return result != 0 ? result : local;
     if (!is_live)
         return -ECONNRESET;
+    if (!checkpoint->is_marked)
+        return 0;
     /* One epoch behind: a change that came between its times' sending and the end of the epoch
      * keeps its place until the next checkpoint has sent them. */
     capture->stable_epoch = checkpoint->epoch - 1;
     mn_recent_trim(capture->config.recent, capture->stable_epoch);
-    return mark_here(capture, checkpoint->epoch, capture->stable_epoch);
+    result = mark_here(capture, checkpoint->epoch, capture->stable_epoch);
+    return mn_lower_is_full(result) ? 0 : result;
 }
 
 int mn_capture_checkpoint(struct mn_capture *capture, uint32_t session, uint64_t *epoch_out)
@@ -191,7 +202,7 @@ int mn_capture_checkpoint(struct mn_capture *capture, uint32_t session, uint64_t
     pthread_mutex_unlock(&capture->keeper_mutex);
     if (!checkpoint.is_sent)
         return result;
-    local = sync_here(capture, checkpoint.epoch, checkpoint.stable_epoch);
+    local = sync_here(capture, checkpoint.epoch, checkpoint.stable_epoch, &checkpoint.is_marked);
     if (result == 0)
         result = mn_connection_receive_ack(checkpoint.connection, &ack);
     if (result == 0)

@@ -174,6 +174,37 @@ int mn_undo_range(struct mn_change *change, struct mn_node *node, uint64_t offse
     return result;
 }
 
+static int64_t ns_of(struct timespec time)
+{
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+int mn_undo_attributes(struct mn_change *change, struct mn_node *node, int fd, uint32_t valid)
+{
+    static const uint32_t take_privileges =
+        MN_SET_UID | MN_SET_GID | MN_SET_SIZE | MN_SET_KILL_PRIV;
+    struct mn_message_set_attributes message = {
+        .epoch = change->epoch, .root = (uint8_t)change->mount->root->index, .id = node->id};
+    struct stat status;
+    int result;
+
+    if (fstat(fd, &status) != 0)
+        return -errno;
+    if ((valid & take_privileges) != 0 && !S_ISLNK(status.st_mode)) {
+        if (mn_lower_has_capabilities(fd) != 0)
+            return -EOPNOTSUPP;
+        valid |= MN_SET_MODE;
+    }
+    message.valid = valid & ~(uint32_t)(MN_SET_SIZE | MN_SET_KILL_PRIV);
+    message.mode = status.st_mode & 07777;
+    message.uid = status.st_uid;
+    message.gid = status.st_gid;
+    message.atime_ns = ns_of(status.st_atim);
+    message.mtime_ns = ns_of(status.st_mtim);
+    result = mn_encode_set_attributes(&message, mn_connection_begin(change->worker->connection));
+    return result != 0 ? result : mn_undo_send(change, MN_MESSAGE_SET_ATTRIBUTES);
+}
+
 static int send_size(struct mn_change *change, struct mn_node *node)
 {
     struct mn_message_set_attributes message = {.epoch = change->epoch,

@@ -17,6 +17,9 @@ int mn_undo_name(struct mn_change *change, const struct mn_node *directory, cons
  * may have made the file longer meanwhile, and their bytes are not touched: so its size is not cut
  * here, but by mn_undo_size. */
 int mn_undo_range(struct mn_change *change, struct mn_node *node, uint64_t offset, uint64_t size);
+/* Of an object that is open here: those of `valid` (MN_SET_*), and what their change takes along.
+ */
+int mn_undo_attributes(struct mn_change *change, struct mn_node *node, int fd, uint32_t valid);
 /* Without locks, still inside the gate: takes those of all bytes of change->resized and makes its
  * size there the one that it has here. */
 int mn_undo_size(struct mn_change *change);

@@ -68,8 +68,8 @@ static int64_t perform_remove(struct mn_change *change)
     return mn_lower_remove_xattr(op->fd, op->name);
 }
 
-/* The value that it has here, or none. An ACL may have changed the mode there too. */
-static int undo_set(struct mn_change *change, uint64_t done_there, int64_t done_here)
+/* The value that it has here, or none; and the mode, which an ACL may have changed there too. */
+static int undo_change(struct mn_change *change, uint64_t done_there, int64_t done_here)
 {
     struct xattr_operation *op = change->operation;
     struct xattr_operation before = {
@@ -81,17 +81,17 @@ static int undo_set(struct mn_change *change, uint64_t done_there, int64_t done_
 
     (void)done_there;
     (void)done_here;
-    if (strncmp(op->name, "system.", 7) == 0)
-        return -EOPNOTSUPP;
     before.value_size = size < 0 ? 0 : (uint32_t)size;
     change->operation = &before;
     result = size == -ENODATA ? encode_remove(change, out)
              : size < 0       ? (int)size
                               : encode_set(change, out);
     change->operation = op;
-    if (result != 0)
-        return result;
-    return mn_undo_send(change, size < 0 ? MN_MESSAGE_REMOVE_XATTR : MN_MESSAGE_SET_XATTR);
+    if (result == 0)
+        result = mn_undo_send(change, size < 0 ? MN_MESSAGE_REMOVE_XATTR : MN_MESSAGE_SET_XATTR);
+    if (result == 0 && strncmp(op->name, "system.", 7) == 0)
+        result = mn_undo_attributes(change, op->node, op->fd, MN_SET_MODE);
+    return result;
 }
 
 static int change_xattr(struct mn_worker *worker, const struct mn_fuse_request *request,
@@ -117,7 +117,7 @@ static int change_xattr(struct mn_worker *worker, const struct mn_fuse_request *
     change.code = remove ? MN_MESSAGE_REMOVE_XATTR : MN_MESSAGE_SET_XATTR;
     change.encode = remove ? encode_remove : encode_set;
     change.perform = remove ? perform_remove : perform_set;
-    change.undo = remove ? NULL : undo_set;
+    change.undo = undo_change;
     result = mn_replicate(&change, &outcome);
     if (result != MN_PARK)
         mn_reply_error(worker, request, (int)outcome);

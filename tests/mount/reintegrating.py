@@ -228,6 +228,11 @@ class Nodes:
         if self.session is not None:
             self.session.shutdown()
 
+    def await_loss(self) -> list[str]:
+        """Wait until a session was lost, and give those that were."""
+        assert self._told.wait(AWAIT_MS / 1000)
+        return self.lost
+
     def forget_losses(self) -> None:
         """The sessions that were lost so far were meant to be."""
         self.lost.clear()

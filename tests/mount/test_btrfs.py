@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from mirror.adapters.records import read_record, write_record
+from mirror.daemon.plane.numbers import HIDDEN_NAME
 from tests.mount.pair import open_pair
 from tests.mount.reintegrating import Nodes, two_nodes
-from tests.mount.small_disk import btrfs_disk
+from tests.mount.small_disk import btrfs_disk, fill
 from tests.mount.test_random import assert_equal, crew_on, run_cycles
 from tests.mount.test_reintegration_aside import kept
 from tests.mount.workers import Crew
@@ -72,3 +74,19 @@ def test_partings_and_returns(nodes: Nodes, tmp_path: Path) -> None:
             crew.verify(nodes.right)
     finally:
         Crew.unlock(nodes.left, nodes.right)
+
+
+def test_records_are_written_on_a_full_disk(tmp_path: Path) -> None:
+    """Nothing is overwritten in place: what is written over a file needs room, too."""
+    disk = tmp_path / "disk"
+    record = disk / "state" / "record.json"
+    with btrfs_disk(disk, 128 << 20):
+        (disk / HIDDEN_NAME).mkdir()
+        write_record(record, {"at": 0})
+        os.sync()
+        fill(disk)
+        with pytest.raises(OSError, match="No space left"):
+            (disk / "another").write_bytes(bytes(1 << 20))
+        for at in range(1, 5):
+            write_record(record, {"at": at})
+            assert read_record(record) == {"at": at}

@@ -5,14 +5,16 @@ Blocking: callers on an event loop use `asyncio.to_thread`.
 """
 
 import contextlib
+import errno
 import os
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from mirror.adapters.durable import make_directory
+from mirror.adapters.durable import journal_mode, make_directory
 from mirror.errors import ConsoleDatabaseFailed
 
 DATABASE = "console/console.db"  # beneath SAFEVAR
@@ -70,7 +72,7 @@ class Database:
             )
             # Hashes of passwords and sessions: for root only, before anything is in it.
             self._path.chmod(0o600)
-            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute(f"PRAGMA journal_mode={journal_mode(self._path)}")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_SCHEMA)
             self._complete()
@@ -144,15 +146,19 @@ class Database:
                 raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> ConsoleDatabaseFailed:
-        full = "the disk is full: nothing is changed that cannot be recorded"
-        observed = full if _is_full(self._path.parent) else str(error)
-        return ConsoleDatabaseFailed(file=self._path, observed=observed)
+        why = _why_no_room(self._path.parent)
+        full = f"{why}: nothing is changed that cannot be recorded"
+        return ConsoleDatabaseFailed(file=self._path, observed=full if why else str(error))
 
 
-def _is_full(directory: Path) -> bool:
-    """Tell whether there is no room; SQLite has many words for that."""
+def _why_no_room(directory: Path) -> str:
+    """Tell why nothing more fits there; "" when something does. SQLite has many words for that."""
     try:
-        facts = os.statvfs(directory)
-    except OSError:
-        return False
-    return facts.f_bavail == 0
+        if os.statvfs(directory).f_bavail == 0:
+            return "the disk is full"
+        with tempfile.TemporaryFile(dir=directory, buffering=0) as probe:
+            probe.write(bytes(4096))
+    except OSError as error:
+        if error.errno == errno.EDQUOT:
+            return "the quota is exceeded"
+    return ""

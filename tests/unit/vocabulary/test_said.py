@@ -77,6 +77,10 @@ def test_all_that_is_wrong_in_a_configuration_has_its_parts() -> None:
 
 
 def test_what_the_system_says_keeps_its_words_and_has_a_code() -> None:
-    for number, code in ((errno.ENOENT, "why.absent"), (errno.ENAMETOOLONG, "")):
+    for number, code in (
+        (errno.ENOENT, "why.absent"),
+        (errno.EDQUOT, "why.quota"),
+        (errno.ENAMETOOLONG, ""),
+    ):
         found = system_said(OSError(number, os.strerror(number)))
         assert (str(found), found.code) == (os.strerror(number), code)
