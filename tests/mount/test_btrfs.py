@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from mirror.daemon.plane.numbers import HIDDEN_NAME
 from tests.mount.pair import open_pair
 from tests.mount.reintegrating import Nodes, two_nodes
 from tests.mount.small_disk import btrfs_disk, fill
+from tests.mount.test_bad_disk import error_of
 from tests.mount.test_random import assert_equal, crew_on, run_cycles
 from tests.mount.test_reintegration_aside import kept
+from tests.mount.test_scan import numbers_of, start_both
 from tests.mount.workers import Crew
 
 pytestmark = pytest.mark.mount
@@ -90,3 +93,25 @@ def test_records_are_written_on_a_full_disk(tmp_path: Path) -> None:
         for at in range(1, 5):
             write_record(record, {"at": at})
             assert read_record(record) == {"at": at}
+
+
+def test_a_subvolume_is_refused_to_the_application_and_copied_all_the_same(nodes: Nodes) -> None:
+    """`mirror config` refuses one; it may have been made later. Its inodes are numbered anew."""
+    top = nodes.left
+    for name in ("one", "two"):
+        subprocess.run(["btrfs", "subvolume", "create", top / name], check=True)
+        (top / name / "below").mkdir()
+        (top / name / "below" / "file").write_text(name)
+    for act in (os.listdir, os.stat, os.rmdir):
+        assert error_of(act, nodes.mount / "one") == "EXDEV"
+    nodes.reintegrate(full=True)
+    nodes.part()
+    assert nodes.differences() == []
+    for lower in (nodes.left, nodes.right):
+        numbers_of(lower).adopted(0, "")
+        numbers_of(lower).record_stop()
+    nodes.target.index_clear()
+    for name in ("one", "two"):
+        (top / name / "below" / "file").write_text("edited while stopped")
+    start_both(nodes)
+    assert (nodes.right / "two" / "below" / "file").read_text() == "edited while stopped"

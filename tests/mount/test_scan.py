@@ -221,7 +221,7 @@ def test_what_moves_during_the_scan_is_found(
 
     def move_behind() -> bool:
         for name, other in (("x", "y"), ("y", "x")):
-            if not moved and tops[name].stat().st_ino in walk.walked:
+            if not moved and tops[name].stat().st_ino in {at for _, at in walk.walked}:
                 moved.append(f"file-{other}")
                 (tops[other] / moved[0]).rename(tops[name] / moved[0])
         return False

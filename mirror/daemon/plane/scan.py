@@ -163,7 +163,8 @@ class Walk:
         self._start = start or root.handle
         self._enter = enter
         self._stack = [(self._start, 0)]  # handle, and ctime when its directory was listed
-        self.walked: set[int] = set()  # inode numbers of directories listed
+        # Device and inode of the directories listed: a subvolume of btrfs numbers its own anew.
+        self.walked: set[tuple[int, int]] = set()
         self._active = 0
         self._failure: OSError | None = None
         self._entries: list[Entry] = []
@@ -237,7 +238,7 @@ class Walk:
                 if handle == self._start or looked_ns not in (0, status.st_ctime_ns):
                     self._look(fd, b".", status)
                 with self._changed:
-                    self.walked.add(status.st_ino)
+                    self.walked.add((status.st_dev, status.st_ino))
                 os.lseek(fd, 0, os.SEEK_SET)  # btrfs: what came since it was opened (objects.py)
                 with os.scandir(fd) as entries:
                     names = (os.fsencode(entry.name) for entry in entries)
@@ -272,7 +273,7 @@ class Walk:
             )
         if is_directory and name != b".":
             with self._changed:
-                if status.st_ino not in self.walked:
+                if (status.st_dev, status.st_ino) not in self.walked:
                     self._stack.append((seen.handle, status.st_ctime_ns))
                     self._changed.notify()
 
