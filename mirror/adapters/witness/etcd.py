@@ -24,8 +24,10 @@ from mirror.vocabulary.said import say
 ABSENT = 0  # the revision of a key that does not exist
 
 _TEXT_CHARS_MAX = 200
-_UNAUTHENTICATED = 16  # gRPC status codes, in `code` of an error's body
-_REFUSALS = {3, 5, 7, 9, 12, _UNAUTHENTICATED}  # the same answer would come again
+_INVALID, _UNAUTHENTICATED = 3, 16  # gRPC status codes, in `code` of an error's body
+_REFUSALS = {_INVALID, 5, 7, 9, 12, _UNAUTHENTICATED}  # the same answer would come again
+# A token that etcd forgot after minutes; a signed one (JWT) of before a change of users or roles.
+_LOGIN_AGAIN = {_INVALID, _UNAUTHENTICATED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +172,8 @@ class EtcdWitness:
                 headers = await self._authorization(endpoint)
                 answer = await self._post(endpoint, path, request, headers)
                 code = answer.get("code") if "error" in answer else None
-                if code == _UNAUTHENTICATED and headers and attempt == 1:
-                    self._tokens.pop(endpoint, None)  # it expired: etcd forgets after minutes
+                if code in _LOGIN_AGAIN and headers and attempt == 1:
+                    self._tokens.pop(endpoint, None)
                     continue
                 return _accepted(answer, endpoint), endpoint
         raise AssertionError("the second attempt returns or raises")
