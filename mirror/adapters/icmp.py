@@ -6,7 +6,6 @@ import ipaddress
 import secrets
 import socket
 import struct
-from collections.abc import Iterable
 
 _ECHO = {4: 8, 6: 128}
 _REPLY = {4: 0, 6: 129}
@@ -31,20 +30,6 @@ async def answers(address: str, timeout_s: float) -> bool:
                 return await _ask(raw, address, version)
         except TimeoutError:
             return False
-
-
-async def any_answers(addresses: Iterable[str], timeout_s: float) -> bool:
-    """Whether at least one of them answers; returns at the first answer."""
-    asked = [asyncio.create_task(answers(address, timeout_s)) for address in addresses]
-    try:
-        for done in asyncio.as_completed(asked):
-            if await done:
-                return True
-    finally:
-        for task in asked:
-            task.cancel()
-        await asyncio.gather(*asked, return_exceptions=True)
-    return False
 
 
 async def _ask(raw: socket.socket, address: str, version: int) -> bool:

@@ -14,6 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from mirror.adapters.pki import create_cluster, issue_node
 from mirror.adapters.tls import tls_context
@@ -208,15 +215,19 @@ def test_what_is_no_etcd_is_not_believed(plain: Namespace, answer: bytes) -> Non
     server.close()
 
 
+def ask_for_passwords(namespace: Namespace) -> None:
+    for path, body in (
+        ("auth/user/add", {"name": "root", "password": "secret"}),
+        ("auth/role/add", {"name": "root"}),
+        ("auth/user/grant", {"user": "root", "role": "root"}),
+        ("auth/enable", {}),
+    ):
+        call(namespace, path, dict(body))
+
+
 def test_user_and_password_and_a_token_that_expired(tmp_path: Path) -> None:
     with etcd(tmp_path, "http", "--auth-token-ttl", "1") as namespace:
-        for path, body in (
-            ("auth/user/add", {"name": "root", "password": "secret"}),
-            ("auth/role/add", {"name": "root"}),
-            ("auth/user/grant", {"user": "root", "role": "root"}),
-            ("auth/enable", {}),
-        ):
-            call(namespace, path, dict(body))
+        ask_for_passwords(namespace)
 
         async def refused(witness: EtcdWitness) -> None:
             with pytest.raises(WitnessRefused):
@@ -230,6 +241,29 @@ def test_user_and_password_and_a_token_that_expired(tmp_path: Path) -> None:
         within(namespace, PLAIN, refused)
         within(namespace, replace(PLAIN, user="root", password="wrong"), refused)
         within(namespace, replace(PLAIN, user="root", password="secret"), accepted)
+
+
+def test_a_signed_token_is_of_no_use_once_somebody_changed_the_users(tmp_path: Path) -> None:
+    private, public = tmp_path / "private", tmp_path / "public"
+    key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+    private.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    )
+    public.write_bytes(
+        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
+    signed = f"jwt,pub-key={public},priv-key={private},sign-method=RS256,ttl=10m"
+    with etcd(tmp_path, "http", "--auth-token", signed) as namespace:
+        ask_for_passwords(namespace)
+
+        async def story(witness: EtcdWitness) -> None:
+            assert await witness.compare_and_swap(ABSENT, BOTH, ANSWER_S)
+            held = {"Authorization": witness._tokens[PLAIN.endpoints[0]]}
+            added = {"name": "somebody", "password": "else"}
+            await witness._post(PLAIN.endpoints[0], "auth/user/add", added, held)
+            assert (await witness.read(ANSWER_S)).value == BOTH
+
+        within(namespace, replace(PLAIN, user="root", password="secret"), story)
 
 
 def test_tls_with_certificates_on_both_ends(tmp_path: Path) -> None:
@@ -271,3 +305,9 @@ def test_one_host_that_answers_is_enough(
 
     with pair[0].entered():
         asyncio.run(asyncio.wait_for(story(), 4 * ANSWER_S))
+
+
+def test_a_host_may_be_named_and_one_that_nobody_knows_is_one_that_does_not_answer() -> None:
+    assert asyncio.run(PingWitness(["localhost"]).reachable(ANSWER_S))
+    assert asyncio.run(PingWitness(["nobody.invalid", "127.0.0.1"]).reachable(ANSWER_S))
+    assert not asyncio.run(PingWitness(["nobody.invalid"]).reachable(1.0))
