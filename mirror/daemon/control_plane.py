@@ -16,6 +16,7 @@ from pathlib import Path
 
 import structlog
 
+from mirror.adapters import names
 from mirror.adapters.heartbeats.realtime import LOOP_PRIORITY, raise_this_thread
 from mirror.adapters.process_log import configure_trace
 from mirror.config.installation import ensure_directories
@@ -54,6 +55,7 @@ def main() -> None:
 
 async def _run(layout: Layout, channel: HealthChannel | None) -> int:
     loop = asyncio.get_running_loop()
+    names.keep_apart(loop)
     ended: asyncio.Future[int] = loop.create_future()
 
     def end(code: int | None) -> None:
