@@ -16,6 +16,7 @@ import pytest
 from mirror.adapters.cgroups import find_cgroup2
 from mirror.adapters.checkers.board import Checkers, CheckWorld, Neighbour
 from mirror.adapters.checkers.generated import generated_checks
+from mirror.adapters.checkers.reach import accepts
 from mirror.adapters.netlink_facts import read_network
 from mirror.adapters.script_place import ScriptPlace
 from mirror.config.check_models import (
@@ -128,6 +129,19 @@ def test_a_service_that_listens_stops_and_listens_again(
             assert board.values["tcp.web"] == "init"
 
     within(pair[0], story())
+
+
+def test_a_connection_to_oneself_is_no_service(pair: tuple[Namespace, Namespace]) -> None:
+    """The kernel takes a free port for our end, which may be the one that is asked."""
+    here = pair[0]
+    here.run("sysctl", "-q", "-w", "net.ipv4.ip_local_port_range=45000 45001")
+    check = TcpCheck("web", "prim", "restart", "127.0.0.1", 45000, FAST_MS, 1000)
+
+    async def story() -> None:
+        for _ in range(20):
+            assert not await accepts(check)
+
+    within(here, story())
 
 
 def test_a_name_that_nobody_knows_is_down_and_blocks_nothing(

@@ -30,9 +30,12 @@ async def accepts(check: TcpCheck) -> bool:
             family = socket.AF_INET if version == 4 else socket.AF_INET6
             with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as connection:
                 await asyncio.get_running_loop().sock_connect(connection, (address, check.port))
+                # Where nobody listens on this host, the kernel may take that very port for our
+                # end, and connect us to ourselves.
+                is_another = connection.getsockname() != connection.getpeername()
     except (OSError, TimeoutError):
         return False
-    return True
+    return bool(is_another)
 
 
 async def echoes(check: PingCheck) -> bool:

@@ -56,6 +56,9 @@ class ScanClient:
                 await self._exchange(queries, found)
         except (TimeoutError, OSError, ValueError):
             self._abandon()
+        except asyncio.CancelledError:
+            _close_all([pidfd for one in found if one is not None for pidfd in one.pidfds])
+            raise
         return found
 
     async def close(self) -> None:

@@ -5,10 +5,12 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,8 @@ from mirror.adapters.checkers.posix_regex import PosixRegex
 from mirror.adapters.checkers.process_scan import Wanted, scan
 from mirror.adapters.errd import ProcessChecker
 from mirror.config.models import Errd, WatchedProcess
+
+PATIENCE_S = 60.0
 
 
 def watched(name: str, **others: object) -> WatchedProcess:
@@ -226,6 +230,44 @@ def test_stuck_scanners_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
         client = scan_client.ScanClient()
         query = scan_client.Query("init", None, None, 1)
         assert await client.scan([query], 5) == [None]
+        await client.close()
+
+    asyncio.run(story())
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_scan_that_is_given_up_leaves_no_descriptor_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who configures a module anew ends its checker at any moment."""
+
+    async def story() -> None:
+        client = scan_client.ScanClient()
+        query = scan_client.Query("init", None, ".", 1)
+        mine = scan_client.Query("python", ".", None, 100)
+        await client.scan([mine], PATIENCE_S)  # it has all it needs
+        before = open_descriptors()
+        receive, received = scan_client.ScanClient._receive, asyncio.Event()
+
+        async def once(self: scan_client.ScanClient, channel: socket.socket) -> Any:
+            if received.is_set():
+                await asyncio.Event().wait()
+            answer = await receive(self, channel)
+            assert answer[1]
+            received.set()
+            return answer
+
+        with monkeypatch.context() as patched:
+            patched.setattr(scan_client.ScanClient, "_receive", once)
+            scans = asyncio.create_task(client.scan([mine, query], PATIENCE_S))
+            await received.wait()
+            await asyncio.sleep(0)
+            scans.cancel()
+            await asyncio.wait({scans})
+        assert open_descriptors() == before
         await client.close()
 
     asyncio.run(story())
