@@ -148,7 +148,7 @@ def configure(
     layout = store.layout
     variables = script_environment(layout, module, config, environment)
     staged = store.stage(module)
-    previous = _set_aside(layout, module)
+    previous = store.set_aside(module)
     try:
         _run(staged / "bin" / "confcheck", variables, layout, module)
         store.apply(module, staged)
@@ -158,7 +158,7 @@ def configure(
         tell()
         store.keep_last(module)
     except BaseException:
-        _put_back(layout, module, previous)
+        store.put_back(module, previous)
         raise
     finally:
         shutil.rmtree(staged, ignore_errors=True)
@@ -189,21 +189,3 @@ def _run(script: Path, variables: Mapping[str, str], layout: Layout, module: str
     result = run_config_script(script, environment, layout.module(module).working)
     if result is not None and not result.succeeded:
         raise ScriptRefusedConfig(script=script.name, observed=result.observed, log=result.log)
-
-
-def _set_aside(layout: Layout, module: str) -> Path | None:
-    """Copy what is in force now, so that it can be put back."""
-    applied = layout.module(module).applied
-    copy = applied.with_name(f".{module}.previous")
-    shutil.rmtree(copy, ignore_errors=True)
-    if not applied.is_dir():
-        return None
-    shutil.copytree(applied, copy)
-    return copy
-
-
-def _put_back(layout: Layout, module: str, previous: Path | None) -> None:
-    applied = layout.module(module).applied
-    shutil.rmtree(applied, ignore_errors=True)
-    if previous is not None:
-        previous.rename(applied)

@@ -1,6 +1,8 @@
 """Configuration files on disk: written so that a power loss leaves the old one or the new one."""
 
 import contextlib
+import ctypes
+import errno
 import fcntl
 import os
 import secrets
@@ -11,6 +13,10 @@ from typing import BinaryIO
 
 from mirror.errors import FileNotReadable
 from mirror.vocabulary.said_system import system_said
+
+OLD = ".old"
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -67,20 +73,66 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def replace_directory(new: Path, target: Path) -> None:
-    """Put a directory, complete and beside the target, in the target's place.
+def sync_tree(top: Path) -> None:
+    """Make a directory durable with everything in it, what the files hold too."""
+    for directory, _, names in os.walk(top):
+        for name in names:
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = os.open(Path(directory) / name, flags)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_directory(Path(directory))
 
-    A crash between the two renames leaves `.NAME.old`, which the next call removes or restores.
+
+def replace_directory(new: Path, target: Path) -> None:
+    """Put a directory, complete and beside the target, in the target's place, durably.
+
+    At each moment the target is the old one or the new one. Where the file system cannot exchange
+    two names, a crash leaves the old one as `.NAME.old`: see `finish_replacements`.
     """
-    old = target.with_name(f".{target.name}.old")
+    sync_tree(new)
+    old = _old_of(target)
     if old.exists() and not target.exists():
         old.rename(target)
     shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
+    if not target.exists():
+        new.rename(target)
+    elif _exchange(new, target):
+        new.rename(old)
+    else:
         target.rename(old)
-    new.rename(target)
+        new.rename(target)
     sync_directory(target.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def finish_replacements(directory: Path) -> None:
+    """Give back its name to what a crash left between two names. Nobody else may replace now."""
+    for old in directory.glob(f".*{OLD}"):
+        target = old.with_name(old.name[1:].removesuffix(OLD))
+        if old.is_dir() and not target.exists():
+            old.rename(target)
+            sync_directory(directory)
+
+
+def _old_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}{OLD}")
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names in one step; False where that cannot be done. Raises: OSError."""
+    rename = getattr(_LIBC, "renameat2", None)
+    if rename is None:
+        return False
+    names = [_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other)]
+    if rename(*names, ctypes.c_uint(_RENAME_EXCHANGE)) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
 
 
 @contextlib.contextmanager

@@ -9,7 +9,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from mirror.config.files import read_bytes, replace_directory, sync_directory
+from mirror.config.files import (
+    finish_replacements,
+    read_bytes,
+    replace_directory,
+    sync_directory,
+)
 from mirror.config.layout import Layout
 from mirror.config.module_ids import ModuleIds
 from mirror.config.names import check_module_name
@@ -47,6 +52,12 @@ class ModuleStore:
         paths = self.layout.applied_modules.iterdir()
         names = (path.name for path in paths if (path / USERCONFIG).is_file())
         return tuple(sorted(name for name in names if not name.startswith(".")))
+
+    def recover(self) -> None:
+        """Finish what a crash interrupted; at the start of the node. Raises: OSError."""
+        for directory in (self.layout.applied_modules, self.layout.modules):
+            if directory.is_dir():
+                finish_replacements(directory)
 
     def require_installed(self, module: str) -> None:
         """Raise ModuleUnknown (MIR-102) for a module without edited configuration."""
@@ -129,11 +140,25 @@ class ModuleStore:
     def apply(self, module: str, staged: Path) -> None:
         """Put the staged configuration in force."""
         paths = self.layout.module(module)
-        for path in staged.rglob("*"):
-            if path.is_dir():
-                sync_directory(path)
         replace_directory(staged, paths.applied)
         paths.working.mkdir(parents=True, exist_ok=True)
+
+    def set_aside(self, module: str) -> Path | None:
+        """Copy what is in force now, so that it can be put back; None when nothing is."""
+        applied = self.layout.module(module).applied
+        copy = applied.with_name(f".{module}.previous")
+        shutil.rmtree(copy, ignore_errors=True)
+        if not applied.is_dir():
+            return None
+        shutil.copytree(applied, copy)
+        return copy
+
+    def put_back(self, module: str, previous: Path | None) -> None:
+        """Put in force again what was set aside, which may be nothing."""
+        if previous is not None:
+            replace_directory(previous, self.layout.module(module).applied)
+        elif self.layout.module(module).applied.is_dir():
+            self.remove_applied(module)
 
     def remove_applied(self, module: str) -> None:
         """Take the configuration out of force. Raises: ModuleUnknown (MIR-102)."""

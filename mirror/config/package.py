@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from mirror.config.files import beside, made_new, sync_directory
+from mirror.config.files import beside, made_new, sync_directory, sync_tree
 from mirror.errors import FileNotReadable, PackageRefused
 from mirror.vocabulary.said import Said, say
 from mirror.vocabulary.said_system import system_said
@@ -101,6 +101,7 @@ def unpack(file: Path, target: Path) -> None:
             for entry in entries:
                 _unpack_entry(archive, entry, staging)
         staging.chmod(0o755)
+        sync_tree(staging)
         staging.rename(target)
         sync_directory(target.parent)
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError) as error:
@@ -120,8 +121,6 @@ def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, staging: Pat
                 raise ValueError(f"{entry.filename!r} is larger than announced")
             sink.write(chunk)
         os.fchmod(sink.fileno(), MODE_SCRIPT if path.parent.name == "bin" else MODE_FILE)
-        sink.flush()
-        os.fsync(sink.fileno())
 
 
 def pack(source: Path, file: Path) -> None:

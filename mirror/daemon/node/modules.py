@@ -87,7 +87,7 @@ class Modules:
 
         async with self._one_at_a_time:
             await self._read_cluster()
-            names = await asyncio.to_thread(ModuleStore(self.layout).configured)
+            names = await asyncio.to_thread(_found, ModuleStore(self.layout))
             try:
                 async with asyncio.TaskGroup() as group:
                     for name in names:
@@ -367,6 +367,15 @@ class Modules:
         await runner.command("stop", (), "")
         async with asyncio.timeout(STOPPED_S_MAX), runner.notebook.changed:
             await runner.notebook.changed.wait_for(lambda: runner.state is State.STOP)
+
+
+def _found(store: ModuleStore) -> tuple[str, ...]:
+    """Give the configured modules, also one whose configuration was just being replaced."""
+    try:
+        store.recover()
+    except OSError as error:
+        log.warning("modules not looked over", error=str(error))
+    return store.configured()
 
 
 def _not_settled(held: ModuleRunner) -> ChangesNotTaken:

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mirror.adapters.lab.linux import cut_power
+from mirror.config import files
 from mirror.config.environment import script_environment
 from mirror.config.files import replace_directory, write_durably
 from mirror.config.installation import ensure_directories
@@ -24,6 +27,7 @@ from mirror.errors import (
     ModuleUnknown,
     PackageRefused,
 )
+from tests.mount.small_disk import small_disk
 
 
 @pytest.fixture
@@ -151,6 +155,103 @@ def test_a_crash_between_two_renames_is_undone(tmp_path: Path) -> None:
     new.mkdir()
     replace_directory(new, target)
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.fixture
+def power(tmp_path: Path) -> Iterator[Path]:
+    """A disk whose power can be cut, and which keeps names before it keeps data."""
+    with small_disk(tmp_path / "disk", 32 << 20, features="has_journal"):
+        yield tmp_path / "disk"
+
+
+def lose_power(disk: Path) -> None:
+    """What was not synced is gone; then the host is up again."""
+    cut_power(disk)
+    subprocess.run(["umount", str(disk)], check=True)
+    subprocess.run(["mount", "-o", "loop", str(disk.with_suffix(".img")), str(disk)], check=True)
+
+
+def put_in_force(store: ModuleStore, text: str) -> None:
+    edited = store.layout.module("web").edited
+    (edited / "conf" / "userconfig.xml").write_text(f"<safe>{text}</safe>")
+    (edited / "bin" / "start_prim").write_text(f"#!/bin/sh\necho {text}\n")
+    store.apply("web", store.stage("web"))
+
+
+def in_force(store: ModuleStore) -> tuple[str, str]:
+    paths = store.layout.module("web")
+    return paths.applied_userconfig.read_text(), (paths.applied_bin / "start_prim").read_text()
+
+
+@pytest.mark.mount
+def test_what_is_in_force_outlives_a_power_loss_with_all_its_files(
+    power: Path, source: Path
+) -> None:
+    store = ModuleStore(Layout(safe=power / "safe", safevar=power / "var"))
+    store.layout.applied_modules.mkdir(parents=True)
+    store.install("web", source)
+    lose_power(power)
+    assert store.installed() == ("web",)
+    put_in_force(store, "old")
+    lose_power(power)
+    assert in_force(store) == ("<safe>old</safe>", "#!/bin/sh\necho old\n")
+    put_in_force(store, "new")
+    lose_power(power)
+    assert in_force(store) == ("<safe>new</safe>", "#!/bin/sh\necho new\n")
+    previous = store.set_aside("web")
+    put_in_force(store, "refused")
+    store.put_back("web", previous)
+    lose_power(power)
+    assert in_force(store) == ("<safe>new</safe>", "#!/bin/sh\necho new\n")
+    store.remove_applied("web")
+    lose_power(power)
+    assert store.configured() == ()
+
+
+def test_a_configuration_is_in_force_at_each_moment_of_its_replacement(
+    store: ModuleStore, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads it now, or after a crash, finds the old one or the new one."""
+    store.layout.applied_modules.mkdir(parents=True)
+    store.install("web", source)
+    put_in_force(store, "old")
+    rename, seen = Path.rename, list[tuple[str, str]]()
+
+    def looked_at(path: Path, target: Path) -> Path:
+        seen.append(in_force(store))
+        moved = rename(path, target)
+        seen.append(in_force(store))
+        return moved
+
+    monkeypatch.setattr(Path, "rename", looked_at)
+    put_in_force(store, "new")
+    assert {text for text, _ in seen} == {"<safe>new</safe>"}
+    assert len(list(store.layout.applied_modules.iterdir())) == 1
+
+
+def test_what_a_crash_left_between_two_names_is_in_force_at_the_next_start(
+    store: ModuleStore, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system that cannot exchange two names, as NFS."""
+    store.layout.applied_modules.mkdir(parents=True)
+    store.install("web", source)
+    put_in_force(store, "old")
+    rename = Path.rename
+
+    def dies(path: Path, target: Path) -> Path:
+        if target.name == "web":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "_exchange", lambda *_: False)
+        patched.setattr(Path, "rename", dies)
+        with pytest.raises(KeyboardInterrupt):
+            put_in_force(store, "new")
+    assert store.configured() == ()
+    store.recover()
+    assert in_force(store)[0] == "<safe>old</safe>"
+    assert store.configured() == ("web",)
 
 
 def test_what_is_private_is_not_written_where_somebody_waits_for_it(tmp_path: Path) -> None:

@@ -226,6 +226,20 @@ def test_a_defect_half_way_ends_the_control_plane_and_no_module(
     assert len(crashes) == 1
 
 
+def test_one_whose_replacement_was_cut_short_is_loaded_at_boot(tmp_path: Path) -> None:
+    layout = installed(tmp_path, "one", LIGHT.format(delay="1h"))
+    applied = layout.module("one").applied
+    applied.rename(applied.with_name(".one.old"))
+
+    async def story() -> None:
+        modules = Modules(layout, lambda sentence: None)
+        await modules.load_all()
+        assert set(modules.running) == {"one"}
+        await modules.detach_all()
+
+    asyncio.run(story())
+
+
 def test_one_that_is_slow_to_load_holds_no_other_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
