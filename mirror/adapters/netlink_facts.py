@@ -155,6 +155,7 @@ class NetworkWatch:
 
     def __init__(self, on_change: Callable[[HostNetwork], None]) -> None:
         self._on_change = on_change
+        self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._route: Any = None
 
@@ -180,11 +181,26 @@ class NetworkWatch:
         self._route.close()
 
     async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._hear(), name="network events")
+            group.create_task(self._tell(), name="network look")
+
+    async def _hear(self) -> None:
         while True:
             with contextlib.suppress(NetlinkError, OSError):  # ENOBUFS: events were lost, read on
                 async for _ in self._route.get():
+                    self._changed.set()
                     break
+                continue
+            self._changed.set()
             await asyncio.sleep(_SETTLE_S)
+
+    async def _tell(self) -> None:
+        """Look once for all that came meanwhile: a host of many links changes them in bursts."""
+        while True:
+            await self._changed.wait()
+            await asyncio.sleep(_SETTLE_S)
+            self._changed.clear()
             with contextlib.suppress(HostProbeFailed):
                 self._on_change(await read_network_async())
 

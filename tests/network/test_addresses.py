@@ -24,6 +24,7 @@ from mirror.errors import AddressInUse, InterfaceNotFound, NetworkNotSet
 from tests.network.namespaces import Namespace, join
 
 AWAIT_S = 60.0  # on a machine that does other work too
+VERBS = ("add", "del")
 FAMILIES = pytest.mark.parametrize(
     ("left", "right", "vip"),
     [("10.98.0.1/24", "10.98.0.2/24", "10.98.0.9"), ("fd98::1/64", "fd98::2/64", "fd98::9")],
@@ -376,6 +377,31 @@ def test_no_network_of_this_host_or_no_such_interface(pair: tuple[Namespace, Nam
         await named.take()
         assert held(pair[0], "192.0.2.7")[0]["prefixlen"] == 32
         await named.release()
+
+    within(pair[0], story())
+
+
+def make_at_once(namespace: Namespace, lines: str) -> None:
+    """The event loop stands still meanwhile: all is there when it goes on."""
+    subprocess.run(namespace.command("ip", "-batch", "-"), input=lines, text=True, check=True)
+
+
+def test_a_burst_of_changes_is_looked_at_as_one(pair: tuple[Namespace, Namespace]) -> None:
+    join(*pair, "cable", "10.98.0.1/24", "10.98.0.2/24")
+    burst = [f"{verb} 10.99.{at // 250}.{at % 250}/32" for at in range(1000) for verb in VERBS]
+    lines = [f"address {one} dev cable\n" for one in (*burst, "add 10.98.0.9/24")]
+
+    async def story() -> None:
+        seen: list[HostNetwork] = []
+        async with NetworkWatch(seen.append):
+            make_at_once(pair[0], "".join(lines))
+            while seen[-1].find("10.98.0.9") is None:  # noqa: ASYNC110 - one list
+                await asyncio.sleep(0.01)
+            count = 0
+            while count != len(seen):
+                count = len(seen)
+                await asyncio.sleep(0.5)
+        assert count < len(burst) / 20
 
     within(pair[0], story())
 
