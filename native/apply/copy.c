@@ -94,14 +94,6 @@ static int make_hole(struct mn_call *call, int fd, uint64_t offset, uint64_t siz
     return (uint64_t)status.st_size >= offset + size ? 0 : mn_lower_set_attributes(fd, &longer);
 }
 
-/* Whether the range holds data, in memory or on the disk. */
-static bool is_there(int fd, uint64_t offset, size_t size)
-{
-    off_t hole = lseek(fd, (off_t)offset, SEEK_HOLE);
-
-    return hole >= 0 && (uint64_t)hole >= offset + size;
-}
-
 /* The disk begins with what is copied before a checkpoint waits for it. Only with what has its
  * place on the disk: what is new gets one when it is written back, and the later the larger (a
  * first copy of 1.5 GiB: 185 extents, 11 to 21 without). Nobody waits here, so an error is left to
@@ -127,7 +119,8 @@ static int64_t write_block(struct mn_call *call, const struct mn_target *target,
     if (result != 0)
         return result;
     bool replaces =
-        message->data_size > 0 && is_there(fd, message->offset_bytes, message->data_size);
+        message->data_size > 0 && mn_lower_is_all_data(fd, message->offset_bytes,
+                                                       message->offset_bytes + message->data_size);
     if (message->data_size > 0)
         done = mn_lower_write(fd, message->data, message->data_size, message->offset_bytes, 0);
     else

@@ -12,7 +12,7 @@
 
 /* Compared in the blocks that databases and file systems write, so that a changed page is all that
  * travels of its region; neighbours that differ travel together. */
-enum { BLOCK_BYTES = 4096, SEND_BYTES_MAX = MN_REGION_BYTES };
+enum { BLOCK_BYTES = 4096, SEND_BYTES_MAX = 4 * MN_REGION_BYTES };
 
 static int refused(struct mn_copied *copied, int32_t error)
 {

@@ -9,9 +9,8 @@
 
 /* SEEK_HOLE walks over every extent from offset to the hole, which mostly is the end of the file:
  * 0.2 us each, of which a file of 1 TiB has 8,000 at least, and each MiB of it is asked about. The
- * extent map tells of the range alone. False where that does not do: the range has a hole, is only
- * reserved somewhere, or lies in many pieces. */
-static bool is_all_data(int fd, uint64_t offset, uint64_t end)
+ * extent map tells of the range alone. */
+bool mn_lower_is_all_data(int fd, uint64_t offset, uint64_t end)
 {
     enum { EXTENT_COUNT_MAX = 16 };
     union {
@@ -37,7 +36,7 @@ int mn_lower_extent(int fd, uint64_t offset, uint64_t end, bool *hole_out, uint6
     off_t data;
     off_t next;
 
-    if (is_all_data(fd, offset, end)) {
+    if (mn_lower_is_all_data(fd, offset, end)) {
         *hole_out = false;
         *end_out = end;
         return 0;

@@ -138,6 +138,9 @@ ssize_t mn_lower_write(int fd, const void *data, size_t size, uint64_t offset,
                        uint32_t flags); /* flags: message Write */
 /* The bytes read: fewer than size only at the end of the file. */
 ssize_t mn_lower_read(int fd, void *buffer, size_t size, uint64_t offset);
+/* Whether a range holds data throughout, in memory or on the disk. False also where that is not
+ * told: the file system has no map of extents, or the range lies in many pieces. */
+bool mn_lower_is_all_data(int fd, uint64_t offset, uint64_t end);
 /* What lies at offset, data or a hole, and where it ends: at or behind `end` if it goes as far. A
  * last hole has no end (UINT64_MAX). */
 int mn_lower_extent(int fd, uint64_t offset, uint64_t end, bool *hole_out, uint64_t *end_out);
