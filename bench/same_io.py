@@ -2,13 +2,15 @@
 
 Region by region, as the copying threads of a node do it and as many at a time: read at the
 source, read at the target, compared, written. The target's disk is told to begin every 4 MiB, and
-waited for at the end. Nothing is hashed or sent: the link, a pair of cables within this machine,
-is not in the way.
+waited for at the end. Nothing is hashed or sent: the link is not in the way (bench/pouring.py).
 
 Caches are in the same state before either is measured:
 
     cold    neither node has the file in memory, as when both have been doing other work
-    warm    both have what changed in memory, as right after it was written
+    warm    the source has what changed in memory, as right after it was written
+
+The target compares with what is on its disk, whatever it has in memory (native/apply/copy.c), so
+its file is dropped from memory in either state.
 """
 
 import ctypes
@@ -30,15 +32,14 @@ STATES = ("cold", "warm")
 def prepare(
     state: str, files: Iterable[Path], images: Iterable[Path], places: Sequence[int]
 ) -> None:
-    """Bring the caches into a state. images: of the disks that the files lie on."""
+    """Bring the caches into a state. files: the source's first. images: of their disks."""
+    source, *others = files
     os.sync()
-    if state == "cold":
-        for path in (*files, *images):
-            with path.open("rb", buffering=0) as file:
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        return
-    for path in files:
+    for path in (*files, *images) if state == "cold" else others:
         with path.open("rb", buffering=0) as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if state == "warm":
+        with source.open("rb", buffering=0) as file:
             for place in places:
                 os.pread(file.fileno(), REGION, place * REGION)
 
