@@ -139,8 +139,15 @@ class World:
             raise Violation(f"{host.name} acknowledges; the witness says {held}")
 
     def _witness_knows(self, host: SimHost) -> bool:
-        """Whoever acknowledges stands there, or what stands there is what it has moved on from."""
+        """Whoever acknowledges stands there, or what stands there is what it has moved on from.
+
+        Or who stands there has it too: a secondary that was silent for a moment had been granted
+        what it then did not need. To go on without the primary it ends their session first.
+        """
         if self.witness is None or self.witness_forced or host.name in self.witness[1]:
+            return True
+        mirrored = host.plane is not None and host.plane.mode == "prim"
+        if mirrored and self.witness[1] == {host.peer.name} and not host.peer.acknowledges():
             return True
         return self.witness[0] in host.saved_record["history"]
 
