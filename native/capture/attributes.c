@@ -358,6 +358,7 @@ static int set_flags(struct mn_worker *worker, const struct mn_fuse_request *req
         /* What was appended meanwhile has changed a time that the secondary could not take. */
         if ((op->flags_valid & ~op->flags & (FS_APPEND_FL | FS_IMMUTABLE_FL)) != 0)
             mn_change_times(&change, op->node);
+        mn_reply_forget(worker, op->node); /* the kernel does not know that it moves ctime */
         mn_reply_data(worker, request, &out, sizeof(out));
     }
     return 0;

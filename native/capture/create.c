@@ -154,6 +154,7 @@ static int make(struct mn_worker *worker, const struct mn_fuse_request *request,
         return MN_PARK;
     if (outcome < 0)
         return (int)outcome;
+    mn_reply_changed(worker, request, op->directory);
     *node_out = adopt(&change, op);
     result = *node_out == NULL ? -ENOMEM : 0;
     if (result == 0 && fstat(op->fd, status_out) != 0)
@@ -368,6 +369,7 @@ int mn_op_link(struct mn_worker *worker, const struct mn_fuse_request *request)
     if (outcome < 0)
         return (int)outcome;
     mn_change_times(&change, op.directory);
+    mn_reply_changed(worker, request, op.directory);
     mn_node_looked_up(&worker->mount->nodes, op.node);
     mn_fill_entry(op.node, &op.status, &entry);
     mn_reply_data(worker, request, &entry, sizeof(entry));

@@ -34,6 +34,8 @@ static int finish(struct mn_change *change, const struct mn_fuse_request *reques
         return MN_PARK;
     if (outcome >= 0 && changed != NULL)
         mn_change_times(change, changed);
+    if (outcome >= 0 && change->code == MN_MESSAGE_FALLOCATE)
+        mn_reply_forget(change->worker, changed);
     if (outcome < 0) {
         mn_reply_error(change->worker, request, (int)outcome);
     } else if (reply_size) {

@@ -37,10 +37,11 @@ static size_t add_plain(const struct directory_entry *entry, size_t name_size, u
     return size;
 }
 
-static size_t add_plus(struct mn_worker *worker, struct mn_node *directory,
+static size_t add_plus(struct mn_worker *worker, const struct mn_fuse_request *request,
                        const struct directory_entry *entry, size_t name_size, uint8_t *out,
                        size_t room)
 {
+    struct mn_node *directory = mn_node_of(worker->mount, request->header->nodeid);
     struct fuse_direntplus *plus = (void *)out;
     size_t size = FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET_DIRENTPLUS + name_size);
     struct mn_node *node;
@@ -50,7 +51,7 @@ static size_t add_plus(struct mn_worker *worker, struct mn_node *directory,
         return 0;
     memset(&plus->entry_out, 0, sizeof(plus->entry_out));
     if (strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0 &&
-        mn_look(worker, directory, entry->name, &node, &status) == 0) {
+        mn_look_to_tell(worker, request, directory, entry->name, &node, &status) == 0) {
         mn_node_looked_up(&worker->mount->nodes, node);
         mn_fill_entry(node, &status, &plus->entry_out);
         mn_node_unpin(&worker->mount->nodes, node);
@@ -95,8 +96,8 @@ static int list(struct mn_worker *worker, const struct mn_fuse_request *request,
             at += entry->size;
             if (mn_is_hidden(worker->mount, directory, entry->name))
                 continue;
-            added = plus ? add_plus(worker, directory, entry, name_size,
-                                    worker->reply_buffer + used, limit - used)
+            added = plus ? add_plus(worker, request, entry, name_size, worker->reply_buffer + used,
+                                    limit - used)
                          : add_plain(entry, name_size, worker->reply_buffer + used, limit - used);
             if (added == 0) {
                 full = true;

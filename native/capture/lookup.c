@@ -100,6 +100,23 @@ int mn_look(struct mn_worker *worker, struct mn_node *directory, const char *nam
     return 0;
 }
 
+int mn_look_to_tell(struct mn_worker *worker, const struct mn_fuse_request *request,
+                    struct mn_node *directory, const char *name, struct mn_node **node_out,
+                    struct stat *status_out)
+{
+    int result = mn_look(worker, directory, name, node_out, status_out);
+
+    if (result != 0 || !S_ISDIR(status_out->st_mode))
+        return result;
+    mn_reply_told(*node_out, request);
+    if (fstatat(mn_worker_directory(worker, worker->mount, directory), name, status_out,
+                AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    result = -errno;
+    mn_node_unpin(&worker->mount->nodes, *node_out);
+    return result;
+}
+
 int mn_op_lookup(struct mn_worker *worker, const struct mn_fuse_request *request)
 {
     struct mn_node *directory = mn_node_of(worker->mount, request->header->nodeid);
@@ -108,8 +125,10 @@ int mn_op_lookup(struct mn_worker *worker, const struct mn_fuse_request *request
     struct fuse_entry_out entry;
     struct mn_node *node = NULL;
     struct stat status;
-    int result = name == NULL ? -EINVAL : mn_look(worker, directory, name, &node, &status);
+    int result = -EINVAL;
 
+    if (name != NULL)
+        result = mn_look_to_tell(worker, request, directory, name, &node, &status);
     if (result == -ENOENT) {
         memset(&entry, 0,
                sizeof(entry)); /* nodeid 0: the kernel remembers that nothing is there */
@@ -164,6 +183,7 @@ int mn_op_getattr(struct mn_worker *worker, const struct mn_fuse_request *reques
     if ((in->getattr_flags & FUSE_GETATTR_FH) != 0) {
         result = fstat(mn_file_of(in->fh)->fd, &status) == 0 ? 0 : -errno;
     } else if ((mn_node_flags(node) & MN_NODE_DIRECTORY) != 0) {
+        mn_reply_told(node, request);
         /* Asked for before each name that is made in it: a descriptor is at hand then. */
         fd = mn_worker_directory(worker, worker->mount, node);
         result = fd < 0 ? fd : fstat(fd, &status) == 0 ? 0 : -errno;

@@ -126,8 +126,10 @@ static int remove_name(struct mn_worker *worker, const struct mn_fuse_request *r
     describe_remove(&change, &op);
     result = mn_replicate(&change, &outcome);
     if (result != MN_PARK) {
-        if (outcome >= 0)
+        if (outcome >= 0) {
             mn_change_times(&change, op.directory);
+            mn_reply_changed(worker, request, op.directory);
+        }
         mn_reply_error(worker, request, (int)outcome);
     }
     mn_node_unpin(&worker->mount->nodes, op.node);
@@ -372,6 +374,8 @@ static int rename_name(struct mn_worker *worker, const struct mn_fuse_request *r
             if (outcome >= 0) {
                 mn_change_times(&change, op->directory);
                 mn_change_times(&change, op->new_directory);
+                mn_reply_changed(worker, request, op->directory);
+                mn_reply_changed(worker, request, op->new_directory);
             }
             mn_reply_error(worker, request, (int)outcome);
         }

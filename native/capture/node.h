@@ -46,8 +46,9 @@ struct mn_node {
     uint32_t
         born_serial; /* period alone in which it was made: nothing of it need be noted; atomic */
     uint16_t name_size;
-    uint64_t key;    /* hash of the handle: also its key in the conflict locks */
-    struct mn_id id; /* valid with MN_NODE_HAS_ID; written once, before the flag */
+    uint16_t told_to; /* of a directory: who may hold its attributes (reply.h); atomic */
+    uint64_t key;     /* hash of the handle: also its key in the conflict locks */
+    struct mn_id id;  /* valid with MN_NODE_HAS_ID; written once, before the flag */
     /* A struct mn_handle, as long as this one is: see mn_node_handle. Never changes. */
     _Alignas(int32_t) uint8_t handle_bytes[];
 };

@@ -121,6 +121,10 @@ enum { MN_FUSE_MINOR_FLUSHES_ITSELF = 35 };
  * not exist. */
 int mn_look(struct mn_worker *worker, struct mn_node *directory, const char *name,
             struct mn_node **node_out, struct stat *status_out);
+/* As mn_look, for the answer to a request that tells the kernel of the object. */
+int mn_look_to_tell(struct mn_worker *worker, const struct mn_fuse_request *request,
+                    struct mn_node *directory, const char *name, struct mn_node **node_out,
+                    struct stat *status_out);
 /* LINK of a file that has no name yet (tmpfile.c). As an operation. */
 int mn_link_nameless(struct mn_worker *worker, const struct mn_fuse_request *request,
                      struct mn_node *node, struct mn_node *directory, const char *name);

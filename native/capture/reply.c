@@ -44,6 +44,47 @@ void mn_reply_data(struct mn_worker *worker, const struct mn_fuse_request *reque
     send(worker, request, 0, data, size);
 }
 
+/* Of told_to: nobody, one thread by a number of 16 bits, or several. */
+enum { TOLD_NOBODY = 0, TOLD_SEVERAL = UINT16_MAX };
+
+static uint16_t number_of(const struct mn_fuse_request *request)
+{
+    uint32_t thread = request->header->pid;
+
+    /* All threads that our pid namespace does not know have number 0. */
+    return thread == 0 ? TOLD_SEVERAL : (uint16_t)(1 + thread % (TOLD_SEVERAL - 1));
+}
+
+void mn_reply_told(struct mn_node *node, const struct mn_fuse_request *request)
+{
+    uint16_t thread = number_of(request);
+    uint16_t told = __atomic_load_n(&node->told_to, __ATOMIC_SEQ_CST);
+
+    while (told != thread && told != TOLD_SEVERAL &&
+           !__atomic_compare_exchange_n(&node->told_to, &told,
+                                        told == TOLD_NOBODY ? thread : TOLD_SEVERAL, false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        ; /* told: what another thread made of it */
+}
+
+void mn_reply_changed(struct mn_worker *worker, const struct mn_fuse_request *request,
+                      struct mn_node *directory)
+{
+    uint16_t told = __atomic_exchange_n(&directory->told_to, TOLD_NOBODY, __ATOMIC_SEQ_CST);
+
+    if (told == TOLD_SEVERAL || (told != TOLD_NOBODY && told != number_of(request)))
+        mn_reply_forget(worker, directory);
+}
+
+void mn_reply_forget(struct mn_worker *worker, const struct mn_node *node)
+{
+    bool is_root = node == worker->mount->nodes.root;
+
+    /* The kernel has the object in use as long as its change is not replied: it is not freed. */
+    (void)mn_fuse_forget_attributes(worker->fuse_fd,
+                                    is_root ? FUSE_ROOT_ID : (uint64_t)(uintptr_t)node);
+}
+
 static uint32_t device_number(dev_t device)
 {
     unsigned number_major = major(device);
@@ -87,6 +128,9 @@ void mn_fill_entry(const struct mn_node *node, const struct stat *status,
 {
     memset(entry_out, 0, sizeof(*entry_out));
     entry_out->nodeid = (uint64_t)(uintptr_t)node;
+    /* The next object at the same place in memory is not the one that a handle was made for
+     * (open_by_handle_at, an NFS server). */
+    entry_out->generation = node->key;
     entry_out->entry_valid = MN_VALID_SECONDS;
     entry_out->attr_valid = MN_VALID_SECONDS;
     mn_fill_attributes(status, &entry_out->attr);

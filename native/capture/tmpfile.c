@@ -367,6 +367,7 @@ int mn_link_nameless(struct mn_worker *worker, const struct mn_fuse_request *req
         return result != 0 ? result : (int)outcome;
     mn_node_looked_up(&worker->mount->nodes, node);
     mn_fill_entry(node, &op.status, &entry);
+    mn_reply_changed(worker, request, directory);
     mn_reply_data(worker, request, &entry, sizeof(entry));
     return 0;
 }

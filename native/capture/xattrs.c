@@ -119,8 +119,11 @@ static int change_xattr(struct mn_worker *worker, const struct mn_fuse_request *
     change.perform = remove ? perform_remove : perform_set;
     change.undo = undo_change;
     result = mn_replicate(&change, &outcome);
-    if (result != MN_PARK)
+    if (result != MN_PARK) {
+        if (outcome >= 0)
+            mn_reply_forget(worker, op->node); /* an access list is the mode, too */
         mn_reply_error(worker, request, (int)outcome);
+    }
     mn_give_back(worker->mount, &borrowed);
     return result;
 }

@@ -55,8 +55,9 @@ int mn_fuse_reply(int fd, uint64_t unique, int error, const void *body, size_t s
 int mn_fuse_reply_parts(int fd, uint64_t unique, struct iovec *parts,
                         int part_count); /* parts[0] is left for the header */
 
-/* The kernel asks for the attributes of this object again. It may wait for an inode that is being
- * freed, so no request of that inode may be unanswered on this thread. 0 or -errno. */
+/* The kernel asks for the attributes of this object again, and takes no answer to what it asked
+ * before. It may wait for an inode that is being freed, so no request that frees it (a page that
+ * is written back) may be unanswered on this thread. 0 or -errno. */
 int mn_fuse_forget_attributes(int fd, uint64_t nodeid);
 
 /* The next NUL-terminated text of a body, at *offset, which moves behind it; NULL when there is

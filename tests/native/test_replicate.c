@@ -373,6 +373,104 @@ static void test_made_as_a_period_ends(struct bench *bench)
     mn_node_unpin(nodes, node);
 }
 
+static struct fuse_out_header header_of_answer(struct bench *bench)
+{
+    uint8_t bytes[4096];
+    struct fuse_out_header header = {0};
+
+    CHECK(recv(bench->answers, bytes, sizeof(bytes), 0) >= (ssize_t)sizeof(header));
+    memcpy(&header, bytes, sizeof(header));
+    return header;
+}
+
+/* Serves a request of this thread, and says whether the kernel was told to forget before it was
+ * answered. */
+static bool forgets(struct bench *bench, mn_operation *operation, uint64_t nodeid, uint32_t thread,
+                    const void *body, size_t size)
+{
+    struct fuse_in_header header = {.unique = 9, .nodeid = nodeid, .pid = thread};
+    struct mn_fuse_request request = {.header = &header, .body = body, .body_size = size};
+    struct fuse_out_header first;
+
+    CHECK_INT(operation(bench->worker, &request), 0);
+    first = header_of_answer(bench);
+    if (first.unique == header.unique) {
+        CHECK_INT(first.error, 0);
+        return false;
+    }
+    CHECK_INT(first.unique, 0);
+    CHECK_INT(first.error, FUSE_NOTIFY_INVAL_INODE);
+    first = header_of_answer(bench);
+    CHECK_INT(first.unique, header.unique);
+    CHECK_INT(first.error, 0);
+    return true;
+}
+
+static bool forgets_after_mkdir(struct bench *bench, uint32_t thread, const char *name)
+{
+    struct {
+        struct fuse_mkdir_in in;
+        char name[8];
+    } body = {.in.mode = 0700};
+
+    (void)snprintf(body.name, sizeof(body.name), "%s", name);
+    return forgets(bench, mn_op_mkdir, FUSE_ROOT_ID, thread, &body, sizeof(body));
+}
+
+static void told(struct bench *bench, uint32_t thread)
+{
+    struct fuse_getattr_in in = {0};
+
+    CHECK(!forgets(bench, mn_op_getattr, FUSE_ROOT_ID, thread, &in, sizeof(in)));
+}
+
+/* An answer with old attributes may reach its caller after the one to the change. */
+static void test_attributes_on_the_way(struct bench *bench)
+{
+    struct mn_file *file = file_make(bench, "changed");
+    uint64_t nodeid = (uint64_t)(uintptr_t)file->node;
+    struct fuse_fallocate_in fallocate_in = {.fh = (uint64_t)(uintptr_t)file, .length = 4096};
+    struct {
+        struct fuse_setxattr_in in;
+        char text[8];
+    } set = {.in.size = 1, .text = "user.a\0v"};
+    char name[] = "user.a";
+    struct mn_node *inner = NULL;
+    struct stat status;
+
+    RUN("who changes a directory has the kernel forget what others were told of it, and no more");
+    CHECK(!forgets_after_mkdir(bench, 8, "d1"));
+    told(bench, 7);
+    CHECK(forgets_after_mkdir(bench, 8, "d2"));
+    CHECK(!forgets_after_mkdir(bench, 8, "d3"));
+    told(bench, 8);
+    told(bench, 8);
+    CHECK(!forgets_after_mkdir(bench, 8, "d4"));
+    told(bench, 8);
+    told(bench, 7);
+    told(bench, 8);
+    CHECK(forgets_after_mkdir(bench, 8, "d5"));
+    told(bench, 8);
+    CHECK(forgets(bench, mn_op_rmdir, FUSE_ROOT_ID, 7, "d5", sizeof("d5")));
+
+    RUN("what was told of a directory by its name is told, too");
+    CHECK(!forgets(bench, mn_op_lookup, FUSE_ROOT_ID, 7, "d1", sizeof("d1")));
+    CHECK_INT(mn_look(bench->worker, bench->mount.nodes.root, "d1", &inner, &status), 0);
+    CHECK(
+        forgets(bench, mn_op_symlink, (uint64_t)(uintptr_t)inner, 8, "in\0to", sizeof("in\0to")));
+    mn_node_unpin(&bench->mount.nodes, inner);
+
+    RUN("threads that our pid namespace does not know are never taken for one");
+    told(bench, 0);
+    CHECK(forgets_after_mkdir(bench, 0, "d6"));
+
+    RUN("an extended attribute, an access list among them, and room: always");
+    CHECK(forgets(bench, mn_op_setxattr, nodeid, 8, &set, sizeof(set)));
+    CHECK(forgets(bench, mn_op_removexattr, nodeid, 8, name, sizeof(name)));
+    CHECK(forgets(bench, mn_op_fallocate, nodeid, 8, &fallocate_in, sizeof(fallocate_in)));
+    file_close(file);
+}
+
 int main(void)
 {
     struct bench bench;
@@ -383,6 +481,7 @@ int main(void)
     test_copy_while_a_session_begins(&bench);
     test_sync_fails_as_the_link_ends(&bench);
     test_made_as_a_period_ends(&bench);
+    test_attributes_on_the_way(&bench);
     bench_remove(&bench);
     return 0;
 }
