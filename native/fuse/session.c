@@ -130,6 +130,7 @@ int mn_fuse_negotiate(int fd, uint64_t wanted, uint16_t max_background,
     static uint8_t buffer[MN_FUSE_BUFFER_BYTES] __attribute__((aligned(8)));
     struct mn_fuse_request request = {0};
     const struct fuse_init_in *in;
+    bool is_extended;
     uint64_t offered;
     struct fuse_init_out out = {.major = FUSE_KERNEL_VERSION, .minor = FUSE_KERNEL_MINOR_VERSION};
     int result;
@@ -139,11 +140,14 @@ int mn_fuse_negotiate(int fd, uint64_t wanted, uint16_t max_background,
     } while (result == MN_FUSE_AGAIN);
     if (result != 0 || request.header == NULL)
         return result < 0 ? result : -ENOTCONN;
-    in = mn_fuse_fixed(&request, offsetof(struct fuse_init_in, unused));
+    in = mn_fuse_fixed(&request, offsetof(struct fuse_init_in, flags2)); /* Linux 5.15, 5.16 */
     if (request.header->opcode != FUSE_INIT || in == NULL || in->major != FUSE_KERNEL_VERSION)
         return -EPROTO;
     offered = in->flags;
-    if ((offered & FUSE_INIT_EXT) != 0)
+    is_extended = (offered & FUSE_INIT_EXT) != 0;
+    if (is_extended && mn_fuse_fixed(&request, offsetof(struct fuse_init_in, unused)) == NULL)
+        return -EPROTO;
+    if (is_extended)
         offered |= (uint64_t)in->flags2 << 32;
     features_out->flags = offered & (wanted | FUSE_INIT_EXT);
     features_out->missing = wanted & ~offered;
