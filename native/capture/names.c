@@ -22,16 +22,22 @@ struct remove_operation {
     bool is_directory;
 };
 
+/* Whether a process may use it without us: a directory as its working directory, a fifo or a
+ * device by a descriptor of the kernel's. Files are held by descriptors of our own. */
+static bool is_used_unseen(mode_t mode)
+{
+    return S_ISDIR(mode) || S_ISFIFO(mode) || S_ISCHR(mode) || S_ISBLK(mode);
+}
+
 /* The object behind a path descriptor after one of its names went. Closes the descriptor, or keeps
- * that of a directory: a process may have it as its working directory, and files are held by
- * their own descriptors. */
+ * it when the object has no name left and lives on. */
 static void note_last_name(struct mn_node *node, int fd)
 {
     struct stat status;
 
     if (fstat(fd, &status) == 0 && (status.st_nlink == 0 || S_ISDIR(status.st_mode))) {
         mn_node_flag_set(node, MN_NODE_UNLINKED);
-        if (S_ISDIR(status.st_mode) && node->removed_fd < 0) {
+        if (is_used_unseen(status.st_mode) && node->removed_fd < 0) {
             node->removed_fd = fd; /* under its existence lock */
             return;
         }

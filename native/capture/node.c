@@ -291,12 +291,21 @@ void mn_node_looked_up(struct mn_node_table *table, struct mn_node *node)
 
 void mn_node_forget(struct mn_node_table *table, struct mn_node *node, uint64_t count)
 {
+    int fd = -1;
+
     pthread_mutex_lock(&table->mutex);
     if (node != table->root) {
         node->lookup_count -= count < node->lookup_count ? count : node->lookup_count;
+        /* Nobody is in it any more; the node may be pinned until the next checkpoint. */
+        if (node->lookup_count == 0) {
+            fd = node->removed_fd;
+            node->removed_fd = -1;
+        }
         release_if_unused(table, node);
     }
     pthread_mutex_unlock(&table->mutex);
+    if (fd >= 0)
+        close(fd);
 }
 
 void mn_node_place(struct mn_node_table *table, struct mn_node *node, struct mn_node *parent,

@@ -38,8 +38,8 @@ struct mn_node {
     char *name;                 /* owned; in `parent` */
     struct mn_other_name *others; /* owned; names known besides, MN_NODE_OTHER_NAMES_MAX at most */
     uint64_t lookup_count;        /* the kernel's */
-    int removed_fd; /* owned; of a removed directory, which lives as long as this node: who is in
-                       it still sees it; else -1 */
+    int removed_fd; /* owned; of what was removed and may be in use all the same (names.c), until
+                       the kernel forgets it; else -1 */
     uint32_t pin_count;         /* children, operations, the times list */
     uint32_t flags;             /* enum mn_node_flag; atomic: read without the mutex */
     uint32_t introduced_serial; /* session in which the secondary learnt this id; atomic */

@@ -1,4 +1,5 @@
 /* Nodes live as long as the kernel, a child or an operation holds them, and no longer. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -58,6 +59,7 @@ int main(void)
     struct mn_id root_id = {.bytes = {1}};
     struct mn_node_table table;
     struct mn_node *directory, *file;
+    int removed_fd;
 
     RUN("a child keeps its parent; forgetting the child frees both");
     CHECK_INT(mn_node_table_init(&table, &root_handle, &root_id), 0);
@@ -121,6 +123,20 @@ int main(void)
     CHECK(mn_node_times_take(&table) == NULL);
     mn_node_unpin(&table, file);
     mn_node_unpin(&table, file);
+    CHECK_INT(table.node_count, 1);
+
+    RUN("what was removed is held open for as long as the kernel knows it, and no longer");
+    directory = mn_node_get(&table, &directory_handle, table.root, "d");
+    mn_node_looked_up(&table, directory);
+    mn_node_looked_up(&table, directory);
+    directory->removed_fd = open("/", O_PATH);
+    CHECK(directory->removed_fd >= 0);
+    removed_fd = directory->removed_fd;
+    mn_node_forget(&table, directory, 1);
+    CHECK(fcntl(removed_fd, F_GETFD) >= 0);
+    mn_node_forget(&table, directory, 1); /* its time is still to be sent: it is pinned */
+    CHECK_INT(fcntl(removed_fd, F_GETFD), -1);
+    mn_node_unpin(&table, directory);
     CHECK_INT(table.node_count, 1);
 
     RUN("many nodes are found again after the table has grown");

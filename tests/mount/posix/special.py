@@ -8,7 +8,17 @@ import stat
 import subprocess
 from pathlib import Path
 
-from tests.mount.posix.tools import as_user, attempt, case, in_child, make, opened, shown
+from tests.mount.posix.tools import (
+    GROUP,
+    USER,
+    as_user,
+    attempt,
+    case,
+    in_child,
+    make,
+    opened,
+    shown,
+)
 from tests.workload import syscalls
 
 
@@ -39,6 +49,25 @@ def fifos_carry_data(top: Path) -> object:
     select.select([reading], [], [], 5)
     seen.append(os.read(reading, 100).decode())
     os.close(reading)
+    return seen
+
+
+@case
+def what_lost_its_name_is_still_open(top: Path) -> object:
+    os.mkfifo(top / "p")
+    os.mknod(top / "zero", stat.S_IFCHR | 0o666, os.makedev(1, 5))
+    seen: list[object] = []
+    for name in ("p", "zero"):
+        fd = os.open(top / name, os.O_RDWR)
+        os.unlink(top / name)
+        seen += [attempt(os.fchmod, fd, 0o640), attempt(os.fchown, fd, USER, GROUP), shown(fd)]
+        os.close(fd)
+    os.mkfifo(top / "old")
+    os.mkfifo(top / "new")
+    replaced = os.open(top / "new", os.O_RDWR)
+    os.rename(top / "old", top / "new")
+    seen.append(shown(replaced))
+    os.close(replaced)
     return seen
 
 
@@ -172,6 +201,17 @@ def other_flags(top: Path) -> object:
     seen.append(as_user(as_owner))
     os.chown(file, 0, 0)
     return [*seen, as_user(as_owner), flags_of(file)]
+
+
+@case
+def flags_move_ctime(top: Path) -> object:
+    file = make(top / "f")
+    before = file.stat().st_ctime_ns
+    tries = 0
+    while (moves := file.stat().st_ctime_ns > before) is False and tries < 1000:
+        with_flags(file, syscalls.FLAG_NODUMP)  # until the clock of the file system moves
+        tries += 1
+    return moves
 
 
 @case
