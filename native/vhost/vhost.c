@@ -1,7 +1,7 @@
 /* The host name that a module's application sees (<vhost>), loaded into it by LD_PRELOAD.
  *
- * A library of its own, in no archive: it replaces two functions of the C library and knows
- * nothing of mirror. It must never fail where the C library would not, allocate, or print.
+ * A library of its own, in no archive: it replaces functions of the C library and knows nothing
+ * of mirror. It must never fail where the C library would not, allocate, or print.
  * Programs that ask the kernel themselves (static, Go) and set-user-id programs do not see it.
  */
 #include <errno.h>
@@ -56,4 +56,14 @@ int gethostname(char *name, size_t size_bytes)
         return -1;
     }
     return 0;
+}
+
+/* What a program calls instead that was compiled with _FORTIFY_SOURCE and asks for a number of
+ * bytes that it computes. */
+int __gethostname_chk(char *name, size_t size_bytes, size_t room_bytes);
+int __gethostname_chk(char *name, size_t size_bytes, size_t room_bytes)
+{
+    if (size_bytes > room_bytes)
+        abort(); /* as the C library does */
+    return gethostname(name, size_bytes);
 }

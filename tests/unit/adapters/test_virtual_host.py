@@ -24,6 +24,8 @@ assert libc.gethostname(full, 80) == 0
 short = ctypes.create_string_buffer(b"x" * 80, 80)
 assert libc.gethostname(short, 3) == -1 and ctypes.get_errno() == errno.ENAMETOOLONG
 assert libc.uname(None) == -1 and ctypes.get_errno() == errno.EFAULT
+checked = ctypes.create_string_buffer(b"x" * 80, 80)
+assert libc.__gethostname_chk(checked, 80, 80) == 0 and checked.value == full.value
 print(full.value.decode(), short.raw[:4].decode(), os.uname().nodename)
 """
 
