@@ -104,8 +104,7 @@ static struct mn_parked *take_given_up(struct mn_park *park, mn_park_is_given_up
     return NULL;
 }
 
-/* Guarded by mutex. False: nothing has changed for MN_PARK_LOOK_MS. */
-static bool wait_a_little(struct mn_park *park)
+static struct timespec time_of_next_look(void)
 {
     struct timespec until;
 
@@ -115,11 +114,12 @@ static bool wait_a_little(struct mn_park *park)
         until.tv_sec++;
         until.tv_nsec -= 1000000000L;
     }
-    return pthread_cond_timedwait(&park->changed, &park->mutex, &until) == 0;
+    return until;
 }
 
 struct mn_parked *mn_park_next(struct mn_park *park, mn_park_is_given_up *is_given_up)
 {
+    struct timespec next_look = time_of_next_look(); /* however much comes until then */
     struct mn_parked *parked = NULL;
 
     pthread_mutex_lock(&park->mutex);
@@ -132,8 +132,10 @@ struct mn_parked *mn_park_next(struct mn_park *park, mn_park_is_given_up *is_giv
             break;
         else if (park->may_run)
             parked = unlink_parked(park, NULL, park->first);
-        else if (!wait_a_little(park))
+        else if (pthread_cond_timedwait(&park->changed, &park->mutex, &next_look) != 0) {
             parked = take_given_up(park, is_given_up);
+            next_look = time_of_next_look();
+        }
     }
     park->served = parked == NULL ? NULL : parked->mount;
     pthread_mutex_unlock(&park->mutex);

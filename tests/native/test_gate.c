@@ -114,6 +114,48 @@ static void test_park(void)
     mn_park_deinit(&park);
 }
 
+enum { ADDED_MAX = 500, ADD_MS = 10 };
+
+struct adding {
+    struct mn_park *park;
+    bool ended; /* atomic */
+    int count;  /* atomic */
+};
+
+/* Requests that come while all wait: each wakes the runner. */
+static void *add_many(void *argument)
+{
+    struct adding *adding = argument;
+    struct timespec pause = {.tv_nsec = ADD_MS * 1000000L};
+
+    for (int i = 0; i < ADDED_MAX && !__atomic_load_n(&adding->ended, __ATOMIC_ACQUIRE); i++) {
+        CHECK_INT(mn_park_add(adding->park, NULL, 3, 200, false, "more", 5), 0);
+        __atomic_store_n(&adding->count, i, __ATOMIC_RELEASE);
+        nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
+static void test_given_up_among_many(void)
+{
+    struct mn_park park;
+    struct adding adding = {.park = &park};
+    struct mn_parked *parked;
+    pthread_t thread;
+
+    RUN("who was killed is seen although requests come all the time");
+    mn_park_init(&park);
+    CHECK_INT(mn_park_add(&park, NULL, 3, 102, false, "two", 4), 0);
+    CHECK_INT(pthread_create(&thread, NULL, add_many, &adding), 0);
+    parked = mn_park_next(&park, is_second);
+    CHECK_INT(parked->unique, 102);
+    CHECK(__atomic_load_n(&adding.count, __ATOMIC_ACQUIRE) < ADDED_MAX / 2);
+    __atomic_store_n(&adding.ended, true, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    free(parked);
+    mn_park_deinit(&park);
+}
+
 struct forgetting {
     struct mn_park *park;
     struct mn_mount *mount;
@@ -189,6 +231,7 @@ int main(void)
     test_states();
     test_epochs();
     test_park();
+    test_given_up_among_many();
     test_park_of_a_mount_that_ends();
     return 0;
 }
