@@ -79,16 +79,23 @@ void mn_capture_destroy(struct mn_capture *capture)
     free(capture);
 }
 
-static void mount_free(struct mn_mount *mount)
+/* Those from `first` on, which have no thread. */
+static void free_workers(struct mn_mount *mount, uint32_t first)
 {
-    mn_turns_deinit(&mount->turns);
-    for (uint32_t i = 0; i < mount->worker_count; i++) {
+    for (uint32_t i = first; i < mount->worker_count; i++) {
         if (mount->workers[i] == NULL)
             continue;
         if (mount->workers[i]->fuse_fd >= 0 && mount->workers[i]->fuse_fd != mount->fuse_fd)
             close(mount->workers[i]->fuse_fd);
         mn_worker_destroy(mount->workers[i]);
     }
+    mount->worker_count = first;
+}
+
+static void mount_free(struct mn_mount *mount)
+{
+    mn_turns_deinit(&mount->turns);
+    free_workers(mount, 0);
     free(mount->workers);
     if (mount->fuse_fd >= 0)
         close(mount->fuse_fd);
@@ -115,6 +122,25 @@ static int make_workers(struct mn_mount *mount, uint32_t count)
     return 0;
 }
 
+/* One is enough, and a thread that reads from the kernel cannot be called back: where the system
+ * gives fewer threads, the mount has fewer workers. */
+static int start_workers(struct mn_mount *mount)
+{
+    uint32_t started = 0;
+    int result = 0;
+
+    while (started < mount->worker_count && result == 0) {
+        struct mn_worker *worker = mount->workers[started];
+
+        result = -pthread_create(&worker->thread, NULL, mn_worker_run, worker);
+        started += result == 0;
+    }
+    if (started == 0)
+        return result;
+    free_workers(mount, started);
+    return 0;
+}
+
 static int start_mount(struct mn_mount *mount, const char *mountpoint)
 {
     const struct mn_capture_config *config = &mount->capture->config;
@@ -132,10 +158,7 @@ static int start_mount(struct mn_mount *mount, const char *mountpoint)
         result = mn_turns_init(&mount->turns);
     if (result == 0)
         result = make_workers(mount, config->workers_per_mount);
-    for (uint32_t i = 0; i < mount->worker_count && result == 0; i++)
-        result =
-            -pthread_create(&mount->workers[i]->thread, NULL, mn_worker_run, mount->workers[i]);
-    return result;
+    return result != 0 ? result : start_workers(mount);
 }
 
 int mn_capture_mount(struct mn_capture *capture, const struct mn_root *root,
