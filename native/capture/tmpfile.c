@@ -135,10 +135,11 @@ static int send_content(struct mn_change *change, const struct name_operation *o
                                              .valid = MN_SET_SIZE,
                                              .size_bytes = end};
     off_t at = 0;
+    off_t hole = 0;
     int result = 0;
 
-    while (result == 0 && (at = lseek(op->fd, at, SEEK_DATA)) >= 0) {
-        off_t hole = lseek(op->fd, at, SEEK_HOLE);
+    while (result == 0 && (at = lseek(op->fd, at, SEEK_DATA)) >= 0 &&
+           (hole = lseek(op->fd, at, SEEK_HOLE)) >= 0) {
         size_t piece = hole - at < PIECE_BYTES ? (size_t)(hole - at) : PIECE_BYTES;
         ssize_t got = pread(op->fd, worker->reply_buffer, piece, at);
         struct mn_message_write message = {.epoch = change->epoch,
@@ -149,11 +150,13 @@ static int send_content(struct mn_change *change, const struct name_operation *o
                                            .data_size = (uint32_t)got};
 
         if (got <= 0)
-            return got < 0 ? -errno : 0;
+            return got < 0 ? -errno : -EIO;
         result = ask(change, mn_encode_write(&message, mn_connection_begin(worker->connection)),
                      MN_MESSAGE_WRITE);
         at += got;
     }
+    if ((at < 0 || hole < 0) && errno != ENXIO) /* there is no more */
+        return -errno;
     if (result == 0)
         result =
             ask(change, mn_encode_set_attributes(&size, mn_connection_begin(worker->connection)),
@@ -168,6 +171,8 @@ static int send_xattrs(struct mn_change *change, const struct name_operation *op
     uint8_t *value = worker->reply_buffer + NAMES_BYTES_MAX;
     ssize_t size = flistxattr(op->fd, names, NAMES_BYTES_MAX);
 
+    if (size < 0)
+        return -errno;
     for (ssize_t at = 0; at < size; at += (ssize_t)strlen(names + at) + 1) {
         const char *name = names + at;
         ssize_t value_size = mn_xattr_get(op->fd, name, value, NAMES_BYTES_MAX);
@@ -180,8 +185,10 @@ static int send_xattrs(struct mn_change *change, const struct name_operation *op
                                                .value_size = (uint32_t)value_size};
         int result;
 
-        if (strncmp(name, MN_XATTR_PREFIX, sizeof(MN_XATTR_PREFIX) - 1) == 0 || value_size < 0)
+        if (strncmp(name, MN_XATTR_PREFIX, sizeof(MN_XATTR_PREFIX) - 1) == 0)
             continue;
+        if (value_size < 0)
+            return (int)value_size;
         result =
             ask(change, mn_encode_set_xattr(&message, mn_connection_begin(worker->connection)),
                 MN_MESSAGE_SET_XATTR);

@@ -5,6 +5,8 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "capture/change.h"
@@ -14,6 +16,7 @@
 #include "scratch.h"
 
 enum { PLACES_MAX = 4096, INDEX_BYTES = 4 << 20, TIMEOUT_MS = 180000 };
+enum { CONTENT_BYTES = 1 << 20 };
 
 /* A capture without a mount: requests come from the test, answers go to its socket. */
 struct bench {
@@ -373,6 +376,109 @@ static void test_made_as_a_period_ends(struct bench *bench)
     mn_node_unpin(nodes, node);
 }
 
+/* A disk that cannot say where data are, or which extended attributes there are. */
+static bool no_data, no_names, no_values;
+
+off_t lseek(int fd, off_t at, int whence)
+{
+    if (no_data && whence == SEEK_DATA) {
+        errno = EIO;
+        return -1;
+    }
+    return (off_t)syscall(SYS_lseek, fd, at, whence);
+}
+
+ssize_t flistxattr(int fd, char *names, size_t size)
+{
+    if (no_names) {
+        errno = EIO;
+        return -1;
+    }
+    return (ssize_t)syscall(SYS_flistxattr, fd, names, size);
+}
+
+ssize_t fgetxattr(int fd, const char *name, void *value, size_t size)
+{
+    if (no_values && strcmp(name, "user.kept") == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return (ssize_t)syscall(SYS_fgetxattr, fd, name, value, size);
+}
+
+static void *agree(void *argument)
+{
+    struct mn_connection *connection = argument;
+    const uint8_t *payload;
+    uint16_t code;
+    size_t size;
+
+    while (mn_connection_receive(connection, 1, &code, &payload, &size) == 0)
+        (void)mn_connection_send_ack(connection, 0, 0);
+    return NULL;
+}
+
+/* What LINK of a file without a name answers, in a session whose secondary agrees to all. */
+static int name_in_a_session(struct bench *bench, struct link_keys *keys, const char *name)
+{
+    struct mn_worker *keeper = bench->capture->keeper;
+    struct mn_file *file = file_make(bench, NULL);
+    struct fuse_in_header header = {.unique = 4, .nodeid = FUSE_ROOT_ID};
+    struct mn_fuse_request request = {.header = &header};
+    struct mn_connection *connections[2];
+    struct link_pair pairs[2];
+    pthread_t peer;
+    int result;
+
+    for (int i = 0; i < 2; i++) {
+        link_pair_join(&pairs[i], keys->n1, "n2", keys->n2, "n1", TIMEOUT_MS);
+        CHECK_INT(pairs[i].asking_result, 0);
+        connections[i] = pairs[i].asking;
+    }
+    CHECK_INT(ftruncate(file->fd, CONTENT_BYTES), 0);
+    CHECK_INT(pwrite(file->fd, "all of it", 9, 0), 9);
+    CHECK_INT(fallocate(file->fd, 0, 0, CONTENT_BYTES), 0);
+    CHECK_INT(fsetxattr(file->fd, "user.kept", "value", 5, 0), 0);
+    CHECK_INT(mn_capture_freeze(bench->capture, TIMEOUT_MS), 0);
+    CHECK_INT(mn_capture_session_begin(bench->capture, connections, 2, 1), 0);
+    mn_capture_open(bench->capture);
+    CHECK_INT(pthread_create(&peer, NULL, agree, pairs[0].answering), 0);
+    keeper->mount = &bench->mount;
+    keeper->fuse_fd = bench->worker->fuse_fd;
+    result = mn_link_nameless(keeper, &request, file->node, bench->mount.nodes.root, name);
+    keeper->fuse_fd = -1;
+    mn_capture_session_lost(bench->capture, ECONNRESET, "the end of a test");
+    pthread_join(peer, NULL);
+    CHECK_INT(mn_capture_session_end(bench->capture, TIMEOUT_MS), 0);
+    for (int i = 0; i < 2; i++)
+        link_pair_part(&pairs[i]);
+    file_close(file);
+    return result;
+}
+
+static void test_what_is_not_read_is_not_named(struct bench *bench)
+{
+    struct link_keys keys;
+
+    link_keys_make(&keys);
+    RUN("a file gets its first name in a session when all of it was sent");
+    CHECK_INT(name_in_a_session(bench, &keys, "whole"), 0);
+    CHECK_INT(answer_of(bench), 0);
+
+    RUN("what this disk cannot read parts the pair; nothing less is taken for all of it");
+    no_data = true;
+    CHECK_INT(name_in_a_session(bench, &keys, "data"), MN_PARK);
+    no_data = false;
+    no_names = true;
+    CHECK_INT(name_in_a_session(bench, &keys, "names"), MN_PARK);
+    no_names = false;
+    no_values = true;
+    CHECK_INT(name_in_a_session(bench, &keys, "values"), MN_PARK);
+    no_values = false;
+    link_keys_remove(&keys);
+    CHECK_INT(mn_capture_go_alone(bench->capture), 0);
+}
+
 static struct fuse_out_header header_of_answer(struct bench *bench)
 {
     uint8_t bytes[4096];
@@ -482,6 +588,7 @@ int main(void)
     test_sync_fails_as_the_link_ends(&bench);
     test_made_as_a_period_ends(&bench);
     test_attributes_on_the_way(&bench);
+    test_what_is_not_read_is_not_named(&bench);
     bench_remove(&bench);
     return 0;
 }
