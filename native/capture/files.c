@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -173,16 +174,54 @@ int mn_op_flush(struct mn_worker *worker, const struct mn_fuse_request *request)
     return 0;
 }
 
+/* What is stored through a shared mapping is not here before the kernel writes it back. Such a
+ * mapping needs a file that is open for reading and writing, and keeps it open. */
+static bool may_be_mapped(struct mn_mount *mount, const struct mn_node *node)
+{
+    bool may = false;
+
+    pthread_mutex_lock(&mount->nodes.mutex);
+    for (const struct mn_file *file = node->files; file != NULL && !may; file = file->next) {
+        int flags = fcntl(file->fd, F_GETFL);
+
+        may = flags < 0 || (flags & O_ACCMODE) == O_RDWR;
+    }
+    pthread_mutex_unlock(&mount->nodes.mutex);
+    return may;
+}
+
+/* As of a file without holes. */
+static off_t seek_in_data(int fd, off_t offset, uint32_t whence)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) != 0)
+        return -1;
+    if (offset < 0 || offset >= status.st_size) {
+        errno = ENXIO;
+        return -1;
+    }
+    return whence == SEEK_HOLE ? status.st_size : offset;
+}
+
+/* SEEK_DATA and SEEK_HOLE. What is called a hole here is left out of a copy, so all that may not
+ * be one is data. */
 int mn_op_lseek(struct mn_worker *worker, const struct mn_fuse_request *request)
 {
     const struct fuse_lseek_in *in = mn_fuse_fixed(request, sizeof(*in));
     struct fuse_lseek_out out;
+    struct mn_file *file;
     off_t at;
 
     if (in == NULL)
         return -EINVAL;
+    if (worker->capture->config.writeback)
+        return -ENOSYS; /* the size, too, is the kernel's: it takes all of it for data itself */
+    file = mn_file_of(in->fh);
     /* The descriptor's own position is used by nobody: reads and writes name theirs. */
-    at = lseek(mn_file_of(in->fh)->fd, (off_t)in->offset, (int)in->whence);
+    at = may_be_mapped(worker->mount, file->node)
+             ? seek_in_data(file->fd, (off_t)in->offset, in->whence)
+             : lseek(file->fd, (off_t)in->offset, (int)in->whence);
     if (at < 0)
         return -errno;
     out.offset = (uint64_t)at;

@@ -57,7 +57,7 @@
     ROW(FUSE_POLL,            mn_op_refused,        REFUSED,    ENOSYS,      "wanted: files are always ready") \
     ROW(FUSE_NOTIFY_REPLY,    mn_op_ignored,        PASSED,     0,           "nothing is asked of the kernel that it would answer so") \
     ROW(FUSE_FALLOCATE,       mn_op_fallocate,      REPLICATED, 0,           "no content travels") \
-    ROW(FUSE_LSEEK,           mn_op_lseek,          PASSED,     0,           "holes are as on the lower directory") \
+    ROW(FUSE_LSEEK,           mn_op_lseek,          PASSED,     0,           "holes as on the lower directory, where no page of the kernel's can be newer; ENOSYS with its cache") \
     ROW(FUSE_COPY_FILE_RANGE, mn_op_copy_file_range, REPLICATED, 0,          "no content travels; during reintegration the kernel copies by read and write") \
     ROW(FUSE_SETUPMAPPING,    mn_op_refused,        REFUSED,    ENOSYS,      "virtiofs only") \
     ROW(FUSE_REMOVEMAPPING,   mn_op_refused,        REFUSED,    ENOSYS,      "virtiofs only") \

@@ -42,6 +42,7 @@ KNOWN = {
 KNOWN_WITH_FSYNC = KNOWN | {
     "append_only_files": "the kernel's cache writes pages, not ends: opening for writing is EPERM",
     "flags_move_ctime": "the kernel keeps ctime of files itself",
+    "sparse_files": "only the kernel knows what its cache holds: all is data",
     "truncation_to_the_same_size": "the kernel keeps mtime itself, and POSIX asks for no new one",
 }
 # A FUSE server cannot say where files end. The kernel finds out when it writes back, and then

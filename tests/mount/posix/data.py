@@ -5,6 +5,7 @@ import fcntl
 import mmap
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -116,6 +117,35 @@ def truncation_and_zeros(top: Path) -> object:
     return seen
 
 
+def told_as_data(path: Path) -> list[bool]:
+    """Of each byte that is not zero."""
+    content = path.read_bytes()
+    with open_fd(path, os.O_RDONLY) as fd:
+        at = [each for each, byte in enumerate(content) if byte]
+        return [os.lseek(fd, each, os.SEEK_DATA) == each for each in at]
+
+
+@case
+def what_is_in_memory_only_is_no_hole(top: Path) -> object:
+    seen: list[object] = []
+    with open_fd(top / "written") as fd:
+        os.ftruncate(fd, 1 << 20)
+        os.pwrite(fd, b"w", 500_000)
+        os.pwrite(fd, b"e", 2 << 20)
+        seen.append(told_as_data(top / "written"))
+        seen += [os.lseek(fd, 2 << 20, os.SEEK_HOLE), attempt(os.lseek, fd, 3 << 20, os.SEEK_DATA)]
+    with open_fd(top / "mapped") as fd:
+        os.ftruncate(fd, 1 << 20)
+        with mmap.mmap(fd, 1 << 20) as mapped:
+            mapped[700_000] = 1
+            command = ["cp", "--sparse=auto", str(top / "mapped"), str(top / "copy")]
+            subprocess.run(command, check=True)
+            seen.append((top / "copy").read_bytes() == mapped[:])
+            mapped[300_000] = 1
+            seen.append(told_as_data(top / "mapped"))
+    return seen
+
+
 def holes(fd: int) -> list[tuple[int, int]]:
     """What is data, of the file on disk."""
     os.fsync(fd)
@@ -133,7 +163,11 @@ def holes(fd: int) -> list[tuple[int, int]]:
 @case
 def sparse_files(top: Path) -> object:
     seen: list[object] = []
-    with open_fd(top / "f") as fd:
+    # Not for reading and writing: a mapping might have what no disk has.
+    with (
+        open_fd(top / "f", os.O_WRONLY | os.O_CREAT) as fd,
+        open_fd(top / "f", os.O_RDONLY) as to_read,
+    ):
         os.pwrite(fd, b"a" * 70_000, 1 << 20)
         os.pwrite(fd, b"b" * 4096, 8 << 20)
         os.ftruncate(fd, 16 << 20)
@@ -144,7 +178,7 @@ def sparse_files(top: Path) -> object:
             seen += [os.lseek(fd, at, os.SEEK_HOLE), attempt(os.lseek, fd, at, os.SEEK_DATA)]
         os.ftruncate(fd, 8 << 40)
         os.pwrite(fd, b"end", (8 << 40) - 3)
-        seen += [shown(fd), os.pread(fd, 10, (8 << 40) - 5).hex(), holes(fd)]
+        seen += [shown(fd), os.pread(to_read, 10, (8 << 40) - 5).hex(), holes(fd)]
     return seen
 
 
