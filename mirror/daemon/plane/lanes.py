@@ -23,6 +23,11 @@ LISTEN_BACKLOG = 64
 # Connections of one address that have not shown yet who they are; a session takes some dozens.
 GREETED_MAX = 128
 AGAIN_S = 0.1
+# A source sends 1 MiB of a copy before it asks for an Ack. What the kernel here has no room for
+# waits there, and when nothing moves for as long as a cut cable may last (TCP_USER_TIMEOUT), its
+# kernel ends the connection: a disk that takes its time must not look like that.
+RECEIVE_BYTES = 4 << 20
+SO_RCVBUFFORCE = 33  # of asm-generic/socket.h: beyond net.core.rmem_max
 
 log = structlog.get_logger()
 
@@ -113,6 +118,14 @@ def _first_that_answers(
     raise failure or OSError("no address of the peer is known")
 
 
+def _make_room(listener: socket.socket) -> None:
+    """In what it accepts: the window of a connection is agreed when it begins."""
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES)
+    except PermissionError:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+
+
 class Listener:
     """Accepts connections of the peer for as long as the process lives.
 
@@ -147,6 +160,7 @@ class Listener:
             if socket.has_dualstack_ipv6()
             else socket.create_server(("", settings.listen_port), backlog=LISTEN_BACKLOG)
         )
+        _make_room(self._socket)
         threading.Thread(target=self._accept, name="listener", daemon=True).start()
 
     def close(self) -> None:
