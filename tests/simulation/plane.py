@@ -55,6 +55,7 @@ class SimPlane:
         self.opened = Signal()
         self.confirmed = Signal()
         self.unanswered = 0  # how many of its last looks at the link found nobody
+        self.attended = True  # somebody decided for the source, by the last of them
         self.looked_jumped_ms = 0  # how far this host's clock had jumped by the last of them
         self.aside = ""
         self.tasks: set[asyncio.Task[None]] = set()
@@ -230,6 +231,7 @@ class SimPlane:
         session = self.session
         self.host.post(LinkUp(session))
         epoch = self.unanswered = 0
+        self.attended = True
         self.looked_jumped_ms = self.host.jumped_ms
         while self.session == session:
             await asyncio.sleep(self.host.world.timing.ping_s)
@@ -241,7 +243,8 @@ class SimPlane:
             self.host.check_disk()
             if other is not None and self.host.peer.running.is_set():
                 self.unanswered, epoch = 0, epoch + 1
-                if pulses(self, other):
+                self.attended = pulses(self, other)
+                if self.attended:
                     self.host.post(LinkAlive(session))
                 self.host.post(CheckpointReached(epoch))
                 continue

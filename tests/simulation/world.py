@@ -106,8 +106,9 @@ class World:
         other = plane.peer if plane is not None else None
         if plane is None or other is None or not pulses(plane, other):
             return
-        # It carries again, or this clock jumped, and the link has not said anything since.
-        if plane.unanswered or plane.looked_jumped_ms != host.jumped_ms:
+        # It carries again, somebody decides for the source again, or this clock jumped, and the
+        # link has not said anything since.
+        if plane.unanswered or not plane.attended or plane.looked_jumped_ms != host.jumped_ms:
             return
         if not self._someone_stands():
             raise Violation(f"{host.name} goes on out of silence, and the link lives")
