@@ -6,7 +6,6 @@ The disk keeps names before it keeps data: ext4 gives what is written a place on
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from mirror.daemon.plane.source import Reintegration
 from mirror.vocabulary.places import PlaceKind
 from tests.mount.pair import make_plane
 from tests.mount.reintegrating import Nodes, two_nodes
-from tests.mount.small_disk import small_disk
+from tests.mount.small_disk import mount_again, small_disk
 from tests.mount.test_mirrored import give_name
 
 pytestmark = pytest.mark.mount
@@ -58,9 +57,7 @@ def boot(nodes: Nodes) -> None:
     """The target's host is up again, and the source has gone on alone."""
     nodes.end_session()
     nodes.target.destroy()
-    image = nodes.right.with_suffix(".img")
-    subprocess.run(["umount", str(nodes.right)], check=True)
-    subprocess.run(["mount", "-o", "loop", str(image), str(nodes.right)], check=True)
+    mount_again(nodes.right)
     nodes.target = make_plane(nodes.right.parent)
     nodes.target.root_add(str(nodes.right))
     nodes.source.go_alone()

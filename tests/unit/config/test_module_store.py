@@ -27,7 +27,7 @@ from mirror.errors import (
     ModuleUnknown,
     PackageRefused,
 )
-from tests.mount.small_disk import small_disk
+from tests.mount.small_disk import mount_again, small_disk
 
 
 @pytest.fixture
@@ -167,8 +167,7 @@ def power(tmp_path: Path) -> Iterator[Path]:
 def lose_power(disk: Path) -> None:
     """What was not synced is gone; then the host is up again."""
     cut_power(disk)
-    subprocess.run(["umount", str(disk)], check=True)
-    subprocess.run(["mount", "-o", "loop", str(disk.with_suffix(".img")), str(disk)], check=True)
+    mount_again(disk)
 
 
 def put_in_force(store: ModuleStore, text: str) -> None:
