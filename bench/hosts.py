@@ -54,7 +54,6 @@ class Hosts:
         link = [NATIVE / source for source in (*LINK_SOURCES, "wire/wire_messages.c")]
         self.load = build(directory, "load")
         self.ping = build(directory, "ping", *link)
-        self.pour = build(directory, "pour", *link)
         self._make_keys()
         self._make_network()
         for host in ADDRESSES:

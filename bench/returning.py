@@ -6,9 +6,8 @@
 
 Bytes are those of the interface, both directions. rsync runs as a daemon in n2 and has a copy of
 its own on the same disk; `-a --inplace --no-whole-file`, which is its best for all of these. The
-references of the large file are bench/same_io.py and bench/pouring.py, with caches cold and warm,
-in turns. The tree of many files is made once and its disk copied (bench/alike.py): the nodes were
-joined before.
+reference of the large file is bench/same_io.py, with caches cold and warm, in turns. The tree of
+many files is made once and its disk copied (bench/alike.py): the nodes were joined before.
 `FULL` is what the README speaks of; `SHORT` ends within minutes.
 """
 
@@ -28,7 +27,6 @@ from typing import Any
 
 from bench.alike import alike
 from bench.hosts import ADDRESSES, Hosts, end, run
-from bench.pouring import poured
 from bench.row import Figures, Row
 from bench.same_io import REGION, STATES, prepare, rewritten
 
@@ -41,7 +39,6 @@ READY_S_MAX = 2.0
 MEMORY_MIB_MAX = 256.0
 IDLE_S = 5.0
 PORT = 7300
-BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,39 +336,32 @@ def large_file(hosts: Hosts, scale: Scale) -> list[Row]:
     with _opened(hosts) as returns:
         file, to = returns.lower / "large", returns.other.parent / "disk"
         _fill_large(file, scale.large_bytes)
-        os.sync()
-        both = poured(hosts, file, to, BLOCK_BYTES)
-        to.unlink()
-        run("fstrim", hosts.disk("n2"))  # what comes next finds as new a disk
         disk = _copied(file, to, scale.large_bytes)
         theirs = returns.rsync()
         returns.start()
         ours = returns.returns(full=True)
         rows = _beside(f"first copy of {name}", ours, theirs, None)
-        rows += _against(f"first copy of {name}", ours, disk, both)
-        turns: dict[str, list[tuple[Figures, Figures, Figures]]] = {each: [] for each in STATES}
+        rows.append(_against_disk(f"first copy of {name}", ours, disk))
+        turns: dict[str, list[tuple[Figures, Figures]]] = {state: [] for state in STATES}
         for turn in range(TURNS * len(STATES)):
             state = STATES[turn % len(STATES)]
-            turns[state].append(_regions(hosts, returns, state, random.Random(turn)))
+            ours, disk = _regions(hosts, returns, state, random.Random(turn))
+            turns[state].append((ours, disk))
             if turn == 0:
-                ours = turns[state][0][0]
                 rows += _beside(f"1 % of {name}, {state}", ours, returns.rsync(), None)
         for state, each in turns.items():
-            each.sort(key=lambda figures: figures[0]["s"] / figures[2]["s"])
-            ours, disk, both = each[len(each) // 2]
+            each.sort(key=lambda pair: pair[0]["s"] / pair[1]["s"])
+            ours, disk = each[len(each) // 2]
             what = f"1 % of {name}, {state}"
             rows.append(Row("h", f"{what}: mirror", ours))
-            rows += _against(what, ours, disk, both)
+            rows.append(_against_disk(what, ours, disk))
     return rows
 
 
 def _regions(
     hosts: Hosts, returns: Returns, state: str, chance: random.Random
-) -> tuple[Figures, Figures, Figures]:
-    """One region in a hundred is rewritten while the target is away.
-
-    Returns: ours, that of the disks, that of disks and link.
-    """
+) -> tuple[Figures, Figures]:
+    """One region in a hundred is rewritten while the target is away. Returns: ours, the disks'."""
     files = (returns.lower / "large", returns.other / "large", returns.other.parent / "disk")
     count = files[0].stat().st_size // REGION
     places = chance.sample(range(count), count // 100)
@@ -383,16 +373,12 @@ def _regions(
     prepare(state, files, images, places)
     ours = returns.returns()
     prepare(state, files, images, places)
-    disk = rewritten(files[0], files[2], places)
-    prepare(state, files, images, range(0, count, 100))
-    return ours, disk, poured(hosts, files[0], files[2], REGION, step=100)
+    return ours, rewritten(files[0], files[2], places)
 
 
-def _against(what: str, ours: Figures, disk: Figures, both: Figures) -> list[Row]:
-    """At 80 % of what disks and link allow, or better."""
-    rows = [Row("h", f"{what}: disk alone", disk, ours["s"] / disk["s"], "disk")]
-    ratio = ours["s"] / both["s"]
-    return [*rows, Row("h", f"{what}: disk and link", both, ratio, "disk and link", 1.25)]
+def _against_disk(what: str, ours: Figures, disk: Figures) -> Row:
+    """At 80 % of what the disks allow, or better."""
+    return Row("h", f"{what}: disk alone", disk, ours["s"] / disk["s"], "disk", 1.25)
 
 
 def _copied(file: Path, to: Path, size: int) -> Figures:

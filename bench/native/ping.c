@@ -12,18 +12,48 @@
 #include <assert.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "keys.h"
 #include "link/connection.h"
 #include "wire/wire_messages.h"
 
-enum { ACK_BYTES = 16, TIMEOUT_MS = 10000, WARM_UP_COUNT = 1000, COUNT_MAX = 1000000 };
+enum {
+    ACK_BYTES = 16,
+    PATH_BYTES = 512,
+    TIMEOUT_MS = 10000,
+    WARM_UP_COUNT = 1000,
+    COUNT_MAX = 1000000
+};
 
 static uint8_t data[MN_PAYLOAD_BYTES_MAX];
 static double took_us[COUNT_MAX];
+
+static _Noreturn void give_up(const char *what, int result)
+{
+    (void)fprintf(stderr, "ping: %s: %s\n", what, strerror(-result));
+    exit(1);
+}
+
+static struct mn_tls *open_keys(const char *directory, const char *node)
+{
+    char paths[3][PATH_BYTES];
+    char error[256];
+    struct mn_tls *tls = NULL;
+
+    (void)snprintf(paths[0], PATH_BYTES, "%s/ca.crt", directory);
+    (void)snprintf(paths[1], PATH_BYTES, "%s/%s.crt", directory, node);
+    (void)snprintf(paths[2], PATH_BYTES, "%s/%s.key", directory, node);
+    if (mn_tls_create(paths[0], paths[1], paths[2], error, sizeof(error), &tls) != 0) {
+        (void)fprintf(stderr, "ping: %s\n", error);
+        exit(1);
+    }
+    return tls;
+}
 
 static int read_whole(int fd, size_t size)
 {

@@ -55,11 +55,7 @@ int mn_apply_create(const struct mn_root *roots, uint32_t root_count, struct mn_
     if (apply == NULL)
         return -ENOMEM;
     apply->recent = recent;
-    int result = mn_awake_init(&apply->awake, MN_AWAKE_DEVICE, MN_AWAKE_DRIVER);
-    if (result < 0) {
-        free(apply);
-        return result;
-    }
+    mn_awake_init(&apply->awake, MN_AWAKE_DEVICE, MN_AWAKE_DRIVER);
     pthread_mutex_init(&apply->checkpoint_mutex, NULL);
     pthread_mutex_init(&apply->flags_mutex, NULL);
     for (uint32_t i = 0; i < root_count; i++) {
@@ -67,7 +63,7 @@ int mn_apply_create(const struct mn_root *roots, uint32_t root_count, struct mn_
         if (index >= 0 && index < MN_ROOTS_MAX)
             apply->roots[index] = &roots[i];
     }
-    result = mn_id_map_create(MN_IDS_MAX, &apply->map);
+    int result = mn_id_map_create(MN_IDS_MAX, &apply->map);
     if (result == 0)
         result = mn_open_files_create(&apply->files);
     if (result == 0)

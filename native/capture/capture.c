@@ -32,10 +32,7 @@ int mn_capture_create(const struct mn_capture_config *config, struct mn_capture 
     mn_locks_init(&capture->locks);
     mn_park_init(&capture->park);
     mn_joined_init(&capture->joined);
-    if (mn_awake_init(&capture->awake, MN_AWAKE_DEVICE, MN_AWAKE_DRIVER) != 0) {
-        free(capture);
-        return -ENOMEM;
-    }
+    mn_awake_init(&capture->awake, MN_AWAKE_DEVICE, MN_AWAKE_DRIVER);
     pthread_rwlockattr_init(&attributes);
     /* An introduction must not wait for ever behind a stream of renames. */
     pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);

@@ -103,11 +103,10 @@ void mn_awake_note(struct mn_awake *awake)
     pthread_mutex_unlock(&awake->mutex);
 }
 
-int mn_awake_init(struct mn_awake *awake, const char *device, const char *driver)
+void mn_awake_init(struct mn_awake *awake, const char *device, const char *driver)
 {
     char name[32];
     pthread_condattr_t attributes;
-    int result = 0;
 
     memset(awake, 0, sizeof(*awake));
     awake->device_fd = -1;
@@ -117,16 +116,16 @@ int mn_awake_init(struct mn_awake *awake, const char *device, const char *driver
     pthread_cond_init(&awake->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     if (read_line(driver, name, sizeof(name)) <= 0 || strcmp(name, "none") == 0)
-        return 0; /* nobody chooses between states here */
+        return; /* nobody chooses between states here */
     awake->latency_us = strcmp(name, "haltpoll") == 0 ? HALTPOLL_LATENCY_US : LATENCY_US;
     awake->device_fd = open(device, O_WRONLY | O_CLOEXEC);
     if (awake->device_fd < 0)
-        return 0;
-    result = pthread_create(&awake->watch, NULL, watch, awake);
-    awake->has_watch = result == 0;
-    if (result != 0)
-        mn_awake_deinit(awake);
-    return -result;
+        return;
+    awake->has_watch = pthread_create(&awake->watch, NULL, watch, awake) == 0;
+    if (!awake->has_watch) {
+        close(awake->device_fd);
+        awake->device_fd = -1;
+    }
 }
 
 void mn_awake_deinit(struct mn_awake *awake)

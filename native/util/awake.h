@@ -37,9 +37,9 @@ struct mn_awake {
     uint64_t before_ns; /* when MN_AWAKE_NOTES of them were full last; atomic */
 };
 
-/* device, driver: MN_AWAKE_DEVICE and MN_AWAKE_DRIVER, but in tests. Where either is missing,
- * notes are of no effect. Returns 0, or -errno of the thread. */
-int mn_awake_init(struct mn_awake *awake, const char *device, const char *driver);
+/* device, driver: MN_AWAKE_DEVICE and MN_AWAKE_DRIVER, but in tests. Where either is missing, or
+ * the system gives no thread, notes are of no effect: nothing depends on it. */
+void mn_awake_init(struct mn_awake *awake, const char *device, const char *driver);
 /* Nobody notes any more. What was asked for is taken back. */
 void mn_awake_deinit(struct mn_awake *awake);
 /* A request has come. Any thread; some nanoseconds. */

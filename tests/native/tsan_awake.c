@@ -29,7 +29,7 @@ int main(void)
     fd = open(driver, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     CHECK_INT(write(fd, "haltpoll\n", 9), 9);
     close(fd);
-    CHECK_INT(mn_awake_init(&awake, "/dev/null", driver), 0);
+    mn_awake_init(&awake, "/dev/null", driver);
     for (int i = 0; i < THREADS; i++)
         CHECK_INT(pthread_create(&threads[i], NULL, note, &awake), 0);
     for (int i = 0; i < THREADS; i++)
