@@ -2,7 +2,8 @@
 
 Region by region, as the copying threads of a node do it and as many at a time: read at the
 source, read at the target, compared, written. The target's disk is told to begin every 4 MiB, and
-waited for at the end. Nothing is hashed or sent: the link is not in the way (bench/pouring.py).
+waited for at the end. Nothing is hashed or sent: the link, a pair of cables within this machine,
+is not in the way.
 
 Caches are in the same state before either is measured:
 
