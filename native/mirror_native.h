@@ -269,8 +269,8 @@ int mnf_bind(const char *source, const char *target, int read_only); /* private 
  * so that what waits in it gets errors and its workers end. */
 int mnf_unmount(const char *target, int lazy, int force);
 int mnf_sync(int fd); /* syncfs */
-int mnf_protect_process(
-    void); /* mlockall, PR_SET_IO_FLUSHER, oom_score_adj: the first error, or 0 */
+/* mlockall, PR_SET_IO_FLUSHER, oom_score_adj, a sentence on SIGBUS: the first error, or 0. */
+int mnf_protect_process(void);
 
 /* Block hashes, as Python's xxhash gives them (differential test). */
 void mn_hash_block(const void *data, size_t size, uint8_t *hash_out);

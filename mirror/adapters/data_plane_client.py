@@ -27,7 +27,7 @@ from mirror.errors import (
 from mirror.wire.local import Decoder, Message, encode, raise_if_error, request
 
 CHUNK_BYTES_MAX = 65_536
-START_S = 15.0
+START_S = 60.0  # it reads its whole index, from a disk that may try for long before it gives up
 START_POLL_S = 0.02
 END_S = 5.0
 CALL_S = 10.0

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mirror_native.h"
+#include "util/bus_error.h"
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -42,12 +43,12 @@ int mnf_sync(int fd)
 int mnf_protect_process(void)
 {
     static const char score[] = "-900";
-    int error = 0;
+    int error = mn_bus_error_tell();
     int fd;
 
     /* On fault: the dirty index's map is large and mostly untouched. */
     if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
-        error = -errno;
+        error = error == 0 ? -errno : error;
     /* A server of the write-back path must not wait for its own write-back (prctl(2)). */
     if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0 && error == 0)
         error = -errno;

@@ -58,8 +58,25 @@ static int open_directory(const char *directory)
     return fd;
 }
 
-/* A file cut short would be read through the map beyond its end, which kills the process. */
-static int check_length(struct mn_store *store)
+/* What the disk cannot give is found here: through the map it would kill the process. */
+static int read_through(int fd, uint64_t end)
+{
+    uint8_t bytes[65536];
+
+    for (uint64_t at = 0; at < end;) {
+        size_t size = end - at < sizeof(bytes) ? (size_t)(end - at) : sizeof(bytes);
+        ssize_t done = pread(fd, bytes, size, (off_t)at);
+        if (done < 0 && errno != EINTR)
+            return -errno;
+        if (done == 0)
+            return -EUCLEAN;
+        at += done < 0 ? 0 : (uint64_t)done;
+    }
+    return 0;
+}
+
+/* So would what is beyond the end of a file that was cut short. */
+static int check_file(struct mn_store *store)
 {
     MDB_envinfo info = {0};
     MDB_stat stat = {0};
@@ -79,7 +96,7 @@ static int check_length(struct mn_store *store)
         return -errno;
     uint64_t needed = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
     store->page_count_max = info.me_mapsize / stat.ms_psize;
-    return (uint64_t)status.st_size < needed ? -EUCLEAN : 0;
+    return (uint64_t)status.st_size < needed ? -EUCLEAN : read_through(fd, needed);
 }
 
 /* Blocks that were only reserved are entered into the file system's journal at their first write,
@@ -185,7 +202,7 @@ static int open_env(struct mn_store *store, const char *directory, uint64_t map_
     if (result == 0)
         result = mn_store_error(mdb_env_open(store->env, directory, flags, 0600));
     if (result == 0)
-        result = check_length(store);
+        result = check_file(store);
     if (result == 0)
         result = preallocate(store, map_bytes);
     if (result == 0)

@@ -18,6 +18,7 @@ from tests.lab.looking import (
     SILENCE_S,
     TAKEOVER_S,
     assert_equal,
+    await_in_log,
     await_states,
     holds_address,
     numbers_in,
@@ -178,6 +179,21 @@ def test_a_full_disk_of_the_primary_lets_it_go_on_alone(pair: Lab) -> None:
     # What it notes alone is preallocated too, so it can be joined while the disk is full.
     await_states(pair, RETURN_S, n1="PRIM", n2="SECOND")
     pair.free_disk("n1")
+    assert_equal(pair)
+
+
+def test_a_primary_alone_whose_index_is_damaged_goes_on_and_all_is_compared(pair: Lab) -> None:
+    """What it named is known to nobody any more."""
+    index = f"{plan.SAFEVAR}/modules/{MODULE}/index/data.mdb"
+    pair.power_off("n2")
+    assert "8388608 bytes" in write_a_file(pair, "n1", "unnamed")
+    await_states(pair, TAKEOVER_S, n1="ALONE")
+    pair.exec("n1", ["dd", "if=/dev/zero", f"of={index}", "bs=4k", "seek=2", "count=99"])
+    pair.kill("n1", "data")
+    await_in_log(pair, "n1", "The dirty index is damaged; it is now ")
+    await_states(pair, RETURN_S, n1="ALONE")
+    pair.boot("n2")
+    await_states(pair, RETURN_S, n1="PRIM", n2="SECOND")
     assert_equal(pair)
 
 

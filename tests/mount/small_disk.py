@@ -6,10 +6,12 @@ import fcntl
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mirror.adapters.lab import bad_disk
 from mirror.adapters.lab.linux import punch_hole
 
 FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
@@ -56,6 +58,66 @@ def mount_again(directory: Path) -> None:
     subprocess.run(["cp", "--sparse=always", str(image), str(copy)], check=True)
     copy.replace(image)
     subprocess.run(["mount", "-o", "loop", str(image), str(directory)], check=True)
+
+
+class FailingDisk:
+    """Served by bad_disk.py; say: what its process is told."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def lose(self, file: Path, first: int, count: int) -> None:
+        """These blocks of 4 KiB of a file, side by side on the disk, cannot be read any more."""
+        listing = subprocess.run(
+            ["filefrag", "-v", "-b4096", file], check=True, capture_output=True, text=True
+        )
+        extents = re.findall(
+            r"^ +\d+: +(\d+)\.\. +(\d+): +(\d+)\.\.", listing.stdout, re.MULTILINE
+        )
+        (at,) = (
+            int(where) + first - int(begin)
+            for begin, end, where in extents
+            if int(begin) <= first <= int(end)
+        )
+        self.forget(file)
+        self._say(f"unread {at << 12} {count << 12}")
+
+    def forget(self, file: Path) -> None:
+        """Empty the kernel's cache of a file, as it is after a while, or a boot."""
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+            os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def fail(self) -> None:
+        """Nothing can be read or written."""
+        self._say("error")
+
+
+@contextmanager
+def failing_disk(directory: Path, size_bytes: int) -> Iterator[FailingDisk]:
+    """An ext4 over the directory, which is made; whole again at the end."""
+    image, shown = directory.with_suffix(".img"), directory.with_suffix(".shown")
+    with image.open("wb") as file:
+        file.truncate(size_bytes)
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
+    shown.mkdir()
+    serve = [sys.executable, "-m", "mirror.adapters.lab.bad_disk"]
+    command = [*serve, str(image), str(shown), str(os.getpid())]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        told, heard = server.stdin, server.stdout
+        assert heard.readline() == "mounted\n"
+
+        def say(command: str) -> None:
+            told.write(command + "\n")
+            assert heard.readline() == "done\n"
+
+        with mounted_image(shown / bad_disk.FILE_NAME, directory):
+            yield FailingDisk(say)
+            say("heal")
+        subprocess.run(["umount", "-l", str(shown)], check=True)
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """A disk that can fail: serves an image as a file over FUSE, to be the backing of a loop device.
 
 `python -m mirror.adapters.lab.bad_disk IMAGE MOUNT_POINT PARENT_PID`. Commands come as lines on
-its standard input (`heal`, `error`, `slow MS`, `hang`), each answered by a line when it is in
-force. One request at a time, as a disk without a queue; the speed of Python is enough, since a
-loop device asks for many blocks at once. It dies with its parent, and the disk with it.
+its standard input (`heal`, `error`, `slow MS`, `hang`, `unread OFFSET SIZE`), each answered by a
+line when it is in force. One request at a time, as a disk without a queue; the speed of Python is
+enough, since a loop device asks for many blocks at once. It dies with its parent, and the disk
+with it.
 
 The numbers and layouts are those of the kernel's linux/fuse.h, protocol 7.31.
 """
@@ -43,13 +44,14 @@ _KEEP_SIZE_PUNCH_HOLE = 3
 
 
 class BadDisk:
-    """Answers the requests of one mount. mode: "good", "error", "slow" or "hang"."""
+    """Answers the requests of one mount. mode: "good", "error", "slow", "hang" or "unread"."""
 
     def __init__(self, image: int, device: int) -> None:
         self._image = image
         self._device = device
         self._mode = "good"
         self._delay_s = 0.0
+        self._unread = range(0)
         self._answers: dict[int, Callable[[int, bytes], bytes]] = {
             _INIT: self._init,
             _LOOKUP: self._lookup,
@@ -66,10 +68,12 @@ class BadDisk:
         }
 
     def command(self, line: str) -> None:
-        """Change the mode: heal, error, slow MS, hang."""
-        word, _, rest = line.partition(" ")
+        """Change the mode: heal, error, slow MS, hang, unread OFFSET SIZE (bad sectors there)."""
+        word, *numbers = line.split()
         self._mode = {"heal": "good"}.get(word, word)
-        self._delay_s = int(rest) / 1000 if word == "slow" else 0.0
+        self._delay_s = int(numbers[0]) / 1000 if word == "slow" else 0.0
+        offset, size = map(int, numbers) if word == "unread" else (0, 0)
+        self._unread = range(offset, offset + size)
 
     def serves(self) -> bool:
         """False while it hangs: then nothing must be read from the device."""
@@ -122,6 +126,8 @@ class BadDisk:
 
     def _read(self, _node: int, body: bytes) -> bytes:
         _, offset, size = struct.unpack_from("=QQI", body)
+        if offset < self._unread.stop and self._unread.start < offset + size:
+            raise OSError(errno.EIO, "as asked")
         return os.pread(self._image, size, offset)
 
     def _write(self, _node: int, body: bytes) -> bytes:

@@ -423,7 +423,7 @@ class ModuleRunner:
             figures = {name: message.get(name) for name in COPIED_FIGURES}
             self.log.append("E", "reintegre", copied_line(message), **figures)
             self._spawn(self.last_reintegration.record(message))
-        if message.get("event") == "verified":
+        if message.get("event") in ("verified", "index_lost"):
             self.log.append("E", "nfsbox", str(message.get("sentence") or ""))
         event = event_of(message)
         if event is not None:

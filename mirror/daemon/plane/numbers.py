@@ -141,6 +141,16 @@ class HiddenNumbers:
         now_ns = filesystem_ns(self._lowers[number])
         self.change(number, time_ns=now_ns, clean=False, scan_due=False, edited=False, rules=rules)
 
+    def doubt(self) -> bool:
+        """Nobody knows since when a directory agrees with the peer: a scan of all is due.
+
+        Returns: whether anything was known of any. Raises: OSError.
+        """
+        known = [number for number in range(len(self)) if self.of(number) != Numbers()]
+        for number in known:
+            self.change(number, time_ns=0, scan_due=True)
+        return bool(known)
+
     def times_ns(self) -> list[int]:
         """The time of each file system now. Raises: OSError."""
         return [filesystem_ns(lower) for lower in self._lowers]

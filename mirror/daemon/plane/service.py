@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 
-from mirror.adapters.native import Hello, Plane, protect_process
+from mirror.adapters.native import Hello, protect_process
 from mirror.core.reintegration.progress import Outcome
 from mirror.core.verification import DIFFERENCES_LISTED_MAX
 from mirror.daemon.plane.agreement import roots_held
@@ -26,6 +26,7 @@ from mirror.daemon.plane.changed import changed
 from mirror.daemon.plane.directories import Directory
 from mirror.daemon.plane.estimate import estimate
 from mirror.daemon.plane.exclusions import add_rules, digest_of
+from mirror.daemon.plane.index_file import open_plane
 from mirror.daemon.plane.interrupted import keep_interrupted
 from mirror.daemon.plane.kept import KeptVersions
 from mirror.daemon.plane.lanes import Listener
@@ -75,16 +76,10 @@ class Service:
         for directory in self._directories:
             directory.check(settings.to_check_of(directory.number))
         self._tls = LinkTls(settings)
-        Path(settings.index_directory).mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._plane = Plane(
-            settings.index_directory,
-            index_bytes=settings.index_bytes,
-            index_entries_max=settings.index_entries_max,
-            recent_places_max=settings.recent_places_max,
-        )
-        self._identities: list[bytes | None] = []
         unbroken = [directory.bind_lower() for directory in self._directories]
         self._numbers = HiddenNumbers(self._directories)
+        self._plane, self._index_lost = open_plane(settings, self._numbers)
+        self._identities: list[bytes | None] = []
         self._scan = Scan(self._plane, self._numbers, watched=settings.watch)
         for directory, was_covered in zip(self._directories, unbroken, strict=True):
             number, identity = self._plane.root_add(directory.lower)
@@ -133,6 +128,9 @@ class Service:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        if self._index_lost:
+            self.emit("index_lost", sentence=self._index_lost)
+            self._index_lost = ""  # once, to whoever comes first
         decoder = local.Decoder()
         tasks: set[asyncio.Task[None]] = set()
         try:
