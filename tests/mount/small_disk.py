@@ -35,14 +35,17 @@ def small_disk(
     size_bytes: int,
     *,
     features: str = "^has_journal",
+    block_bytes: int = 1024,
     options: Sequence[str] = (),
 ) -> Iterator[None]:
-    """features: of mkfs.ext4 -O; options: of the mount."""
+    """features, block_bytes: for mkfs.ext4; options: of the mount."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     image = directory.with_suffix(".img")
     with image.open("wb") as file:
         file.truncate(size_bytes)
-    subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-O", features, str(image)], check=True)
+    # What a small file system's blocks are like is else for the distribution to say.
+    make = ["mkfs.ext4", "-q", "-b", str(block_bytes), "-m", "0", "-O", features, str(image)]
+    subprocess.run(make, check=True)
     with mounted_image(image, directory, options):
         yield
 
