@@ -134,17 +134,18 @@ class Story:
         else:
             self.screen.step("What was killed comes back by itself")
         self._await_ready()
+        _, second = self._roles()
         moved = demo_timeline.copied(self._log(*plan.NODES), fault_us)
         if moved is None:
             self.screen.say("no reintegration was needed")
         elif moved.bytes_copied >= 0:
             compared = max(moved.bytes_compared, 0)
             self.screen.say(
-                f"copied back to {moved.node}: {format_size(moved.bytes_copied)}"
+                f"copied back to {second}: {format_size(moved.bytes_copied)}"
                 f" (compared {format_size(compared)})"
             )
         else:
-            self.screen.say(f"{moved.node}: {moved.text}")
+            self.screen.say(moved.text)
 
     def _swap(self, ledger: LedgerClient) -> None:
         """A planned swap: the roles change while the client works."""

@@ -31,9 +31,8 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What one reintegration moved, from the closing line in SECOND's log; -1: it does not say."""
+    """What one reintegration moved, from its closing line, which both log; -1: it does not say."""
 
-    node: str
     bytes_copied: int
     bytes_compared: int
     text: str
@@ -85,7 +84,6 @@ def copied(lines: Iterable[Line], since_us: int) -> Copied | None:
     line = max(ended, key=lambda one: ("bytes_copied" in one.fields, one.wall_us))
     said = {what.lower(): _number(value, unit) for value, unit, what in _BYTES.findall(line.text)}
     return Copied(
-        node=line.node,
         bytes_copied=int(line.fields.get("bytes_copied", said.get("copied", -1))),
         bytes_compared=int(line.fields.get("bytes_compared", said.get("compared", -1))),
         text=line.text,

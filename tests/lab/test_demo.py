@@ -45,7 +45,7 @@ def test_nothing_is_lost_when_the_primary_loses_its_power() -> None:
     code, said, last = demo("--fault=power-off")
     assert last.group(1, 2) == ("0", "0"), said
     assert code == 0
-    for moment in ("takeover", "start_prim", "first transaction", "copied back", "0 differences"):
+    for moment in ("takeover", "start_prim", "first transaction", "copied back to n1", "0 diff"):
         assert moment in said
 
 
