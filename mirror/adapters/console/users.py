@@ -142,9 +142,9 @@ class Users:
             for row in theirs:
                 name, changed_us = str(row["name"]), int(row["changed_us"])
                 known = connection.execute(
-                    "SELECT max(changed_us) FROM (SELECT changed_us FROM users WHERE name = ?1"
-                    " UNION ALL SELECT changed_us FROM removed_users WHERE name = ?1)",
-                    (name,),
+                    "SELECT max(changed_us) FROM (SELECT changed_us FROM users WHERE name = ?"
+                    " UNION ALL SELECT changed_us FROM removed_users WHERE name = ?)",
+                    (name, name),
                 ).fetchone()[0]
                 if known is not None and known >= changed_us:
                     continue
