@@ -236,15 +236,17 @@ int mnf_copy_ranges(struct mn_plane *plane, int root, const uint8_t *handle, con
 /* The target's size becomes this node's, on a COPY lane. */
 int mnf_copy_size(struct mn_plane *plane, int root, const uint8_t *handle, const uint8_t *id,
                   struct mn_connection *connection, struct mnf_copied *copied);
-/* Files that hold nothing at the target, which made them: whole, without a question. outcome: 0
- * copied, 1 gone here, 2 left: to be copied by mnf_copy_ranges (capture/copy_new.h). */
-struct mnf_copy_new {
+/* Small files, several in one exchange (capture/copy_small.h). kind: 0 the target has just made
+ * it, and it holds nothing; 1 what differs of it is sent; 2 its size only. outcome: 0 copied, 1
+ * gone here, 2 left: to be copied by mnf_copy_ranges. */
+struct mnf_small {
     uint8_t handle[48];
     uint8_t id[16];
+    uint8_t kind;
     uint8_t outcome;
 };
-int mnf_copy_new(struct mn_plane *plane, int root, struct mn_connection *connection,
-                 struct mnf_copy_new *files, uint32_t count, uint64_t *bytes_out);
+int mnf_copy_small(struct mn_plane *plane, int root, struct mn_connection *connection,
+                   struct mnf_small *files, uint32_t count, struct mnf_copied *copied);
 /* Compares one step and sends nothing (capture/copy.h): at most 64 blocks of 4096 bytes, a byte
  * each: 0 equal, 1 other data, 2 a hole there only, 3 here only. size 0: only the sizes. Returns
  * the count. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "apply/bring.h"
-#include "capture/copy_new.h"
+#include "capture/copy_small.h"
 #include "ffi/plane.h"
 #include "mirror_native.h"
 
@@ -52,10 +52,11 @@ int mnf_apply_complete(struct mn_plane *plane, int root,
     return result;
 }
 
-int mnf_copy_new(struct mn_plane *plane, int root, struct mn_connection *connection,
-                 struct mnf_copy_new *files, uint32_t count, uint64_t *bytes_out)
+int mnf_copy_small(struct mn_plane *plane, int root, struct mn_connection *connection,
+                   struct mnf_small *files, uint32_t count, struct mnf_copied *copied)
 {
-    struct mn_copy_new *all = calloc(count == 0 ? 1 : count, sizeof(*all));
+    struct mn_small *all = calloc(count == 0 ? 1 : count, sizeof(*all));
+    struct mn_copied result_copied = {0};
     int result;
 
     if (all == NULL)
@@ -63,10 +64,15 @@ int mnf_copy_new(struct mn_plane *plane, int root, struct mn_connection *connect
     for (uint32_t i = 0; i < count; i++) {
         memcpy(&all[i].handle, files[i].handle, sizeof(all[i].handle));
         memcpy(all[i].id.bytes, files[i].id, MN_ID_BYTES);
+        all[i].kind = files[i].kind;
     }
-    result = mn_copy_new(plane->capture, &plane->roots[root], connection, all, count, bytes_out);
+    result =
+        mn_copy_small(plane->capture, &plane->roots[root], connection, all, count, &result_copied);
     for (uint32_t i = 0; i < count; i++)
         files[i].outcome = all[i].outcome;
     free(all);
+    copied->compared_bytes = result_copied.compared_bytes;
+    copied->copied_bytes = result_copied.copied_bytes;
+    copied->hole_bytes = result_copied.hole_bytes;
     return result;
 }

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from mirror._native import ffi, lib
 from mirror.adapters.native.link import Connection
 from mirror.adapters.native.plane import Plane
-from mirror.adapters.native.values import ID_BYTES, check
+from mirror.adapters.native.values import ID_BYTES, Copied, check
 
 LEFT = 255  # to the caller: not the plain case
 COMPLETED, COMPLETED_OTHER = 0, 1
@@ -19,10 +19,21 @@ COMPLETED, COMPLETED_OTHER = 0, 1
 SAME, CHANGED, NAMELESS = 0, 1, 2  # of `Opened.changed`
 
 
-class CopiedNew(IntEnum):
-    """What became of a file that holds nothing at the target."""
+SMALL_BYTES_MAX = 64 << 10  # of a file that is copied with others, as native/capture/copy_small.h
 
-    DONE = 0
+
+class Small(IntEnum):
+    """What has to be done for a small file."""
+
+    NEW = 0  # the target has just made it, and it holds nothing
+    KNOWN = 1  # what differs is sent
+    SIZE = 2  # its size only, whatever that is
+
+
+class SmallOutcome(IntEnum):
+    """What became of it."""
+
+    COPIED = 0
     GONE = 1
     LEFT = 2  # to be copied as any other
 
@@ -179,17 +190,22 @@ def complete(plane: Plane, root: int, objects: Sequence[WholeAttributes]) -> byt
     return bytes(ffi.buffer(outcomes, count))
 
 
-def copy_new(
-    plane: Plane, root: int, connection: Connection, files: Sequence[tuple[bytes, bytes]]
-) -> tuple[list[CopiedNew], int]:
-    """Send files (handle, identity) whole. Returns: what became of each, and the bytes sent.
+def copy_small(
+    plane: Plane,
+    root: int,
+    connection: Connection,
+    files: Sequence[tuple[bytes, bytes, Small]],
+) -> tuple[list[SmallOutcome], Copied]:
+    """Copy files (handle, identity, what to do). Returns: what became of each, and the bytes.
 
     Raises: OSError of the connection or of this disk.
     """
-    raw = ffi.new("struct mnf_copy_new[]", max(1, len(files)))
-    size = ffi.new("uint64_t *")
-    for to, (handle, identity) in zip(raw, files, strict=False):
+    raw = ffi.new("struct mnf_small[]", max(1, len(files)))
+    copied = ffi.new("struct mnf_copied *")
+    for to, (handle, identity, kind) in zip(raw, files, strict=False):
         ffi.memmove(to.handle, handle, len(handle))
         ffi.memmove(to.id, identity, ID_BYTES)
-    check(lib.mnf_copy_new(plane.raw, root, connection.raw, raw, len(files), size), "copy")
-    return [CopiedNew(raw[at].outcome) for at in range(len(files))], int(size[0])
+        to.kind = kind
+    check(lib.mnf_copy_small(plane.raw, root, connection.raw, raw, len(files), copied), "copy")
+    outcomes = [SmallOutcome(raw[at].outcome) for at in range(len(files))]
+    return outcomes, Copied(copied.compared_bytes, copied.copied_bytes, copied.hole_bytes)

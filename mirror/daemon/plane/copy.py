@@ -19,7 +19,7 @@ from mirror.adapters.native import Connection, Plane, bulk
 from mirror.core.reintegration.data import Range, bytes_of, shares_of
 from mirror.core.reintegration.pace import Pace
 from mirror.daemon.plane.differs import differs
-from mirror.daemon.plane.files import File, NewFiles, Share
+from mirror.daemon.plane.files import File, Share, SmallFiles
 from mirror.daemon.plane.objects import GONE, is_gone, opened
 from mirror.daemon.plane.works import Work
 from mirror.errors import ReintegrationStopped
@@ -61,7 +61,7 @@ class CopyPool:
         self._share_bytes = SHARE_BYTES_SLOWED if allowed_bytes_s else SHARE_BYTES
         self._pace = Pace(allowed_bytes_s, clock.monotonic_ms())
         self._changed = threading.Condition()
-        self._waiting: deque[File | NewFiles] = deque()
+        self._waiting: deque[File | SmallFiles] = deque()
         self._open: list[File] = []
         self._finished: list[File] = []
         self._failure: Exception | None = None
@@ -75,7 +75,12 @@ class CopyPool:
         for thread in self._threads:
             thread.start()
 
-    def add(self, file: File | NewFiles) -> None:
+    @property
+    def keeps_aside(self) -> bool:
+        """Whether what the target would lose of a file is kept first, unless it has been."""
+        return self._keep_aside is not None
+
+    def add(self, file: File | SmallFiles) -> None:
         """Give a file, or several, to the threads."""
         with self._changed:
             self._waiting.append(file)
@@ -130,7 +135,7 @@ class CopyPool:
         """Files that are copied now, and the next ones: root and handle."""
         with self._changed:
             tasks = [*self._open, *itertools.islice(self._waiting, count_max)]
-            each = (task.files if isinstance(task, NewFiles) else (task,) for task in tasks)
+            each = (task.files if isinstance(task, SmallFiles) else (task,) for task in tasks)
             files = itertools.islice(itertools.chain.from_iterable(each), count_max)
             return [(file.root, file.handle) for file in files]
 
@@ -147,8 +152,8 @@ class CopyPool:
     def _run(self, connection: Connection) -> None:
         try:
             while (task := self._next()) is not None:
-                if isinstance(task, NewFiles):
-                    self._perform_new(connection, task.files)
+                if isinstance(task, SmallFiles):
+                    self._perform_small(connection, task.files)
                 else:
                     self._perform(connection, *task)
         except Exception as error:  # noqa: BLE001 - the top of the thread: told to the caller
@@ -156,7 +161,7 @@ class CopyPool:
                 self._failure = self._failure or error
                 self._changed.notify_all()
 
-    def _next(self) -> tuple[File, Share | None] | NewFiles | None:
+    def _next(self) -> tuple[File, Share | None] | SmallFiles | None:
         """A share of an open file, or one that waits. None: the end."""
         with self._changed:
             while not self._ended.is_set() and self._failure is None:
@@ -167,7 +172,7 @@ class CopyPool:
                 if self._waiting:
                     self._busy += 1
                     task = self._waiting.popleft()
-                    return task if isinstance(task, NewFiles) else (task, None)
+                    return task if isinstance(task, SmallFiles) else (task, None)
                 self._changed.wait()
         return None
 
@@ -198,18 +203,19 @@ class CopyPool:
                 self._finished.append(file)
             self._changed.notify_all()
 
-    def _perform_new(self, connection: Connection, files: Sequence[File]) -> None:
-        each = [(file.handle, file.id) for file in files]
-        outcomes, size = bulk.copy_new(self._plane, files[0].root, connection, each)
+    def _perform_small(self, connection: Connection, files: Sequence[File]) -> None:
+        each = [(file.handle, file.id, file.small) for file in files if file.small is not None]
+        outcomes, copied = bulk.copy_small(self._plane, files[0].root, connection, each)
         for file, outcome in zip(files, outcomes, strict=True):
-            file.gone = outcome is bulk.CopiedNew.GONE
-            file.left = outcome is bulk.CopiedNew.LEFT
+            file.gone = outcome is bulk.SmallOutcome.GONE
+            file.left = outcome is bulk.SmallOutcome.LEFT
+        done = sum(bytes_of(file.ranges) for file in files if not file.left)
         with self._changed:
             self._busy -= 1
             self._finished.extend(files)
-            self._done += size
+            self._done += copied.copied_bytes if files[0].small is bulk.Small.NEW else done
             self._changed.notify_all()
-        self._sent(size, compared=0)
+        self._sent(copied.copied_bytes, copied.compared_bytes)
 
     def _sent(self, size: int, compared: int) -> None:
         """Count bytes, and wait as long as the bound of bandwidth says."""

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from mirror.adapters import clock
 from mirror.adapters.native import Entry, Plane
+from mirror.adapters.native.bulk import Small
 from mirror.core.reintegration.progress import Meter, Phase
 from mirror.daemon.plane.copy import CopyPool
-from mirror.daemon.plane.files import File, NewFiles, file_of
+from mirror.daemon.plane.files import File, SmallFiles, file_of, small_of
 from mirror.daemon.plane.finder import Finder
 from mirror.daemon.plane.finish import ATTRIBUTES_AT_ONCE, Finisher
 from mirror.daemon.plane.objects import Root, wholly
@@ -28,7 +29,7 @@ from mirror.vocabulary.said import say
 
 FIND_TRIES = 5
 CHECKPOINT_MS = 2_000  # each one frees the index, and costs a syncfs on both nodes
-NEW_AT_ONCE = 16  # a MiB at most
+SMALL_AT_ONCE = 15  # a MiB at most
 REMOVED_AT_ONCE = 8_192  # entries: a commit waits for the disk, however much it holds
 
 Found = tuple[Work, os.stat_result]
@@ -89,9 +90,7 @@ class DataPhase:
 
     def _feed(self, batch: Sequence[Work]) -> None:
         here: list[Found] = []
-        for root in self._roots:
-            new = [work for work in batch if work.new and work.root == root.number]
-            self._dispatch_new(new)
+        self._dispatch_new([work for work in batch if work.new])
         for work in batch:
             if work.new:
                 continue
@@ -103,8 +102,8 @@ class DataPhase:
         for root in self._roots:
             part = [each for each in here if each[0].root == root.number]
             self._find(root, part)
-        for work, status in here:
-            self._dispatch(work, status)
+        small = [file for work, status in here if (file := self._dispatch(work, status))]
+        self._add_small(small)
 
     def _find(self, root: Root, found: Sequence[Found]) -> None:
         """The target shall know each by identity."""
@@ -131,18 +130,34 @@ class DataPhase:
 
     def _dispatch_new(self, works: Sequence[Work]) -> None:
         """Files that the target has just made are known to it, and hold nothing."""
-        files = [File(each.root, each.id, each.handle, True, (), each.entries) for each in works]
-        for at in range(0, len(files), NEW_AT_ONCE):
-            self._pool.add(NewFiles(files[at : at + NEW_AT_ONCE]))
+        files = [file_of(work) for work in works]
+        for file in files:
+            file.small = Small.NEW
+        self._add_small(files)
 
-    def _dispatch(self, work: Work, status: os.stat_result) -> None:
+    def _add_small(self, files: Sequence[File]) -> None:
+        for root in self._roots:
+            part = [file for file in files if file.root == root.number]
+            for at in range(0, len(part), SMALL_AT_ONCE):
+                self._pool.add(SmallFiles(part[at : at + SMALL_AT_ONCE]))
+
+    def _dispatch(self, work: Work, status: os.stat_result) -> File | None:
+        """Returns: a file that is copied with others."""
         if stat.S_ISDIR(status.st_mode):
             self._directories.add(work.root, work.id, work.handle, whole=False)
             self._directory_entries += work.entries
         elif not stat.S_ISREG(status.st_mode):
             self._copied.append(work)
         else:
-            self._pool.add(file_of(work))
+            file = file_of(work)
+            if work.kept or not self._pool.keeps_aside:
+                file.small = small_of(work, status.st_size)
+            if file.small is not None:
+                if file.whole:
+                    file.ranges = ((0, status.st_size),)
+                return file
+            self._pool.add(file)
+        return None
 
     def _collect(self, wait_s: float) -> bool:
         """Take what the threads have copied. True: nothing is left to copy."""
@@ -153,10 +168,14 @@ class DataPhase:
             work.kept = file.kept
             if file.gone:
                 self._finished(work)
-            elif file.left:
+            elif not file.left:
+                self._copied.append(work)
+            elif file.small is Small.NEW:
                 left.append(work)
             else:
-                self._copied.append(work)
+                file.small, file.left = None, False
+                self._pool.add(file)
+                idle = False
         if left:
             self._feed(left)
         if len(self._copied) >= ATTRIBUTES_AT_ONCE:

@@ -1,4 +1,4 @@
-"""What the copying threads are given: a file, or several that hold nothing at the target yet."""
+"""What the copying threads are given: a file, or several small ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mirror.adapters.native import Entry
+from mirror.adapters.native.bulk import SMALL_BYTES_MAX, Small
 from mirror.core.reintegration.data import Range, ranges_of
 from mirror.daemon.plane.works import Work
 
@@ -29,7 +30,8 @@ class File:
     shares: deque[Share] = field(default_factory=deque)
     active: int = 0
     gone: bool = False
-    left: bool = False  # it was thought to be new and small: it must be copied as any other
+    small: Small | None = None  # copied with others
+    left: bool = False  # it could not be: it must be copied as any other
     trusted: bool = False  # secondforce: wholly, but only when its size is another there
     kept: bool = False  # what the target would lose of it has been seen to
     only_kept: bool = False  # and this is all that is done now
@@ -49,8 +51,20 @@ def file_of(work: Work) -> File:
     )
 
 
+def small_of(work: Work, size: int) -> Small | None:
+    """How a regular file of this size is copied with others; None: it is copied by itself.
+
+    What the target would lose of it has been seen to, or need not be.
+    """
+    if work.trusted:
+        return None
+    if not work.whole and not work.regions:
+        return Small.SIZE
+    return Small.KNOWN if size <= SMALL_BYTES_MAX else None
+
+
 @dataclass(frozen=True, slots=True)
-class NewFiles:
-    """Small files of one root that hold nothing at the target: sent whole, many at once."""
+class SmallFiles:
+    """Files of one root, all of them new at the target or none."""
 
     files: Sequence[File]
