@@ -28,6 +28,26 @@ MEMBER_OF = "memberOf"
 GROUPS_MAX = 1000
 
 
+class _Tls(ldap3.Tls):  # type: ignore[misc]
+    """OpenSSL compares the name or address; ldap3 knows no address since Python 3.12."""
+
+    def wrap_socket(
+        self,
+        connection: ldap3.Connection,
+        do_handshake: bool = False,  # noqa: FBT001, FBT002
+    ) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self.ca_certs_data:
+            context.load_verify_locations(cadata=self.ca_certs_data)
+        else:
+            context.load_default_certs()
+        connection.socket = context.wrap_socket(
+            connection.socket,
+            do_handshake_on_connect=do_handshake,
+            server_hostname=connection.server.host,
+        )
+
+
 def verify(settings: LdapSettings, name: str, password: str) -> Role | None:
     """The role of this person; None when name or password is wrong, or no group has a role.
 
@@ -57,11 +77,7 @@ def _connected(settings: LdapSettings, who: str, password: str) -> Iterator[ldap
     """A connection that was asked to bind; `bound` tells whether it is."""
     if settings.ca:
         context_of(settings.ca)  # what ldap3 says of one that is none names no field
-    tls = ldap3.Tls(
-        validate=ssl.CERT_REQUIRED,
-        version=ssl.PROTOCOL_TLS_CLIENT,
-        ca_certs_data=settings.ca or None,
-    )
+    tls = _Tls(validate=ssl.CERT_REQUIRED, ca_certs_data=settings.ca or None)
     server = ldap3.Server(settings.url, connect_timeout=ANSWER_S, tls=tls, get_info=ldap3.NONE)
     connection = ldap3.Connection(
         server,

@@ -112,10 +112,15 @@ def test_the_directory_is_asked_by_tls_when_it_is_told_to(
         save(admin, ldap=ldap)
         tried = admin.post(f"{SETTINGS}/ldap/try", name="nora", password=NORA)
         assert tried.json()["role"] == "Control", tried.text
-    save(admin, ldap=ldap_settings(tls))
-    distrusted = admin.post(f"{SETTINGS}/ldap/try", name="nora", password=NORA)
-    assert (distrusted.status_code, distrusted.json()["code"]) == (409, "MIR-821")
-    assert distrusted.json()["facts"]["observed"]["code"] == "why.certificate"
+    for ldap in (
+        ldap_settings(tls),
+        ldap_settings(tls.replace("127.0.0.1", "localhost"), ca=authority),
+        ldap_settings(plain.replace("127.0.0.1", "localhost"), ca=authority, starttls=True),
+    ):
+        save(admin, ldap=ldap)
+        distrusted = admin.post(f"{SETTINGS}/ldap/try", name="nora", password=NORA)
+        assert (distrusted.status_code, distrusted.json()["code"]) == (409, "MIR-821")
+        assert distrusted.json()["facts"]["observed"]["code"] == "why.certificate"
 
 
 def test_new_settings_end_tickets_too(node: Node, admin: Browser) -> None:
