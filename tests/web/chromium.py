@@ -65,7 +65,7 @@ def chromium() -> Iterator[Browsing]:
     """Start Chromium; fail at the end when a page made an error."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed (make setup installs it)")
+        pytest.skip(f"{CHROMIUM} is not installed (make setup does, where it is packaged)")
     api.expect.set_options(timeout=AWAIT_MS)
     with api.sync_playwright() as driver:
         browser = driver.chromium.launch(
