@@ -87,7 +87,10 @@ static int prepare_size(struct mn_change *change)
     struct attribute_operation *op = change->operation;
     struct stat status;
     uint64_t low, high;
+    int result = mn_change_fixed(change, op->node);
 
+    if (result != 0)
+        return result;
     if (fstat(op->fd, &status) != 0)
         return -errno;
     low = (uint64_t)status.st_size;
@@ -275,6 +278,10 @@ static int64_t perform_flags(struct mn_change *change)
     struct attribute_operation *op = change->operation;
     int result = mn_lower_set_flags(op->fd, op->flags, op->flags_valid);
 
+    if (result == 0 && (op->flags & FS_IMMUTABLE_FL) != 0)
+        mn_node_flag_set(op->node, MN_NODE_FIXED);
+    else if (result == 0)
+        mn_node_flag_clear(op->node, MN_NODE_FIXED);
     if (result == 0 && (op->flags & FS_APPEND_FL) == 0)
         mn_files_write_anywhere(change->mount, op->node);
     return result;

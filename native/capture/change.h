@@ -84,6 +84,15 @@ static inline int mn_change_still(bool local, bool described)
     return local == described ? 0 : MN_PARK;
 }
 
+/* Under the locks: 0, or -EPERM, of an immutable file that somebody has open for writing since
+ * before. Of writes and of its size: there ext4 refuses, while xfs and btrfs let the descriptor go
+ * on, but not the secondary, which opens the file anew. All else the kernel itself refuses, alike
+ * on both. */
+static inline int mn_change_fixed(const struct mn_change *change, const struct mn_node *node)
+{
+    return !change->local && (mn_node_flags(node) & MN_NODE_FIXED) != 0 ? -EPERM : 0;
+}
+
 /* The change has moved the mtime of node: the next checkpoint tells the secondary. Alone, the
  * place noted says it. */
 static inline void mn_change_times(struct mn_change *change, struct mn_node *node)

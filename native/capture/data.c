@@ -59,6 +59,13 @@ static void prepare_range(struct mn_change *change, struct mn_node *node, uint64
     mn_change_place_range(change, node, offset, size);
 }
 
+static int prepare_write(struct mn_change *change)
+{
+    struct data_operation *op = change->operation;
+
+    return mn_change_fixed(change, op->file->node);
+}
+
 static int encode_write(struct mn_change *change, struct mn_buffer *out)
 {
     struct data_operation *op = change->operation;
@@ -122,6 +129,7 @@ int mn_op_write(struct mn_worker *worker, const struct mn_fuse_request *request)
         mn_change_lock(&change, MN_LOCK_ATTRIBUTES, op.file->node, true);
         mn_change_place(&change, op.file->node, MN_PLACE_ATTRIBUTES);
     }
+    change.prepare = prepare_write;
     change.code = MN_MESSAGE_WRITE;
     change.encode = encode_write;
     change.perform = perform_write;

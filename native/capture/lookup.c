@@ -46,7 +46,7 @@ static void classify(struct mn_mount *mount, struct mn_node *directory, const ch
         mn_node_classify(node, true);
         return;
     }
-    __atomic_fetch_and(&node->flags, ~(uint32_t)MN_NODE_LOCAL, __ATOMIC_ACQ_REL);
+    mn_node_flag_clear(node, MN_NODE_LOCAL);
     mn_node_classify(node, false);
 }
 

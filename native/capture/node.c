@@ -376,17 +376,12 @@ void mn_node_times_mark(struct mn_node_table *table, struct mn_node *node)
     pthread_mutex_unlock(&table->mutex);
 }
 
-static void clear(struct mn_node *node, uint32_t flags)
-{
-    __atomic_fetch_and(&node->flags, ~flags, __ATOMIC_ACQ_REL);
-}
-
 void mn_node_times_unmark(struct mn_node_table *table, struct mn_node *node)
 {
     if ((mn_node_flags(node) & MN_NODE_TIMES) == 0)
         return;
     pthread_mutex_lock(&table->mutex);
-    clear(node, MN_NODE_TIMES); /* it stays listed: whoever takes it passes over it */
+    mn_node_flag_clear(node, MN_NODE_TIMES); /* it stays listed: whoever takes it passes over it */
     pthread_mutex_unlock(&table->mutex);
 }
 
@@ -400,7 +395,7 @@ struct mn_node *mn_node_times_take(struct mn_node_table *table)
         table->times = node->times_next;
         node->times_next = NULL;
         marked = (mn_node_flags(node) & MN_NODE_TIMES) != 0;
-        clear(node, MN_NODE_TIMES | MN_NODE_LISTED);
+        mn_node_flag_clear(node, MN_NODE_TIMES | MN_NODE_LISTED);
         if (!marked)
             unpin_locked(table, node);
     }

@@ -20,6 +20,8 @@ enum mn_node_flag {
     MN_NODE_LOCAL = 16,   /* not replicated (lower/rules.h): it stays on this node */
     MN_NODE_CLASSED = 32, /* it is known whether it is */
     MN_NODE_LISTED = 64,  /* stands on the times list; guarded by the table's mutex */
+    MN_NODE_FIXED = 128,  /* made immutable since the kernel knows it; written under the exclusive
+                             lock of its existence */
 };
 
 /* One more name of an object with several, besides the one in the node. */
@@ -78,6 +80,10 @@ static inline uint32_t mn_node_flags(const struct mn_node *node)
 static inline void mn_node_flag_set(struct mn_node *node, uint32_t flag)
 {
     __atomic_fetch_or(&node->flags, flag, __ATOMIC_ACQ_REL);
+}
+static inline void mn_node_flag_clear(struct mn_node *node, uint32_t flag)
+{
+    __atomic_fetch_and(&node->flags, ~flag, __ATOMIC_ACQ_REL);
 }
 
 static inline bool mn_node_is_local(const struct mn_node *node)

@@ -295,7 +295,7 @@ static void become_named(struct mn_change *change, const struct name_operation *
         __atomic_store_n(&op->node->introduced_serial, change->session_serial, __ATOMIC_RELEASE);
     else
         __atomic_store_n(&op->node->born_serial, change->alone_serial, __ATOMIC_RELEASE);
-    __atomic_fetch_and(&op->node->flags, ~(uint32_t)MN_NODE_UNLINKED, __ATOMIC_ACQ_REL);
+    mn_node_flag_clear(op->node, MN_NODE_UNLINKED);
     mn_change_times(change, op->directory);
 }
 

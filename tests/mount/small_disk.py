@@ -135,6 +135,18 @@ def btrfs_disk(directory: Path, size_bytes: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def xfs_disk(directory: Path, size_bytes: int) -> Iterator[None]:
+    """Over the directory, which is made. 300 MiB at least; the image is sparse."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    image = directory.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(size_bytes)
+    subprocess.run(["mkfs.xfs", "-q", str(image)], check=True)
+    with mounted_image(image, directory):
+        yield
+
+
 class Quota:
     """What a subvolume of btrfs may hold, its metadata included; root is no exception."""
 
