@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -117,15 +118,37 @@ static int bind_local(int fd, const char *local_address)
     return result;
 }
 
-static int connect_socket(int fd, const struct addrinfo *to)
+/* A signal does not end it, and gives it no more time (SO_SNDTIMEO begins anew with each call). */
+static int connect_socket(struct mn_stream *stream, const struct addrinfo *to)
 {
-    while (connect(fd, to->ai_addr, to->ai_addrlen) != 0) {
-        if (errno == EINPROGRESS || errno == EAGAIN) /* SO_SNDTIMEO */
-            return -ETIMEDOUT;
-        if (errno != EINTR)
+    struct pollfd look = {.fd = stream->fd, .events = POLLOUT};
+    int error = 0;
+    socklen_t size = sizeof(error);
+    int flags = fcntl(stream->fd, F_GETFL);
+
+    if (flags < 0 || fcntl(stream->fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return -errno;
+    if (connect(stream->fd, to->ai_addr, to->ai_addrlen) != 0) {
+        if (errno != EINPROGRESS)
             return -errno;
+        int ready = 0;
+
+        while (ready <= 0) {
+            int64_t left_ns = stream->deadline_ns - now_ns();
+            bool is_bounded = stream->deadline_ns != 0;
+
+            if (is_bounded && left_ns <= 0)
+                return -ETIMEDOUT;
+            ready = poll(&look, 1, is_bounded ? (int)(left_ns / NS_PER_MS) + 1 : -1);
+            if (ready < 0 && errno != EINTR)
+                return -errno;
+        }
+        if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+            return -errno;
+        if (error != 0)
+            return -error;
     }
-    return 0;
+    return fcntl(stream->fd, F_SETFL, flags) < 0 ? -errno : 0;
 }
 
 int mn_stream_connect(struct mn_stream *stream, const char *address, uint16_t port,
@@ -149,7 +172,7 @@ int mn_stream_connect(struct mn_stream *stream, const char *address, uint16_t po
         result = mn_stream_set_timeout(stream, timeout_ms);
     if (result == 0) {
         mn_stream_set_deadline(stream);
-        result = connect_socket(stream->fd, found);
+        result = connect_socket(stream, found);
     }
 out:
     freeaddrinfo(found);

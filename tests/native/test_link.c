@@ -1,7 +1,10 @@
 /* A connection of the link: who is let in, what travels, what is refused, and how it ends. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -10,7 +13,7 @@
 #include "link_pair.h"
 #include "wire/wire_messages.h"
 
-enum { IO_TIMEOUT_MS = 180000, SHORT_TIMEOUT_MS = 600 };
+enum { IO_TIMEOUT_MS = 180000, SHORT_TIMEOUT_MS = 600, PATIENCE_S = 30, QUEUE_MAX = 8 };
 
 static struct link_keys keys;
 
@@ -101,6 +104,56 @@ static void test_no_peer(void)
     CHECK_INT(mn_tls_create("/nowhere/ca.crt", "x", "y", error, sizeof(error), &tls), -EINVAL);
     CHECK(strstr(error, "/nowhere/ca.crt") != NULL);
     CHECK(tls == NULL);
+}
+
+static void ignore(int number)
+{
+    (void)number;
+}
+
+/* Nobody accepts any more: what asks waits. Fills `fds` with those who do. */
+static int listen_deaf(int fds[QUEUE_MAX], struct sockaddr_in *address)
+{
+    socklen_t size = sizeof(*address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    *address =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    CHECK_INT(bind(listener, (struct sockaddr *)address, size), 0);
+    CHECK_INT(listen(listener, 0), 0);
+    CHECK_INT(getsockname(listener, (struct sockaddr *)address, &size), 0);
+    for (int i = 0; i < QUEUE_MAX; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(fds[i], (struct sockaddr *)address, size);
+    }
+    return listener;
+}
+
+static void test_signals(void)
+{
+    struct itimerval often = {.it_interval.tv_usec = 50000, .it_value.tv_usec = 50000};
+    struct itimerval never = {0};
+    struct sigaction action = {.sa_handler = ignore}, before;
+    struct sockaddr_in address;
+    struct mn_stream stream;
+    struct timespec begun, ended;
+    int fds[QUEUE_MAX];
+    int listener = listen_deaf(fds, &address);
+
+    RUN("signals give a connection that is not answered no more time");
+    CHECK_INT(sigaction(SIGALRM, &action, &before), 0);
+    CHECK_INT(setitimer(ITIMER_REAL, &often, NULL), 0);
+    (void)clock_gettime(CLOCK_MONOTONIC, &begun);
+    CHECK_INT(mn_stream_connect(&stream, "127.0.0.1", ntohs(address.sin_port), NULL,
+                                SHORT_TIMEOUT_MS, 0),
+              -ETIMEDOUT);
+    (void)clock_gettime(CLOCK_MONOTONIC, &ended);
+    CHECK_INT(setitimer(ITIMER_REAL, &never, NULL), 0);
+    CHECK_INT(sigaction(SIGALRM, &before, NULL), 0);
+    CHECK(ended.tv_sec - begun.tv_sec < PATIENCE_S);
+    for (int i = 0; i < QUEUE_MAX; i++)
+        CHECK_INT(close(fds[i]), 0);
+    CHECK_INT(close(listener), 0);
 }
 
 /* Sends `count` writes of `size` bytes without waiting; each is answered afterwards. */
@@ -316,6 +369,7 @@ int main(void)
     test_names();
     test_stranger();
     test_no_peer();
+    test_signals();
     test_exchange();
     test_refused();
     test_ends();
