@@ -160,7 +160,8 @@ int mn_fuse_negotiate(int fd, uint64_t wanted, uint16_t max_background,
     out.max_background = max_background;
     out.congestion_threshold = (uint16_t)(max_background * 3 / 4);
     out.max_write = MN_FUSE_DATA_BYTES_MAX;
-    out.max_pages = MN_FUSE_DATA_BYTES_MAX / 4096;
+    out.max_pages =
+        (uint16_t)(MN_FUSE_DATA_BYTES_MAX / sysconf(_SC_PAGESIZE)); /* 64 KiB on some */
     out.time_gran = 1;
     return mn_fuse_reply(fd, request.header->unique, 0, &out, sizeof(out));
 }

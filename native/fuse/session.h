@@ -11,7 +11,7 @@
 #include <sys/uio.h>
 
 enum {
-    MN_FUSE_DATA_BYTES_MAX = 1 << 20, /* largest READ or WRITE: 256 pages */
+    MN_FUSE_DATA_BYTES_MAX = 1 << 20, /* largest READ or WRITE */
     MN_FUSE_BUFFER_BYTES = MN_FUSE_DATA_BYTES_MAX + 8192,
     MN_FUSE_ENDED = 1, /* unmounted or aborted: no request will come any more */
     MN_FUSE_AGAIN = 2, /* nothing came: a signal, or a request withdrawn before it was read */

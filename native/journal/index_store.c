@@ -224,9 +224,10 @@ int mn_store_open(const char *directory, uint64_t map_bytes, uint32_t entry_coun
     store.directory_fd = open_directory(directory);
     if (store.directory_fd < 0)
         return store.directory_fd;
-    /* An empty file is a first open that was cut off; LMDB makes it new. */
+    /* An empty file is a first open that was cut off; LMDB makes it new. Of any other it reads the
+     * first two pages through the map. */
     if (fstatat(store.directory_fd, "data.mdb", &status, 0) == 0 && status.st_size > 0 &&
-        status.st_size < 8192)
+        status.st_size < 2 * sysconf(_SC_PAGESIZE))
         result = -EUCLEAN;
     if (result == 0)
         result = open_env(&store, directory, map_bytes);

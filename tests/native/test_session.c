@@ -7,6 +7,15 @@
 #include "check.h"
 #include "fuse/session.h"
 
+static long page_bytes; /* of the kernel, when it is not this one's */
+
+/* In place of the C library's. */
+extern long __sysconf(int name);
+long sysconf(int name)
+{
+    return name == _SC_PAGESIZE && page_bytes != 0 ? page_bytes : __sysconf(name);
+}
+
 struct init {
     struct fuse_in_header header;
     struct fuse_init_in in;
@@ -61,6 +70,16 @@ int main(void)
     CHECK(features.flags == (FUSE_POSIX_ACL | FUSE_INIT_EXT | (1ULL << 40)));
     CHECK(features.missing == FUSE_HANDLE_KILLPRIV_V2);
     CHECK_INT(out.flags2, 1U << 8);
+
+    RUN("a READ or WRITE is 1 MiB at most, however large a page is");
+    page_bytes = 4096;
+    CHECK_INT(negotiate(&init, sizeof(init.in), &features, &out), 0);
+    CHECK_INT(out.max_pages, 256);
+    page_bytes = 65536;
+    CHECK_INT(negotiate(&init, sizeof(init.in), &features, &out), 0);
+    CHECK_INT(out.max_pages, 16);
+    CHECK_INT(out.max_write, 16 * page_bytes);
+    page_bytes = 0;
 
     RUN("one that is cut short, or says that it has what it has not, is refused");
     CHECK_INT(negotiate(&init, offsetof(struct fuse_init_in, flags2), &features, &out), -EPROTO);

@@ -10,6 +10,7 @@ The numbers and layouts are those of the kernel's linux/fuse.h, protocol 7.31.
 """
 
 import errno
+import mmap
 import os
 import select
 import stat
@@ -104,7 +105,7 @@ class BadDisk:
 
     def _init(self, _node: int, _body: bytes) -> bytes:
         flags = _BIG_WRITES | _MAX_PAGES
-        pages = _WRITE_BYTES_MAX // 4096
+        pages = _WRITE_BYTES_MAX // mmap.PAGESIZE
         sizes = (16, 12, _WRITE_BYTES_MAX, 1, pages, 0, *[0] * 8)
         return _INIT_OUT.pack(7, 31, 0, flags, *sizes)
 
