@@ -54,6 +54,7 @@ class Step(StrEnum):
     RELEASE_ADDRESS = "RELEASE_ADDRESS"
     DRAIN = "DRAIN"
     RECORD_STOP = "RECORD_STOP"
+    TRY_RECORD_STOP = "TRY_RECORD_STOP"
     CLOSE_DATA = "CLOSE_DATA"
     RUN_POSTSTOP = "RUN_POSTSTOP"
 
@@ -94,6 +95,7 @@ STEP_MEANING: dict[Step, str] = {
     Step.RELEASE_ADDRESS: "the virtual addresses are not here",
     Step.DRAIN: "nothing is in flight, both nodes counted the same",
     Step.RECORD_STOP: "durable: who goes on, and a clean stop; said to the peer by the same",
+    Step.TRY_RECORD_STOP: "the same, if this disk takes it: it then says no more than before",
     Step.CLOSE_DATA: "unmounted; the data plane ended, or covering again when it joins",
     Step.RUN_POSTSTOP: "poststop and transition",
 }
@@ -174,6 +176,7 @@ LEAVE = (X.RECORD_OUT, X.RUN_STOP, X.KILL, X.SETTLE)
 LEAVE_BAD = (X.RECORD_DAMAGED, X.RUN_STOP, X.KILL)
 STAND_BY = (X.RUN_STOP, X.KILL, X.SETTLE, X.RECORD_STOOD_BY)
 CLOSE = (X.RECORD_STOP, X.CLOSE_DATA, X.RUN_POSTSTOP)
+FORCE_CLOSE = (X.TRY_RECORD_STOP, X.CLOSE_DATA, X.RUN_POSTSTOP)
 
 # fmt: off
 ROWS: tuple[Row, ...] = (
@@ -346,7 +349,8 @@ ROWS: tuple[Row, ...] = (
     Row("B02", S.CLOSING,     (E.CLOSED_TO_START,),                                          S.STARTING,    START_UP,             "and started again"),
     Row("B03", S.CLOSING,     (E.CLOSED_TO_JOIN,),                                           S.JOINING,     (),                   "swapped: it is the target now"),
     Row("B04", S.CLOSING,     RETRY,                                                         STAY,          CLOSE,                "tried again: nothing was said that is not on disk"),
-    Row("B05", S.CLOSING,     CYCLE + KILL_,                                                 STAY,          (),                   "the last one asked decides what follows"),
+    Row("B05", S.CLOSING,     CYCLE,                                                         STAY,          (),                   "the last one asked decides what follows"),
+    Row("B09", S.CLOSING,     KILL_,                                                         STAY,          FORCE_CLOSE,          "asked, with force: a disk that takes no record stops nothing"),
     Row("B06", S.CLOSING,     STARTS,                                                        DEFER,         (),                   "after the stop"),
     Row("B07", S.CLOSING,     RESTART + SWAP,                                                REFUSE,        (),                   "the module is stopping"),
     Row("B08", S.CLOSING,     RESUMED + DONE + FAILED + ELECTION + SOURCE + TARGET + DATA + STALLED + EXPIRED,STAY,          (),                   "nothing runs any more"),

@@ -261,7 +261,11 @@ class Engine:
         moves = isinstance(row.then, State)
         if kind is EventKind.PEER_GOES_ON and context.state is State.SECOND:
             context.parted = context.session
-        said = speech.action_line(kind, context) if moves or row.steps or _loud(kind) else None
+        said = (
+            speech.action_line(kind, context)
+            if moves or row.steps or kind in speech.LOUD
+            else None
+        )
         if said is not None:
             self._out.append(said)
         if row.then is State.LEAVING:
@@ -490,10 +494,6 @@ class Engine:
 
 def _maxloop() -> Log:
     return Log("E", "heart", "Action stop called by maxloop")
-
-
-def _loud(kind: EventKind) -> bool:
-    return kind in {EventKind.SPLIT_WON, EventKind.PLAN_FAILED, EventKind.PEER_REFUSED}
 
 
 def _resumed(kind: EventKind) -> bool:

@@ -36,6 +36,7 @@ from mirror.vocabulary.events import (
     WitnessTold,
 )
 from mirror.vocabulary.facts import FenceSays, WitnessKind, WitnessSays
+from mirror.vocabulary.said import Said, say
 from mirror.vocabulary.states import SERVING, Goal, State
 from mirror.vocabulary.words import Word
 
@@ -116,7 +117,7 @@ def note(context: Context, event: Event, now_ms: int) -> EventKind | None:  # no
             context.failure = sentence
             if where == "local":
                 # Seen while it ends, in a last sync, say: the record must not call the copy good.
-                context.fault |= context.state is State.LEAVING and context.left_from is State.PRIM
+                context.fault |= context.state is State.LEAVING and context.left_from in SERVING
                 return E.DATA_FAULT
         case DataPlaneLost(sentence):
             context.failure, context.data_lost, context.link = sentence, True, False
@@ -160,6 +161,8 @@ def _plan_ended(context: Context, event: PlanDone | PlanFailed, now_ms: int) -> 
     if isinstance(event, PlanFailed):
         context.failure = event.sentence
         context.retry_ms = now_ms + RETRY_MS
+        if context.state in {State.LEAVING, State.CLOSING}:
+            context.reason = _not_ended(event)
         if context.state is State.ALONE and event.action == "go_alone":
             # Recorded alone, but the changes that wait can never be let through.
             return E.DATA_PLANE_LOST
@@ -170,6 +173,13 @@ def _plan_ended(context: Context, event: PlanDone | PlanFailed, now_ms: int) -> 
     if context.state is State.CLOSING:
         return _CLOSED[context.goal]
     return E.PLAN_DONE
+
+
+def _not_ended(event: PlanFailed) -> Said:
+    """Say why a module that stops is not at its end yet."""
+    if event.action == "PersistRecord":
+        return say("stops.not_recorded", observed=event.sentence)
+    return say("stops.not_stopped", observed=event.sentence)
 
 
 def _of_session(

@@ -262,15 +262,23 @@ def _record_stop(context: Context, _: int) -> Actions:
     if record.blank or context.left_from not in SERVING:
         return []
     in_step = context.left_from is State.PRIM and context.drained_equal is not False
+    lacks = context.data_lost or context.fault
     if in_step and not context.peer_out():
         record = lineage.handed_over(record, settings.peer, context.session)
         if context.data_lost:
             record = replace(record, clean_stop=False)
-    elif context.left_from in {State.ALONE, State.TAKING_OVER} and not context.data_lost:
+    elif context.left_from in {State.ALONE, State.TAKING_OVER} and not lacks:
         record = lineage.stopped_alone(record)
-    if context.fault:
-        record = lineage.damaged(record)
+    if context.fault and context.left_from is State.PRIM:
+        record = lineage.damaged(record)  # who served alone has the only copy: as after a crash
     return _record(context, record) if record != context.record else []
+
+
+def _try_record_stop(context: Context, now_ms: int) -> Actions:
+    return [
+        replace(action, may_fail=True) if isinstance(action, PersistRecord) else action
+        for action in _record_stop(context, now_ms)
+    ]
 
 
 def _close_data(context: Context, _: int) -> Actions:
@@ -387,6 +395,7 @@ _BUILDERS: dict[Step, Callable[[Context, int], Actions]] = {
     Step.RELEASE_ADDRESS: lambda _c, _n: [ReleaseAddress()],
     Step.DRAIN: _drain,
     Step.RECORD_STOP: _record_stop,
+    Step.TRY_RECORD_STOP: _try_record_stop,
     Step.CLOSE_DATA: _close_data,
     Step.RUN_POSTSTOP: _poststop,
 }

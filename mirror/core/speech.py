@@ -9,6 +9,15 @@ from mirror.vocabulary.words import Word
 
 RULE = "rule"  # identity of a command that a failover rule asked for: rule:LABEL
 RESOURCES_MAX = 32  # a word is one datagram
+# Told even when nothing is done about them at once.
+LOUD = frozenset(
+    {
+        EventKind.SPLIT_WON,
+        EventKind.PLAN_FAILED,
+        EventKind.PEER_REFUSED,
+        EventKind.DATA_FAULT,
+    }
+)
 
 
 def word_of(context: Context) -> Word:

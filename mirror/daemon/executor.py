@@ -231,8 +231,8 @@ class Executor:
                 await ports.addresses.take(agreed=agreed)
             case ReleaseAddress():
                 await ports.addresses.release()
-            case PersistRecord(record):
-                await self._persist(record)
+            case PersistRecord(record, may_fail):
+                await self._persist(record, may_fail=may_fail)
             case AskWitness() | TellWitness():
                 await self._witness(action)
             case Fence(peer):
@@ -250,11 +250,13 @@ class Executor:
             case _:
                 assert_never(action)
 
-    async def _persist(self, record: Record) -> None:
+    async def _persist(self, record: Record, *, may_fail: bool) -> None:
         try:
             await self._ports.records.write(record_to_map(record))
         except FAILURES as error:
             self._post(RecordNotPersisted(record, said_of(error)))
+            if may_fail:
+                return
             raise
         self._post(RecordPersisted(record))
 

@@ -143,9 +143,13 @@ class ReleaseAddress:
 
 @dataclass(frozen=True, slots=True)
 class PersistRecord:
-    """Replace the durable record; gives RecordPersisted."""
+    """Replace the durable record; gives RecordPersisted, or RecordNotPersisted.
+
+    may_fail: then the plan goes on.
+    """
 
     record: Record
+    may_fail: bool = False
 
 
 @dataclass(frozen=True, slots=True)

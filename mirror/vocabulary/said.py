@@ -84,6 +84,8 @@ TEMPLATES: dict[str, str] = {
     "first.blank": "Start the node with the good data with `prim`, then the other node.",
     "first.refused": "They refuse to choose: {why}.",
     # why it was stopped
+    "stops.not_stopped": "Not stopped yet: {observed}",
+    "stops.not_recorded": "Not recorded yet: {observed}; forcestop ends the module without that",
     "stopped.maxloop": "Stopped by maxloop: it was restarted too often",
     "stopped.maxloop_by": "Stopped by maxloop: it was restarted too often, at last by: {observed}",
     # why a node is not heard

@@ -19,6 +19,7 @@ from tests.lab.looking import (
     TAKEOVER_S,
     assert_equal,
     await_in_log,
+    await_state,
     await_states,
     holds_address,
     numbers_in,
@@ -283,6 +284,41 @@ def test_a_broken_disk_of_the_primary_moves_the_service(pair: Lab) -> None:
         said = writer.stop()
     assert set(said) <= numbers_in(pair, "n2")
     await_line(pair, "n1", "this node's disk")
+    pair.power_off("n1")
+    pair.disk("n1", "heal")
+    pair.boot("n1")
+    await_states(pair, RETURN_S, n2="PRIM", n1="SECOND")
+    assert_equal(pair)
+
+
+def test_a_stop_ends_on_a_broken_disk_of_the_node_that_serves_alone(pair: Lab) -> None:
+    pair.exec("n2", ["mirror", "stop", "-m", MODULE])
+    await_states(pair, TAKEOVER_S, n1="ALONE")
+    write_a_file(pair, "n1", "synced")
+    with writing(pair, "n1", LEDGER) as writer:  # never synced
+        writer.await_more(20)
+        pair.disk("n1", "error")
+        pair.exec("n1", ["mirror", "stop", "-m", MODULE])
+    await_state(pair, "n1", "STOP (NotReady)")
+    await_line(pair, "n1", "this node's disk failed to sync")
+    pair.power_off("n1")
+    pair.disk("n1", "heal")
+    pair.boot("n1")
+    await_states(pair, RETURN_S, n1="ALONE")  # that it was stopped could not be saved
+    pair.exec("n2", ["mirror", "start", "-m", MODULE])
+    await_states(pair, RETURN_S, n1="PRIM", n2="SECOND")
+    pair.exec("n1", ["test", "-s", f"{plan.REPLICATED_DIRECTORY}/synced"])
+    assert_equal(pair)
+
+
+def test_forcestop_ends_a_stop_that_a_broken_disk_cannot_record(pair: Lab) -> None:
+    """The secondary serves by this node's word meanwhile."""
+    pair.disk("n1", "error")
+    pair.exec("n1", ["mirror", "stop", "-m", MODULE], check=False)
+    await_states(pair, TAKEOVER_S, n2="ALONE")
+    await_reason(pair, "n1", "Not recorded yet: ")
+    pair.exec("n1", ["mirror", "forcestop", "-m", MODULE], check=False)
+    await_state(pair, "n1", "STOP (NotReady)")
     pair.power_off("n1")
     pair.disk("n1", "heal")
     pair.boot("n1")

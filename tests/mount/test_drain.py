@@ -73,3 +73,17 @@ def test_a_disk_that_holds_it_all_is_told_of_no_fault(pair: Pair) -> None:
     drained = draining(pair, pair.primary, told).drain()
     assert (drained["checksum_equal"], drained["synced"]) == (True, True)
     assert told == []
+
+
+def test_a_disk_that_fails_while_nobody_else_has_it_all_is_told_and_the_stop_goes_on(
+    pair: Pair,
+) -> None:
+    told: list[dict[str, object]] = []
+    pair.part()
+    plane = FailingDisk(pair.primary)
+    alone = draining(pair, plane, told)
+    alone.mode = "alone"
+    drained = alone.drain()
+    assert (drained["checksum_equal"], drained["synced"]) == (False, False)
+    assert ("fault", errno.EIO) in [(one["event"], one["error"]) for one in told]
+    assert alone.gate == "closed"

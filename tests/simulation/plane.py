@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mirror.errors import NodeNotReachable
 from mirror.vocabulary.events import (
     CheckpointReached,
+    DataFault,
     LinkAlive,
     LinkLost,
     LinkUp,
@@ -168,6 +169,8 @@ class SimPlane:
         self.opened.set()
         while self.in_flight:  # noqa: ASYNC110 - simulated time
             await asyncio.sleep(CALL_S)
+        if self.host.disk_fails:  # in its last sync; told before the answer
+            self.host.post(DataFault("local", "this node's disk failed to sync"))
         return {"checksum_equal": True}
 
     async def do_unserve(self) -> None:

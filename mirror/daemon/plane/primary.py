@@ -411,12 +411,12 @@ class Primary:
     def drain(self) -> dict[str, object]:
         """The application is gone: everything to both disks, then no change any more.
 
-        A disk of this node that fails is no hindrance while the secondary has it all.
-        Returns: operations, checksum_equal, synced. Raises: OSError, TimeoutError.
+        A failing disk of this node is told, and hinders not while the secondary has it all, nor
+        without one: a stop ends. Gives operations, checksum_equal, synced; OSError, TimeoutError.
         """
         mirrored = self.mode == "prim" and self._plane.mirrored()
         here = [
-            is_synced(partial(write_back, directory.path), self._disk_failed, may_fail=mirrored)
+            is_synced(partial(write_back, directory.path), self._disk_failed, may_fail=True)
             for directory in self._directories
         ]
         self._stop_keeper_thread()
@@ -433,7 +433,7 @@ class Primary:
                 equal = False
         for directory in self._directories:
             sync = partial(self._plane.root_sync, directory.number)
-            here.append(is_synced(sync, self._disk_failed, may_fail=equal))
+            here.append(is_synced(sync, self._disk_failed, may_fail=equal or not mirrored))
         if equal and self._shipping is not None:
             self._scan.settled()
         return {

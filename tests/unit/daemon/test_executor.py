@@ -196,6 +196,18 @@ def test_what_comes_after_a_failure_is_not_begun() -> None:
     with_bench(story)
 
 
+def test_a_record_that_may_fail_ends_nothing() -> None:
+    async def story(bench: Bench) -> None:
+        bench.ports.fails = {"record"}
+        bench.executor.perform((plan(4, PersistRecord(RECORD, may_fail=True), TakeAddress()),))
+        told = await bench.event()
+        assert isinstance(told, RecordNotPersisted)
+        assert await bench.event() == PlanDone(4)
+        assert bench.ports.done == ["take"]
+
+    with_bench(story)
+
+
 def test_a_defect_of_an_adapter_ends_its_plan_and_is_said() -> None:
     async def story(bench: Bench) -> None:
         bench.ports.defects = {"take"}
