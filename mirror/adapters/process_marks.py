@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ class MarkedGroup:
     def __init__(self, name: str) -> None:
         self.name = name
         self._sessions: set[int] = set()
+        self._killing = False
 
     def create(self) -> None:
         """Do nothing: a mark needs no place."""
@@ -59,22 +60,30 @@ class MarkedGroup:
         return bool(self.processes())
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to every process."""
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+        """Send a signal to every process; after SIGKILL, wait_empty kills who was missed."""
+        self._killing = number is signal.SIGKILL
+        _send(number, self.processes())
 
     async def wait_empty(self, timeout_s: float) -> bool:
         """Wait until no process is left. Returns: whether that came true in time."""
         try:
             async with asyncio.timeout(timeout_s):
                 # /proc has no event for this.
-                while await asyncio.to_thread(self.populated):  # noqa: ASYNC110
+                while await asyncio.to_thread(self._is_anyone_left):  # noqa: ASYNC110
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
             return False
+        finally:
+            self._killing = False
         self._sessions.clear()
         return True
+
+    def _is_anyone_left(self) -> bool:
+        """Kill, too, who was born after the others were listed, or had no mark: amid an execve."""
+        left = self.processes()
+        if self._killing:
+            _send(signal.SIGKILL, left)
+        return bool(left)
 
     def remove(self) -> None:
         """Do nothing."""
@@ -87,6 +96,12 @@ class MarkedGroup:
             environment = (_PROC / str(process.pid) / "environ").read_bytes().split(b"\0")
             return any(each == mark or each.startswith(mark + b"/") for each in environment)
         return False
+
+
+def _send(number: signal.Signals, pids: Iterable[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _living() -> list[_Process]:
