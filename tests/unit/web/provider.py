@@ -186,7 +186,10 @@ def provider() -> Iterator[Provider]:
 
 @contextlib.contextmanager
 def slapd(root: Path, certificate: Path, key: Path, authority: Path) -> Iterator[tuple[str, str]]:
-    """The distribution's directory server, on loopback: its ldap and ldaps addresses."""
+    """The distribution's directory server, on loopback: its ldap and ldaps addresses.
+
+    It listens on the same ports of 127.0.0.2 too.
+    """
     installed = shutil.which("slapd", path="/usr/sbin:/usr/bin")
     assert installed, "make setup installs it"
     # A copy: Ubuntu's AppArmor profile of the installed one lets it read nothing of ours.
@@ -212,8 +215,9 @@ def slapd(root: Path, certificate: Path, key: Path, authority: Path) -> Iterator
     assert added.returncode == 0, added.stderr
     ports = free_port(), free_port()
     urls = f"ldap://127.0.0.1:{ports[0]}", f"ldaps://127.0.0.1:{ports[1]}"
+    listened = (*urls, *(one.replace("127.0.0.1", "127.0.0.2") for one in urls))
     process = subprocess.Popen(
-        [program, "-d", "0", "-h", " ".join(urls), "-f", str(root / "slapd.conf")]
+        [program, "-d", "0", "-h", " ".join(listened), "-f", str(root / "slapd.conf")]
     )
     try:
         end = time.monotonic() + 90

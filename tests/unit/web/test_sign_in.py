@@ -114,8 +114,8 @@ def test_the_directory_is_asked_by_tls_when_it_is_told_to(
         assert tried.json()["role"] == "Control", tried.text
     for ldap in (
         ldap_settings(tls),
-        ldap_settings(tls.replace("127.0.0.1", "localhost"), ca=authority),
-        ldap_settings(plain.replace("127.0.0.1", "localhost"), ca=authority, starttls=True),
+        ldap_settings(tls.replace("127.0.0.1", "127.0.0.2"), ca=authority),
+        ldap_settings(plain.replace("127.0.0.1", "127.0.0.2"), ca=authority, starttls=True),
     ):
         save(admin, ldap=ldap)
         distrusted = admin.post(f"{SETTINGS}/ldap/try", name="nora", password=NORA)
