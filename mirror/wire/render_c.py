@@ -17,6 +17,7 @@ from mirror.wire.schema import (
     PROTOCOL_VERSION,
     PROTOCOL_VERSION_OLDEST,
     Coder,
+    Feature,
     Message,
     Refusal,
     Side,
@@ -32,6 +33,7 @@ CONSTANTS = {
     "MN_PAYLOAD_BYTES_MAX": PAYLOAD_BYTES_MAX,
     "MN_LIST_COUNT_MAX": LIST_COUNT_MAX,
     "MN_FEATURES": int(FEATURES),
+    "MN_FEATURE_NAMELESS": int(Feature.NAMELESS),
 }
 
 PROTOTYPES = """\

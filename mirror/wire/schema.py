@@ -65,9 +65,10 @@ class Feature(IntFlag):
 
     KEPT = 1  # versions kept aside are listed, read and removed over the link
     VERIFY = 2  # a pair in step is compared
+    NAMELESS = 4  # a file is sent before it gets its first name
 
 
-FEATURES = Feature.KEPT | Feature.VERIFY
+FEATURES = Feature.KEPT | Feature.VERIFY | Feature.NAMELESS
 
 
 class Coder(StrEnum):
@@ -157,6 +158,7 @@ MESSAGES: tuple[Message, ...] = (
     Message(0x1B, "CopyRange",     P, LIVE,    N, "epoch:u64 root:u8 id:id offset_bytes:u64 to:id to_offset_bytes:u64 size_bytes:u64", "Ack", 1, "copy_file_range; the source range is clean at the target; result: bytes copied"),
     Message(0x1C, "Sync",          P, LIVE,    N, "epoch:u64 root:u8 id:id datasync:u8", "Ack", 1, "fsync or fdatasync of one object; the target always syncs"),
     Message(0x1D, "SetFlags",      P, LIVE,    N, "epoch:u64 root:u8 id:id flags:u32 valid:u32", "Ack", 1, "the FS_IOC flags (append, immutable, nodump, noatime, sync, dirsync) that valid names"),
+    Message(0x1E, "CreateNameless", P, LIVE,   N, "epoch:u64 root:u8 parent:id id:id mode:u32 uid:u32 gid:u32 name:name", "Ack", 1, "feature 4: a file without a name, for this lane until its Link to this name, or its end"),
 
     Message(0x20, "Checkpoint",    P, LIVE,    N, "epoch:u64 stable_epoch:u64 operation_count:u64", "Ack", 1, "every operation tagged <= epoch has finished on both; sync the file systems; what is <= stable_epoch is on both disks"),
     Message(0x21, "Ping",          P, LIVE,    N, "sent_ms:u64", "Ack", 1, "keeps the session's silence bounded"),

@@ -31,6 +31,7 @@ static const struct row ROWS[] = {
     {MN_MESSAGE_COPY_RANGE,     true,  mn_apply_copy_range},
     {MN_MESSAGE_SYNC,           true,  mn_apply_sync},
     {MN_MESSAGE_SET_FLAGS,      true,  mn_apply_set_flags},
+    {MN_MESSAGE_CREATE_NAMELESS, true, mn_apply_create_nameless},
     {MN_MESSAGE_CHECKPOINT,     false, mn_apply_checkpoint},
     {MN_MESSAGE_PING,           false, mn_apply_ping},
     {MN_MESSAGE_HASH_RANGE,     false, mn_apply_hash_range},
@@ -198,7 +199,8 @@ static int serve(struct mn_call *call, uint8_t lane, uint16_t *code_out)
 int mn_apply_serve(struct mn_apply *apply, struct mn_connection *connection, uint8_t lane,
                    uint16_t *code_out, const uint8_t **payload_out, size_t *size_out)
 {
-    struct mn_call call = {.apply = apply, .connection = connection, .directory_fd = -1};
+    struct mn_call call = {
+        .apply = apply, .connection = connection, .directory_fd = -1, .nameless_fd = -1};
 
     if (lane == MN_LANE_COPY) {
         call.block = malloc(MN_BLOCK_BYTES_MAX + MN_HASHES_MAX * MN_HASH_BYTES);
@@ -213,6 +215,7 @@ int mn_apply_serve(struct mn_apply *apply, struct mn_connection *connection, uin
     if (result < 0 && result != -EBADMSG && atomic_load(&apply->disk_error) != 0)
         result = -atomic_load(&apply->disk_error); /* why the connection ended */
     mn_call_forget_directory(&call);
+    mn_call_forget_nameless(&call);
     free(call.block);
     *payload_out = call.payload;
     *size_out = call.size;

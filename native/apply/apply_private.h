@@ -59,6 +59,11 @@ struct mn_call {
     int directory_fd;
     uint8_t directory_root;
     struct mn_handle directory_handle;
+    /* A file that has no name until its Link (CreateNameless): nothing else keeps it. Owned; -1:
+     * none. */
+    int nameless_fd;
+    uint8_t nameless_root;
+    struct mn_id nameless_id;
     uint64_t behind_bytes; /* copied on this connection since the disk was told to begin */
     struct mn_ack ack;
 };
@@ -68,11 +73,11 @@ struct mn_call {
 enum { MN_ANSWERED = 1 };
 typedef int mn_handler(struct mn_call *call);
 
-mn_handler mn_apply_introduce, mn_apply_set_identity, mn_apply_create_object, mn_apply_link,
-    mn_apply_unlink, mn_apply_rename, mn_apply_write, mn_apply_set_attributes, mn_apply_set_xattr,
-    mn_apply_remove_xattr, mn_apply_fallocate, mn_apply_copy_range, mn_apply_sync,
-    mn_apply_set_flags, mn_apply_checkpoint, mn_apply_ping, mn_apply_hash_range,
-    mn_apply_copy_block, mn_apply_read_range;
+mn_handler mn_apply_introduce, mn_apply_set_identity, mn_apply_create_object,
+    mn_apply_create_nameless, mn_apply_link, mn_apply_unlink, mn_apply_rename, mn_apply_write,
+    mn_apply_set_attributes, mn_apply_set_xattr, mn_apply_remove_xattr, mn_apply_fallocate,
+    mn_apply_copy_range, mn_apply_sync, mn_apply_set_flags, mn_apply_checkpoint, mn_apply_ping,
+    mn_apply_hash_range, mn_apply_copy_block, mn_apply_read_range;
 
 /* Puts a result (a count, or -errno) into the answer; returns 0. */
 int mn_answer(struct mn_call *call, int64_t result);
@@ -99,6 +104,8 @@ int mn_target_open(const struct mn_target *target, int flags);
 /* The target as a directory, by O_PATH; the call's own, not to be closed. */
 int mn_target_directory(struct mn_call *call, const struct mn_target *target);
 void mn_call_forget_directory(struct mn_call *call);
+/* It has its name, or gets none: then all of it is gone. */
+void mn_call_forget_nameless(struct mn_call *call);
 /* The source copies into it: append and immutable are taken away, until the attributes of the
  * object are sent, last (design 10). Returns 0 or -errno. */
 int mn_target_allow_changes(struct mn_apply *apply, const struct mn_target *target);

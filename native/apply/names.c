@@ -1,5 +1,6 @@
-/* Messages that change names: Create, Link, Unlink, Rename. Each verifies that what stands at a
- * name is what the primary means: the two trees are equal, or the pair is parted (ESTALE). */
+/* Messages that change names: Create, CreateNameless, Link, Unlink, Rename. Each verifies that
+ * what stands at a name is what the primary means: the two trees are equal, or the pair is parted
+ * (ESTALE). */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -98,6 +99,48 @@ int mn_apply_create_object(struct mn_call *call)
     return mn_answer(call, result);
 }
 
+static int create_nameless(struct mn_call *call, const struct mn_message_create_nameless *message,
+                           const struct spot *spot)
+{
+    struct mn_handle handle = {0};
+    int fd = -1;
+
+    int result = mn_lower_act_as(message->uid, message->gid, 0, 1);
+    if (result == 0)
+        result =
+            mn_lower_create_nameless(spot->fd, message->mode, O_RDWR, &message->id, &handle, &fd);
+    int back = mn_lower_act_as(0, 0, 0, 1);
+    if (result < 0)
+        return result;
+    call->nameless_fd = fd;
+    call->nameless_root = message->root;
+    call->nameless_id = message->id;
+    /* Known by the name that it will have: a place noted before its Link is looked for there. */
+    return back < 0 ? back
+                    : mn_id_map_learn(call->apply->map, message->root, &message->id, &handle,
+                                      &message->parent, message->name, message->name_size);
+}
+
+int mn_apply_create_nameless(struct mn_call *call)
+{
+    struct mn_message_create_nameless message;
+    struct spot spot;
+
+    int result = mn_decode_create_nameless(call->payload, call->size, &message);
+    if (result < 0)
+        return result;
+    if (!S_ISREG(message.mode))
+        return -EBADMSG;
+    result =
+        find_spot(call, message.root, &message.parent, message.name, message.name_size, &spot);
+    if (result < 0)
+        return answer_or_end(call, result);
+    mn_call_forget_nameless(call);
+    /* Of an earlier try, perhaps on another lane. */
+    mn_open_files_drop(call->apply->files, spot.directory.root, &message.id);
+    return mn_answer(call, create_nameless(call, &message, &spot));
+}
+
 int mn_apply_link(struct mn_call *call)
 {
     struct mn_message_link message;
@@ -118,6 +161,8 @@ int mn_apply_link(struct mn_call *call)
     result = path_fd < 0 ? path_fd : mn_lower_link(path_fd, spot.fd, spot.name.text);
     if (path_fd >= 0)
         close(path_fd);
+    if (mn_id_equal(&call->nameless_id, &message.id) && call->nameless_root == message.root)
+        mn_call_forget_nameless(call);
     return mn_answer(call, result);
 }
 

@@ -62,6 +62,16 @@ void mn_call_forget_directory(struct mn_call *call)
     call->directory_fd = -1;
 }
 
+void mn_call_forget_nameless(struct mn_call *call)
+{
+    if (call->nameless_fd < 0)
+        return;
+    mn_open_files_drop(call->apply->files, call->apply->roots[call->nameless_root],
+                       &call->nameless_id);
+    close(call->nameless_fd);
+    call->nameless_fd = -1;
+}
+
 int mn_target_allow_changes(struct mn_apply *apply, const struct mn_target *target)
 {
     int fd = mn_target_open(target, O_RDONLY);

@@ -132,6 +132,16 @@ void mn_connection_set_version(struct mn_connection *connection, uint16_t versio
     connection->version = version;
 }
 
+void mn_connection_set_features(struct mn_connection *connection, uint64_t features)
+{
+    connection->features = features;
+}
+
+uint64_t mn_connection_features(const struct mn_connection *connection)
+{
+    return connection->features;
+}
+
 const char *mn_connection_refusal(const struct mn_connection *connection)
 {
     return connection->refusal ? connection->refusal : "";

@@ -48,6 +48,10 @@ void mn_connection_counters(const struct mn_connection *connection, uint64_t *se
 
 /* The version that Hello and Welcome agreed on: of every frame after it, in both directions. */
 void mn_connection_set_version(struct mn_connection *connection, uint16_t version);
+/* The features that both ends have (MN_FEATURE_*); 0 before Welcome, and at the end that answers.
+ */
+void mn_connection_set_features(struct mn_connection *connection, uint64_t features);
+uint64_t mn_connection_features(const struct mn_connection *connection);
 /* Why a frame was refused (-EBADMSG), for the log; "" when none was. Never freed. */
 const char *mn_connection_refusal(const struct mn_connection *connection);
 

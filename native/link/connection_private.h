@@ -14,6 +14,7 @@ struct mn_connection {
     struct mn_stream stream;
     struct mn_tls_session session;
     uint16_t version;    /* of every frame from now on */
+    uint64_t features;   /* that both ends have, as Welcome said */
     const char *refusal; /* why the last frame was refused; never freed */
     uint64_t send_sequence;
     uint64_t receive_sequence;

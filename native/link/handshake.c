@@ -86,6 +86,7 @@ static int read_welcome(struct mn_connection *connection, const struct mn_hello 
     welcome_out->version = message.version;
     welcome_out->features = message.features;
     mn_connection_set_version(connection, message.version);
+    mn_connection_set_features(connection, message.features);
     return 0;
 }
 

@@ -69,6 +69,24 @@ int mn_lower_create(int directory_fd, const char *name, uint32_t mode, uint64_t 
     return 0;
 }
 
+int mn_lower_create_nameless(int directory_fd, uint32_t mode, int open_flags,
+                             const struct mn_id *id, struct mn_handle *handle_out, int *fd_out)
+{
+    int flags = (open_flags & OPEN_KEPT) | O_TMPFILE | O_CLOEXEC;
+    int fd = openat(directory_fd, ".", flags, mode & 07777);
+    if (fd < 0)
+        return -errno;
+    int result = mn_lower_handle(fd, "", handle_out);
+    if (result == 0)
+        result = mn_lower_id_set(fd, handle_out, id);
+    if (result < 0) {
+        close(fd);
+        return result;
+    }
+    *fd_out = fd;
+    return 0;
+}
+
 int mn_lower_make_unfinished(int directory_fd, const char *name, uint32_t mode, uint64_t rdev,
                              const char *target, const char *mark, const struct mn_id *id,
                              struct mn_handle *handle_out)

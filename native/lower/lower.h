@@ -94,7 +94,11 @@ void mn_lower_act_as_root(void);
 int mn_lower_create(int directory_fd, const char *name, uint32_t mode, uint64_t rdev,
                     const char *target, int open_flags, struct mn_id *id,
                     struct mn_handle *handle_out, int *path_fd_out);
-/* The same for a reintegration, which completes it later: the mark first, then the identity, so
+/* A regular file without a name, of the file system of this directory, to be linked: gone with its
+ * last descriptor. *fd_out: opened with these flags, owned by the caller. */
+int mn_lower_create_nameless(int directory_fd, uint32_t mode, int open_flags,
+                             const struct mn_id *id, struct mn_handle *handle_out, int *fd_out);
+/* As create, for a reintegration, which completes it later: the mark first, then the identity, so
  * that nothing with an identity only looks complete. */
 int mn_lower_make_unfinished(int directory_fd, const char *name, uint32_t mode, uint64_t rdev,
                              const char *target, const char *mark, const struct mn_id *id,

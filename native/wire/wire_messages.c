@@ -30,6 +30,7 @@ static const struct rule rules[] = {
     [MN_MESSAGE_COPY_RANGE] = {"CopyRange", 1 << MN_LANE_CONTROL | 1 << MN_LANE_LIVE, FROM_PRIM},
     [MN_MESSAGE_SYNC] = {"Sync", 1 << MN_LANE_CONTROL | 1 << MN_LANE_LIVE, FROM_PRIM},
     [MN_MESSAGE_SET_FLAGS] = {"SetFlags", 1 << MN_LANE_CONTROL | 1 << MN_LANE_LIVE, FROM_PRIM},
+    [MN_MESSAGE_CREATE_NAMELESS] = {"CreateNameless", 1 << MN_LANE_CONTROL | 1 << MN_LANE_LIVE, FROM_PRIM},
     [MN_MESSAGE_CHECKPOINT] = {"Checkpoint", 1 << MN_LANE_CONTROL | 1 << MN_LANE_LIVE, FROM_PRIM},
     [MN_MESSAGE_PING] = {"Ping", 1 << MN_LANE_CONTROL | 1 << MN_LANE_LIVE, FROM_PRIM},
     [MN_MESSAGE_BEGIN_SYNC] = {"BeginSync", 1 << MN_LANE_CONTROL, FROM_PRIM},
@@ -577,6 +578,38 @@ int mn_decode_set_flags(const uint8_t *payload, size_t size, struct mn_message_s
     m_out->id = mn_take_id(&reader);
     m_out->flags = mn_take_u32(&reader);
     m_out->valid = mn_take_u32(&reader);
+    return mn_reader_end(&reader);
+}
+
+int mn_encode_create_nameless(const struct mn_message_create_nameless *m, struct mn_buffer *out)
+{
+    if (m->name_size > MN_NAME_BYTES_MAX)
+        return -EMSGSIZE;
+    if (mn_buffer_room(out) < (size_t)55 + m->name_size)
+        return -EMSGSIZE;
+    mn_put_u64(out, m->epoch);
+    mn_put_u8(out, m->root);
+    mn_put_id(out, &m->parent);
+    mn_put_id(out, &m->id);
+    mn_put_u32(out, m->mode);
+    mn_put_u32(out, m->uid);
+    mn_put_u32(out, m->gid);
+    mn_put_text(out, m->name, m->name_size);
+    return 0;
+}
+
+int mn_decode_create_nameless(const uint8_t *payload, size_t size, struct mn_message_create_nameless *m_out)
+{
+    struct mn_reader reader = mn_reader_of(payload, size);
+
+    m_out->epoch = mn_take_u64(&reader);
+    m_out->root = mn_take_u8(&reader);
+    m_out->parent = mn_take_id(&reader);
+    m_out->id = mn_take_id(&reader);
+    m_out->mode = mn_take_u32(&reader);
+    m_out->uid = mn_take_u32(&reader);
+    m_out->gid = mn_take_u32(&reader);
+    m_out->name = mn_take_name(&reader, &m_out->name_size);
     return mn_reader_end(&reader);
 }
 

@@ -12,7 +12,8 @@ enum {
     MN_FRAME_HEADER_BYTES = 32,
     MN_PAYLOAD_BYTES_MAX = 1052672,
     MN_LIST_COUNT_MAX = 65536,
-    MN_FEATURES = 3,
+    MN_FEATURES = 7,
+    MN_FEATURE_NAMELESS = 4,
 };
 
 enum mn_lane {
@@ -51,6 +52,7 @@ enum mn_message_code {
     MN_MESSAGE_COPY_RANGE = 0x1b,
     MN_MESSAGE_SYNC = 0x1c,
     MN_MESSAGE_SET_FLAGS = 0x1d,
+    MN_MESSAGE_CREATE_NAMELESS = 0x1e,
     MN_MESSAGE_CHECKPOINT = 0x20,
     MN_MESSAGE_PING = 0x21,
     MN_MESSAGE_BEGIN_SYNC = 0x30,
@@ -114,6 +116,7 @@ int mn_message_allowed(uint16_t code, uint8_t lane, int from_primary);
     ROW(MN_MESSAGE_COPY_RANGE, copy_range) \
     ROW(MN_MESSAGE_SYNC, sync) \
     ROW(MN_MESSAGE_SET_FLAGS, set_flags) \
+    ROW(MN_MESSAGE_CREATE_NAMELESS, create_nameless) \
     ROW(MN_MESSAGE_CHECKPOINT, checkpoint) \
     ROW(MN_MESSAGE_PING, ping) \
     ROW(MN_MESSAGE_HASH_RANGE, hash_range) \
@@ -349,6 +352,21 @@ struct mn_message_set_flags {
 };
 int mn_encode_set_flags(const struct mn_message_set_flags *m, struct mn_buffer *out);
 int mn_decode_set_flags(const uint8_t *payload, size_t size, struct mn_message_set_flags *m_out);
+
+/* 0x1e PRIM: feature 4: a file without a name, for this lane until its Link to this name, or its end */
+struct mn_message_create_nameless {
+    uint64_t epoch;
+    uint8_t root;
+    struct mn_id parent;
+    struct mn_id id;
+    uint32_t mode;
+    uint32_t uid;
+    uint32_t gid;
+    const char *name;
+    uint16_t name_size;
+};
+int mn_encode_create_nameless(const struct mn_message_create_nameless *m, struct mn_buffer *out);
+int mn_decode_create_nameless(const uint8_t *payload, size_t size, struct mn_message_create_nameless *m_out);
 
 /* 0x20 PRIM: every operation tagged <= epoch has finished on both; sync the file systems; what is <= stable_epoch is on both disks */
 struct mn_message_checkpoint {

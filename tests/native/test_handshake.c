@@ -87,7 +87,7 @@ static void test_welcome(void)
 
     RUN("an offer that is accepted");
     prepare(&pair, &offer);
-    offer.hello.features = 6 | MN_FEATURES; /* 6: of a later version, so not agreed */
+    offer.hello.features = 8 | MN_FEATURES; /* 8: of a later version, so not agreed */
     begin(&offer);
     CHECK_INT(mn_handshake_receive_hello(pair.answering, &hello), 0);
     CHECK_INT(hello.versions.newest, MN_PROTOCOL_VERSION);
