@@ -43,8 +43,9 @@ struct mn_change {
     int (*prepare)(struct mn_change *change);
     int (*encode)(struct mn_change *change, struct mn_buffer *out);
     /* The secondary has done it: what else belongs to the same change, on worker->connection. 0,
-     * or -errno: the session is lost. NULL: nothing. */
-    int (*more)(struct mn_change *change);
+     * or -errno: the session is lost. Puts the answer to its last message into *ack if that may
+     * refuse all of the change. NULL: nothing. */
+    int (*more)(struct mn_change *change, struct mn_ack *ack);
     /* On this node's own lower directory. Returns >= 0, or -errno. */
     int64_t (*perform)(struct mn_change *change);
     /* The secondary has done all of it (done_there), and this node less: bytes, or -errno. Has it

@@ -154,13 +154,15 @@ static enum answer ask_secondary(struct mn_change *change, struct mn_ack *ack_ou
         mn_capture_session_lost(capture, result, "the secondary does not answer");
         return LOST;
     }
-    if (ack_out->error == 0) {
-        result = change->more == NULL ? 0 : change->more(change);
-        if (result == 0)
-            return DONE;
-        mn_capture_session_lost(capture, result, "the secondary could not finish a change");
-        return LOST;
+    if (ack_out->error == 0 && change->more != NULL) {
+        result = change->more(change, ack_out);
+        if (result != 0) {
+            mn_capture_session_lost(capture, result, "the secondary could not finish a change");
+            return LOST;
+        }
     }
+    if (ack_out->error == 0)
+        return DONE;
     if (deterministic(change->code, ack_out->error))
         return REFUSED;
     /* Its disk is full or broken, or it has another object there: that never reaches the

@@ -1,6 +1,7 @@
 /* Files without a name (O_TMPFILE). Such a file stays on this node until LINK gives it a name;
  * then the secondary gets all of it, under the locks of that one change and before the reply
- * (design 5). */
+ * (design 5). There, too, the name comes last: a secondary that takes over in between has all of
+ * the file or nothing of it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -110,17 +111,22 @@ struct name_operation {
     struct stat status;
 };
 
-static int ask(struct mn_change *change, int encoded, uint16_t code)
+static int ask_for_ack(struct mn_change *change, int encoded, uint16_t code,
+                       struct mn_ack *ack_out)
 {
     struct mn_connection *connection = change->worker->connection;
-    struct mn_ack ack;
     int result;
 
     mn_change_count(change);
     result = encoded == 0 ? mn_connection_send(connection, code) : encoded;
+    return result != 0 ? result : mn_connection_receive_ack(connection, ack_out);
+}
 
-    if (result == 0)
-        result = mn_connection_receive_ack(connection, &ack);
+static int ask(struct mn_change *change, int encoded, uint16_t code)
+{
+    struct mn_ack ack;
+    int result = ask_for_ack(change, encoded, code, &ack);
+
     return result != 0 ? result : -ack.error;
 }
 
@@ -239,7 +245,24 @@ static int send_flags(struct mn_change *change, const struct name_operation *op)
     return (result == -ENOTTY || result == -EOPNOTSUPP) && message.flags == 0 ? 0 : result;
 }
 
-static int encode_name(struct mn_change *change, struct mn_buffer *out)
+static int encode_nameless(struct mn_change *change, struct mn_buffer *out)
+{
+    struct name_operation *op = change->operation;
+    struct mn_message_create_nameless message = {.epoch = change->epoch,
+                                                 .root = (uint8_t)change->mount->root->index,
+                                                 .parent = op->directory->id,
+                                                 .id = op->node->id,
+                                                 .mode = op->status.st_mode,
+                                                 .uid = op->status.st_uid,
+                                                 .gid = op->status.st_gid,
+                                                 .name = op->name,
+                                                 .name_size = (uint16_t)strlen(op->name)};
+
+    return mn_encode_create_nameless(&message, out);
+}
+
+/* For a secondary of an earlier version, where the name comes first. */
+static int encode_named(struct mn_change *change, struct mn_buffer *out)
 {
     struct name_operation *op = change->operation;
     struct mn_message_create message = {.epoch = change->epoch,
@@ -256,9 +279,8 @@ static int encode_name(struct mn_change *change, struct mn_buffer *out)
 }
 
 /* The rest of the object: content, attributes and times as they are here. */
-static int send_rest(struct mn_change *change)
+static int send_rest(struct mn_change *change, const struct name_operation *op)
 {
-    struct name_operation *op = change->operation;
     const struct stat *status = &op->status;
     struct mn_message_set_attributes message = {
         .epoch = change->epoch,
@@ -283,6 +305,42 @@ static int send_rest(struct mn_change *change)
     if (result == 0)
         result = send_flags(change, op);
     return result;
+}
+
+static int finish_nameless(struct mn_change *change, struct mn_ack *ack)
+{
+    struct name_operation *op = change->operation;
+    struct mn_message_link message = {.epoch = change->epoch,
+                                      .root = (uint8_t)change->mount->root->index,
+                                      .id = op->node->id,
+                                      .parent = op->directory->id,
+                                      .name = op->name,
+                                      .name_size = (uint16_t)strlen(op->name)};
+    int result = send_rest(change, op);
+
+    if (result != 0)
+        return result;
+    return ask_for_ack(change,
+                       mn_encode_link(&message, mn_connection_begin(change->worker->connection)),
+                       MN_MESSAGE_LINK, ack);
+}
+
+static int finish_named(struct mn_change *change, struct mn_ack *ack)
+{
+    (void)ack;
+    return send_rest(change, change->operation);
+}
+
+/* Once per turn through the gate: a session may have begun since the last one. */
+static void choose_messages(struct mn_change *change)
+{
+    const struct mn_connection *connection = change->worker->connection;
+    bool name_last =
+        connection != NULL && (mn_connection_features(connection) & MN_FEATURE_NAMELESS) != 0;
+
+    change->code = name_last ? MN_MESSAGE_CREATE_NAMELESS : MN_MESSAGE_CREATE;
+    change->encode = name_last ? encode_nameless : encode_named;
+    change->more = name_last ? finish_nameless : finish_named;
 }
 
 /* From now on it is an object like any other. Under its locks: what waits for them, a page that is
@@ -329,6 +387,7 @@ static int check_name(struct mn_change *change)
 
     if (fstat(op->fd, &op->status) != 0)
         return -errno;
+    choose_messages(change);
     /* Alone, the note of its name says that all of it is new. But a secondary that has taken it
      * and loses its power may keep the name, and nothing of what came after. */
     if (change->mode == MN_MODE_MIRRORED && !change->local && !change->edge)
@@ -361,9 +420,6 @@ int mn_link_nameless(struct mn_worker *worker, const struct mn_fuse_request *req
     mn_change_lock(&change, MN_LOCK_DIRECTORY, directory, false);
     mn_change_lock(&change, MN_LOCK_EXISTENCE, node, true);
     change.prepare = check_name;
-    change.code = MN_MESSAGE_CREATE;
-    change.encode = encode_name;
-    change.more = send_rest;
     change.perform = perform_name;
     change.undo = undo_name;
     result = mn_replicate(&change, &outcome);

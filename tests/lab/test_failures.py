@@ -1,5 +1,8 @@
 """The failure table on real processes: a test a row, as far as a row can be provoked here."""
 
+import os
+import subprocess
+import sys
 import time
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -37,6 +40,17 @@ from tests.lab.writer import writing
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 NARROW_MBIT = 20
+NAMED = f"{plan.REPLICATED_DIRECTORY}/named"
+NAMED_BYTES, SENT_BYTES = 64 << 20, 4 << 20
+NAMING = f"""
+import ctypes, os
+fd = os.open({plan.REPLICATED_DIRECTORY!r}, os.O_TMPFILE | os.O_RDWR, 0o644)
+for _ in range({NAMED_BYTES >> 20}):
+    os.write(fd, os.urandom(1 << 20))
+print("linking", flush=True)
+result = ctypes.CDLL(None).linkat(-100, b"/proc/self/fd/%d" % fd, -100, {NAMED.encode()!r}, 0x400)
+print("linked" if result == 0 else "refused", flush=True)
+"""
 
 
 def open_pair(run_name: str, _directory: Path) -> AbstractContextManager[Lab]:
@@ -85,6 +99,35 @@ def test_the_data_plane_of_the_primary_is_killed(pair: Lab) -> None:
     assert set(said) <= numbers_in(pair, "n2")
     assert holds_address(pair, "n2")
     assert not holds_address(pair, "n1")
+    assert_equal(pair)
+
+
+def free_bytes(lab: Lab, host: str) -> int:
+    (lower,) = lower_directories(lab, host, MODULE)
+    found = os.statvfs(f"/proc/{lab.pid(host)}/root{lower}")
+    return found.f_bavail * found.f_frsize
+
+
+def test_the_primary_dies_while_a_file_gets_its_first_name(pair: Lab) -> None:
+    """Who takes over has all of it, or nothing."""
+    before = free_bytes(pair, "n2")
+    for lan in plan.LANS:
+        pair.shape("n2", lan, NARROW_MBIT)
+    command = [sys.executable, "-c", NAMING]
+    with pair.popen("n1", command, stdout=subprocess.PIPE, text=True) as naming:
+        assert naming.stdout is not None
+        assert naming.stdout.readline() == "linking\n"
+        deadline = time.monotonic() + RETURN_S
+        while free_bytes(pair, "n2") > before - SENT_BYTES:
+            assert time.monotonic() < deadline, "nothing of it arrives"
+            time.sleep(0.01)
+        pair.kill("n1", "data")
+        assert naming.stdout.readline() == "refused\n"
+    for lan in plan.LANS:
+        pair.shape("n2", lan, 0)
+    await_states(pair, RETURN_S, n2="PRIM", n1="SECOND")
+    assert pair.exec("n2", ["test", "-e", NAMED], check=False).returncode == 1
+    assert free_bytes(pair, "n2") > before - SENT_BYTES // 2
     assert_equal(pair)
 
 

@@ -16,6 +16,7 @@ from tests.mount.pair import open_pair
 from tests.mount.reintegrating import Nodes, two_nodes
 from tests.mount.small_disk import btrfs_disk, fill
 from tests.mount.test_bad_disk import error_of
+from tests.mount.test_mirrored import give_name
 from tests.mount.test_random import assert_equal, crew_on, run_cycles
 from tests.mount.test_reintegration_aside import kept
 from tests.mount.test_scan import numbers_of, start_both
@@ -55,6 +56,15 @@ def test_what_goes_is_kept_aside_and_leaves_nothing_in_the_stash(nodes: Nodes) -
     texts = {path: entry["text"] for path, entry in kept(nodes, "folder").items()}
     assert texts == {"both": "theirs", "new": "theirs alone", "d/gone": "d/gone before"}
     assert os.listdir(nodes.right / ".mirror" / "stash") == []
+
+
+def test_a_file_gets_its_first_name_with_all_of_it(nodes: Nodes) -> None:
+    nodes.reintegrate(full=True)
+    with open(os.open(nodes.mount, os.O_TMPFILE | os.O_RDWR, 0o640), "r+b", buffering=0) as file:
+        os.pwrite(file.fileno(), os.urandom(300_000), 5_000_000)
+        give_name(file.fileno(), nodes.mount / "named")
+    assert (nodes.right / "named").stat().st_size == 5_300_000
+    assert nodes.differences() == []
 
 
 @pytest.mark.parametrize(("seed", "barrier"), [(101, "write"), (102, "fsync")])

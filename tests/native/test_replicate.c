@@ -406,20 +406,33 @@ ssize_t fgetxattr(int fd, const char *name, void *value, size_t size)
     return (ssize_t)syscall(SYS_fgetxattr, fd, name, value, size);
 }
 
+struct secondary {
+    uint64_t features;
+    uint16_t refuses; /* that there is such a name, to this message */
+    struct mn_connection *connection;
+    uint16_t first, last; /* messages */
+};
+
 static void *agree(void *argument)
 {
-    struct mn_connection *connection = argument;
+    struct secondary *secondary = argument;
+    struct mn_connection *connection = secondary->connection;
     const uint8_t *payload;
     uint16_t code;
     size_t size;
 
-    while (mn_connection_receive(connection, 1, &code, &payload, &size) == 0)
-        (void)mn_connection_send_ack(connection, 0, 0);
+    while (mn_connection_receive(connection, 1, &code, &payload, &size) == 0) {
+        if (secondary->first == 0)
+            secondary->first = code;
+        secondary->last = code;
+        (void)mn_connection_send_ack(connection, code == secondary->refuses ? EEXIST : 0, 0);
+    }
     return NULL;
 }
 
-/* What LINK of a file without a name answers, in a session whose secondary agrees to all. */
-static int name_in_a_session(struct bench *bench, struct link_keys *keys, const char *name)
+/* What LINK of a file without a name answers, in a session. */
+static int name_in_a_session(struct bench *bench, struct link_keys *keys,
+                             struct secondary *secondary, const char *name)
 {
     struct mn_worker *keeper = bench->capture->keeper;
     struct mn_file *file = file_make(bench, NULL);
@@ -435,6 +448,8 @@ static int name_in_a_session(struct bench *bench, struct link_keys *keys, const 
         CHECK_INT(pairs[i].asking_result, 0);
         connections[i] = pairs[i].asking;
     }
+    mn_connection_set_features(pairs[0].asking, secondary->features);
+    secondary->connection = pairs[0].answering;
     CHECK_INT(ftruncate(file->fd, CONTENT_BYTES), 0);
     CHECK_INT(pwrite(file->fd, "all of it", 9, 0), 9);
     CHECK_INT(fallocate(file->fd, 0, 0, CONTENT_BYTES), 0);
@@ -442,7 +457,7 @@ static int name_in_a_session(struct bench *bench, struct link_keys *keys, const 
     CHECK_INT(mn_capture_freeze(bench->capture, TIMEOUT_MS), 0);
     CHECK_INT(mn_capture_session_begin(bench->capture, connections, 2, 1), 0);
     mn_capture_open(bench->capture);
-    CHECK_INT(pthread_create(&peer, NULL, agree, pairs[0].answering), 0);
+    CHECK_INT(pthread_create(&peer, NULL, agree, secondary), 0);
     keeper->mount = &bench->mount;
     keeper->fuse_fd = bench->worker->fuse_fd;
     result = mn_link_nameless(keeper, &request, file->node, bench->mount.nodes.root, name);
@@ -458,22 +473,41 @@ static int name_in_a_session(struct bench *bench, struct link_keys *keys, const 
 
 static void test_what_is_not_read_is_not_named(struct bench *bench)
 {
+    struct secondary secondary = {.features = MN_FEATURES};
+    struct secondary earlier = {.features = 0};
+    struct secondary refusing = {.features = MN_FEATURES, .refuses = MN_MESSAGE_LINK};
+    struct secondary undoing = {.features = MN_FEATURES};
     struct link_keys keys;
 
     link_keys_make(&keys);
-    RUN("a file gets its first name in a session when all of it was sent");
-    CHECK_INT(name_in_a_session(bench, &keys, "whole"), 0);
+    RUN("a file gets its first name in a session when all of it was sent, there last");
+    CHECK_INT(name_in_a_session(bench, &keys, &secondary, "whole"), 0);
     CHECK_INT(answer_of(bench), 0);
+    CHECK_INT(secondary.first, MN_MESSAGE_CREATE_NAMELESS);
+    CHECK_INT(secondary.last, MN_MESSAGE_LINK);
+
+    RUN("of an earlier version the secondary has the name first");
+    CHECK_INT(name_in_a_session(bench, &keys, &earlier, "as before"), 0);
+    CHECK_INT(answer_of(bench), 0);
+    CHECK_INT(earlier.first, MN_MESSAGE_CREATE);
+    CHECK_INT(earlier.last, MN_MESSAGE_SET_FLAGS);
+
+    RUN("a name that both refuse is refused; one that is refused here alone is taken back there");
+    CHECK_INT(name_in_a_session(bench, &keys, &refusing, "whole"), -EEXIST);
+    CHECK_INT(refusing.last, MN_MESSAGE_LINK);
+    CHECK_INT(name_in_a_session(bench, &keys, &undoing, "whole"), -EEXIST);
+    CHECK_INT(undoing.last, MN_MESSAGE_UNLINK);
+    CHECK(!bench->capture->keeper->reply_late);
 
     RUN("what this disk cannot read parts the pair; nothing less is taken for all of it");
     no_data = true;
-    CHECK_INT(name_in_a_session(bench, &keys, "data"), MN_PARK);
+    CHECK_INT(name_in_a_session(bench, &keys, &secondary, "data"), MN_PARK);
     no_data = false;
     no_names = true;
-    CHECK_INT(name_in_a_session(bench, &keys, "names"), MN_PARK);
+    CHECK_INT(name_in_a_session(bench, &keys, &secondary, "names"), MN_PARK);
     no_names = false;
     no_values = true;
-    CHECK_INT(name_in_a_session(bench, &keys, "values"), MN_PARK);
+    CHECK_INT(name_in_a_session(bench, &keys, &secondary, "values"), MN_PARK);
     no_values = false;
     link_keys_remove(&keys);
     CHECK_INT(mn_capture_go_alone(bench->capture), 0);
