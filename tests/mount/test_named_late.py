@@ -1,4 +1,4 @@
-"""A file that gets its first name while the link breaks: the secondary has all of it or nothing."""
+"""A file gets its first name as the link breaks: the secondary has all of it or nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mirror.daemon.plane.data import DataPhase
 from tests.mount.pair import AWAIT_MS
 from tests.mount.reintegrating import Nodes, two_nodes
 from tests.mount.small_disk import small_disk
@@ -107,3 +108,25 @@ def test_a_target_that_has_no_room_for_it_has_nothing_of_it(tmp_path: Path) -> N
             nodes.source.go_alone()
             namer.join(AWAIT_MS / 1000)
             assert not namer.is_alive()
+
+
+def test_a_file_gets_its_first_name_while_the_target_joins(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes.part()
+    (nodes.mount / "changed").write_bytes(b"alone")
+    checkpoint = DataPhase.checkpoint
+    named: list[str] = []
+
+    def named_before(self: DataPhase) -> None:
+        if not named:
+            named.append("named")
+            with nameless(nodes, 3) as fd:
+                give_name(fd, nodes.mount / "named")
+            assert names_on(nodes.right) == {"changed", "named"}
+        checkpoint(self)
+
+    monkeypatch.setattr(DataPhase, "checkpoint", named_before)
+    nodes.reintegrate()
+    assert named
+    assert nodes.differences() == []
