@@ -38,9 +38,9 @@ def alike(
 
 
 @contextmanager
-def mounted(image: Path, top: Path) -> Iterator[None]:
+def mounted(image: Path, top: Path, *options: str) -> Iterator[None]:
     """Mount a disk for a while."""
-    run("mount", "-o", "loop", image, top)
+    run("mount", "-o", ",".join(("loop", *options)), image, top)
     try:
         yield
     finally:

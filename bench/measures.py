@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
+from bench.busy import beside_busy_tasks
 from bench.consoles import consoles
 from bench.failover import failover
 from bench.gluster import gluster
@@ -23,6 +24,7 @@ from bench.pages import pages
 from bench.reintegration import reintegration
 from bench.returning import returning
 from bench.row import Figures, Row
+from bench.single_pages import single_pages
 from bench.turns import in_turns, on_each
 from bench.unpacking import stdlib_archive, timed, unpacked_stdlib
 
@@ -30,6 +32,7 @@ ROUNDS = 5
 WRITES = 8_000
 BUFFERED_WRITES = 4_000
 CACHED_READS = 50_000
+BUSY_WRITES = 1_000
 SYNCS = 60
 THREAD_COUNTS = (1, 2, 4, 8)
 STREAM_BYTES = 256 << 20
@@ -180,10 +183,21 @@ def metadata(hosts: Hosts, rounds: int) -> list[Row]:
         rows += _against_local("e", "unpack, barrier=write", unpacked, "s", 6.0)
         on_each(at, 1, find)
         rows += _against_local("e", "find, warm", on_each(at, rounds, find), "s", 1.5)
-        on_each(at, 1, read)
-        cached = on_each(at, rounds, read)
-        rows += _against_local("e", "read 4 KiB from cache", cached, "mean_us", 1.05)
+        rows += _cached(hosts, at, rounds, read)
     return rows
+
+
+def _cached(
+    hosts: Hosts, at: dict[str, Path], rounds: int, read: Callable[[Path], Figures]
+) -> list[Row]:
+    what, alike = "read 4 KiB from cache", "local, in single pages"
+    with single_pages(hosts) as pages:
+        ways = {alike: pages, **at}
+        on_each(ways, 1, read)
+        seen = on_each(ways, rounds, read)
+    rows = _against_local("e", what, seen, "mean_us", 1.05)
+    ratio = seen["mirrored"]["mean_us"] / seen[alike]["mean_us"]
+    return [*rows, Row("e", f"{what}: mirrored", seen["mirrored"], ratio, alike, 1.05)]
 
 
 def threads(hosts: Hosts, rounds: int) -> list[Row]:
@@ -200,6 +214,16 @@ def threads(hosts: Hosts, rounds: int) -> list[Row]:
     return rows
 
 
+def busy(hosts: Hosts, rounds: int) -> list[Row]:
+    """(k) 4 KiB writes beside tasks that want every processor, barrier="write"."""
+
+    def measure(path: Path) -> Figures:
+        return load(hosts, path / "f", "write", BUSY_WRITES, 4096, 1, "none")
+
+    with three(hosts) as at:
+        return beside_busy_tasks(at, rounds, measure)
+
+
 LONG = "dgjmoq"  # only with --full, or by name
 MEASURES: dict[str, Callable[[Hosts, int], list[Row]]] = {
     "a": write_latency,
@@ -212,6 +236,7 @@ MEASURES: dict[str, Callable[[Hosts, int], list[Row]]] = {
     "h": returning,
     "i": failover,
     "j": gluster,
+    "k": busy,
     "m": many_modules,
     "o": consoles,
     "p": hot,

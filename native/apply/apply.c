@@ -8,6 +8,7 @@
 
 #include "apply/apply_private.h"
 #include "hash/hash.h"
+#include "util/prompt.h"
 
 struct row {
     uint16_t code;
@@ -210,6 +211,8 @@ int mn_apply_serve(struct mn_apply *apply, struct mn_connection *connection, uin
     /* As root, and into ext4's reserved blocks: what the application may is the primary's affair;
      * this node must be able to follow. */
     int result = mn_lower_act_as(0, 0, 0, 1);
+    if (lane == MN_LANE_LIVE)
+        mn_thread_be_prompt(); /* a live change waits for it; it is of this lane until it ends */
     if (result == 0)
         result = serve(&call, lane, code_out);
     if (result < 0 && result != -EBADMSG && atomic_load(&apply->disk_error) != 0)

@@ -7,6 +7,7 @@
 
 #include "capture/caller.h"
 #include "capture/capture_private.h"
+#include "util/prompt.h"
 
 struct mn_worker *mn_worker_create(struct mn_capture *capture, struct mn_mount *mount, int fuse_fd)
 {
@@ -77,6 +78,7 @@ void *mn_worker_run(void *argument)
     struct mn_turns *turns = &worker->mount->turns;
 
     prepare_thread();
+    mn_thread_be_prompt(); /* the application waits for it */
     for (;;) {
         struct mn_fuse_request request;
         int result;

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "util/prompt.h"
+
 struct absorbing {
     struct mn_index *index;
     MDB_txn *txn;
@@ -270,6 +272,7 @@ void *mn_index_committer(void *argument)
 {
     struct mn_index *index = argument;
 
+    mn_thread_be_prompt(); /* the first change of a place waits for it, alone */
     pthread_mutex_lock(&index->mutex);
     for (;;) {
         while (index->first == NULL && !index->stop)
