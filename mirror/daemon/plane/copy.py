@@ -29,7 +29,7 @@ from mirror.vocabulary.said_system import system_said
 SHARE_BYTES = 16 << 20
 SHARE_BYTES_SLOWED = 1 << 20  # under a bound of bandwidth: small steps, an even flow
 SHARE_PIECES = 16  # scattered regions: one call of the library for so many
-WAITING_MAX = 512
+WAITING_MAX = 512  # files
 WORKS_AT_ONCE = 256
 WAIT_S = 0.2
 
@@ -108,7 +108,7 @@ class CopyPool:
 
     def _is_full(self) -> bool:
         with self._changed:
-            return len(self._waiting) >= WAITING_MAX
+            return sum(map(_file_count, self._waiting)) >= WAITING_MAX
 
     def take_finished(self, wait_s: float) -> tuple[list[File], bool]:
         """Files that are copied, or gone; and whether nothing is left to do.
@@ -255,6 +255,10 @@ class CopyPool:
         with self._changed:
             self._done += bytes_of(share)
         self._sent(copied.copied_bytes, copied.compared_bytes)
+
+
+def _file_count(task: File | SmallFiles) -> int:
+    return len(task.files) if isinstance(task, SmallFiles) else 1
 
 
 def _explained(error: OSError) -> Exception:
