@@ -95,7 +95,7 @@ STEP_MEANING: dict[Step, str] = {
     Step.RELEASE_ADDRESS: "the virtual addresses are not here",
     Step.DRAIN: "nothing is in flight, both nodes counted the same",
     Step.RECORD_STOP: "durable: who goes on, and a clean stop; said to the peer by the same",
-    Step.TRY_RECORD_STOP: "the same, if this disk takes it: it then says no more than before",
+    Step.TRY_RECORD_STOP: "the same if this disk takes it; if not, what was on it before stands",
     Step.CLOSE_DATA: "unmounted; the data plane ended, or covering again when it joins",
     Step.RUN_POSTSTOP: "poststop and transition",
 }

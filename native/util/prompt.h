@@ -4,8 +4,6 @@
 #ifndef MN_UTIL_PROMPT_H
 #define MN_UTIL_PROMPT_H
 
-#include <stdint.h>
-
 enum {
     MN_PROMPT_NICE = -15,
     /* Its turns are short, so they come early (EEVDF: from Linux 6.12 on a thread may say so). */
