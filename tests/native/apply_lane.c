@@ -1,6 +1,9 @@
 /* See apply_lane.h. */
 #include "apply_lane.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 enum { PLACES_MAX = 4096, IO_TIMEOUT_MS = 180000 };
 
 struct mn_id apply_some_id(void)
@@ -79,4 +82,17 @@ struct mn_ack apply_lane_ask(struct apply_lane *lane, uint16_t code)
     CHECK_INT(mn_connection_send(lane->pair.asking, code), 0);
     CHECK_INT(mn_connection_receive_ack(lane->pair.asking, &ack), 0);
     return ack;
+}
+
+struct stat apply_status_of(const struct apply_node *node, const char *name)
+{
+    struct stat status;
+
+    CHECK_INT(fstatat(node->root.directory_fd, name, &status, AT_SYMLINK_NOFOLLOW), 0);
+    return status;
+}
+
+bool apply_has(const struct apply_node *node, const char *name)
+{
+    return faccessat(node->root.directory_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }

@@ -3,6 +3,8 @@
 #define MIRROR_TESTS_APPLY_LANE_H
 
 #include <pthread.h>
+#include <stdbool.h>
+#include <sys/stat.h>
 
 #include "apply/apply.h"
 #include "check.h"
@@ -41,6 +43,10 @@ int apply_lane_end(struct apply_lane *lane);
 struct mn_ack apply_lane_ask(struct apply_lane *lane, uint16_t code);
 
 struct mn_id apply_some_id(void);
+
+/* What stands at a name of the root, and whether anything does; a link itself. */
+struct stat apply_status_of(const struct apply_node *node, const char *name);
+bool apply_has(const struct apply_node *node, const char *name);
 
 /* ASK(lane, write, WRITE, .id = ..., ...): encodes, sends, returns the Ack. */
 #define ASK(lane_, lower_, UPPER_, ...)                                                           \

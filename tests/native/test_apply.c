@@ -22,23 +22,11 @@ static struct mn_id made(const char *name, uint32_t mode, struct mn_id parent)
     return id;
 }
 
-static struct stat status_of(const char *name)
-{
-    struct stat status;
-    CHECK_INT(fstatat(node.root.directory_fd, name, &status, AT_SYMLINK_NOFOLLOW), 0);
-    return status;
-}
-
-static int exists(const char *name)
-{
-    return faccessat(node.root.directory_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 static void test_create(void)
 {
     RUN("Create makes the object with owner, mode and identity");
     struct mn_id id = made("file", S_IFREG | 0666, node.root.id);
-    struct stat status = status_of("file");
+    struct stat status = apply_status_of(&node, "file");
     CHECK_INT(status.st_mode, S_IFREG | 0644);
     CHECK_INT(status.st_uid, 1000);
     CHECK_INT(status.st_gid, 1001);
@@ -75,7 +63,7 @@ static void test_create(void)
                   .mode = S_IFCHR | 0600, .rdev = 0x103, NAME("device"))
                   .error,
               0);
-    CHECK_INT(status_of("device").st_rdev, 0x103);
+    CHECK_INT(apply_status_of(&node, "device").st_rdev, 0x103);
 
     RUN("a device is never opened for data");
     CHECK_INT(ASK(&live, write, WRITE, .id = other, DATA("x")).error, ENXIO);
@@ -102,12 +90,12 @@ static void test_data(void)
     RUN("Write kills setuid when told");
     CHECK_INT(fchmod(fd, 04755), 0);
     CHECK_INT(ASK(&live, write, WRITE, .epoch = 3, .id = id, DATA("x")).error, 0);
-    CHECK_INT(status_of("data").st_mode & 07777, 04755);
+    CHECK_INT(apply_status_of(&node, "data").st_mode & 07777, 04755);
     CHECK_INT(
         ASK(&live, write, WRITE, .epoch = 3, .id = id, .flags = MN_WRITE_KILL_PRIV, DATA("x"))
             .error,
         0);
-    CHECK_INT(status_of("data").st_mode & 07777, 0755);
+    CHECK_INT(apply_status_of(&node, "data").st_mode & 07777, 0755);
 
     RUN("CopyRange, Fallocate and Sync");
     ack = ASK(&live, copy_range, COPY_RANGE, .epoch = 3, .id = id, .offset_bytes = 65530, .to = id,
@@ -140,7 +128,7 @@ static void test_attributes(void)
                   .mtime_ns = INT64_C(1234567890000000001))
                   .error,
               0);
-    struct stat status = status_of("attributes");
+    struct stat status = apply_status_of(&node, "attributes");
     CHECK_INT(status.st_mode & 07777, 04711);
     CHECK_INT(status.st_uid, 7);
     CHECK_INT(status.st_gid, 1001);
@@ -178,14 +166,14 @@ static void test_names(void)
     CHECK_INT(
         ASK(&live, link, LINK, .epoch = 1, .id = id, .parent = directory, NAME("linked")).error,
         0);
-    CHECK_INT(status_of("one").st_nlink, 2);
+    CHECK_INT(apply_status_of(&node, "one").st_nlink, 2);
     CHECK_INT(ASK(&live, rename, RENAME, .epoch = 1, .parent = node.root.id, .id = id,
                   .new_parent = directory, .replaced = other, NAME("one"), .new_name = "two",
                   .new_name_size = 3)
                   .error,
               0);
-    CHECK(!exists("one") && exists("directory/two"));
-    CHECK_INT(status_of("directory/two").st_nlink, 2);
+    CHECK(!apply_has(&node, "one") && apply_has(&node, "directory/two"));
+    CHECK_INT(apply_status_of(&node, "directory/two").st_nlink, 2);
 
     RUN("an object that is not the one meant is neither moved, replaced nor removed");
     CHECK_INT(ASK(&live, unlink, UNLINK, .parent = directory, .id = other, NAME("two")).error,
@@ -211,7 +199,7 @@ static void test_names(void)
                   .new_name = "four", .new_name_size = 4)
                   .error,
               EEXIST);
-    CHECK(exists("three") && exists("four"));
+    CHECK(apply_has(&node, "three") && apply_has(&node, "four"));
     CHECK_INT(
         ASK(&live, unlink, UNLINK, .epoch = 1, .parent = node.root.id, .id = fourth, NAME("four"))
             .error,
@@ -220,111 +208,10 @@ static void test_names(void)
                   .directory = 1, NAME("directory"))
                   .error,
               ENOTEMPTY);
-    CHECK(!exists("four"));
+    CHECK(!apply_has(&node, "four"));
 }
 
 /* An object that this session has not met: made behind apply's back. */
-static struct mn_id made_nameless(struct apply_lane *lane, const char *name)
-{
-    struct mn_id id = apply_some_id();
-
-    CHECK_INT(ASK(lane, create_nameless, CREATE_NAMELESS, .epoch = 1, .parent = node.root.id,
-                  .id = id, .mode = S_IFREG | 0640, .uid = 7, .gid = 8, NAME(name))
-                  .error,
-              0);
-    CHECK_INT(ASK(lane, write, WRITE, .epoch = 1, .id = id, DATA("all of it")).error, 0);
-    return id;
-}
-
-/* 0, or -ESTALE: it is gone. */
-static int opens(const struct mn_id *id)
-{
-    struct mn_handle handle;
-    int fd;
-
-    CHECK_INT(mn_apply_find(node.apply, 0, id, &handle), 0);
-    fd = mn_lower_open(&node.root, &handle, O_RDONLY);
-    if (fd >= 0)
-        close(fd);
-    return fd < 0 ? fd : 0;
-}
-
-static void test_nameless(void)
-{
-    struct apply_lane second, third;
-    struct mn_id id;
-
-    RUN("CreateNameless makes a file that Link gives its name, with what was written to it");
-    id = made_nameless(&live, "late");
-    CHECK(!exists("late"));
-    uint64_t before = mn_recent_count(node.recent);
-    CHECK_INT(
-        ASK(&live, link, LINK, .epoch = 1, .id = id, .parent = node.root.id, NAME("late")).error,
-        0);
-    CHECK_INT(mn_recent_count(node.recent), before + 1);
-    struct stat status = status_of("late");
-    CHECK_INT(status.st_mode, S_IFREG | 0640);
-    CHECK_INT(status.st_uid, 7);
-    CHECK_INT(status.st_gid, 8);
-    CHECK_INT(status.st_size, 9);
-    CHECK_INT(ASK(&live, write, WRITE, .epoch = 1, .id = id, DATA("more of it is here")).error, 0);
-    CHECK_INT(status_of("late").st_size, 18);
-    CHECK_INT(
-        ASK(&live, introduce, INTRODUCE, .parent = node.root.id, .id = id, NAME("late")).error, 0);
-
-    RUN("a name that is taken: EEXIST, and the file is gone");
-    id = made_nameless(&live, "late");
-    CHECK_INT(
-        ASK(&live, link, LINK, .epoch = 1, .id = id, .parent = node.root.id, NAME("late")).error,
-        EEXIST);
-    CHECK_INT(opens(&id), -ESTALE);
-    CHECK_INT(status_of("late").st_size, 18);
-
-    RUN("the next one of a lane, and the end of the lane, take it away");
-    apply_lane_start(&second, &node, MN_LANE_LIVE);
-    struct mn_id first = made_nameless(&second, "first");
-    id = made_nameless(&second, "next");
-    CHECK_INT(opens(&first), -ESTALE);
-    CHECK_INT(opens(&id), 0);
-    CHECK_INT(ASK(&live, write, WRITE, .epoch = 1, .id = id, DATA("by another lane")).error, 0);
-    (void)apply_lane_end(&second);
-    CHECK_INT(opens(&id), -ESTALE);
-    CHECK(!exists("first"));
-    CHECK(!exists("next"));
-
-    RUN("another try on another lane is another file");
-    apply_lane_start(&second, &node, MN_LANE_LIVE);
-    apply_lane_start(&third, &node, MN_LANE_LIVE);
-    id = made_nameless(&second, "tried");
-    CHECK_INT(ASK(&third, create_nameless, CREATE_NAMELESS, .epoch = 1, .parent = node.root.id,
-                  .id = id, .mode = S_IFREG | 0600, NAME("tried"))
-                  .error,
-              0);
-    CHECK_INT(ASK(&third, write, WRITE, .epoch = 1, .id = id, DATA("again")).error, 0);
-    (void)apply_lane_end(&second);
-    CHECK_INT(
-        ASK(&third, link, LINK, .epoch = 1, .id = id, .parent = node.root.id, NAME("tried")).error,
-        0);
-    CHECK_INT(status_of("tried").st_size, 5);
-    (void)apply_lane_end(&third);
-
-    RUN("an unknown parent is ESTALE, the hidden name EPERM, what is no file ends the lane");
-    CHECK_INT(ASK(&live, create_nameless, CREATE_NAMELESS, .parent = apply_some_id(), .id = id,
-                  .mode = S_IFREG, NAME("x"))
-                  .error,
-              ESTALE);
-    CHECK_INT(ASK(&live, create_nameless, CREATE_NAMELESS, .parent = node.root.id, .id = id,
-                  .mode = S_IFREG, NAME(MN_HIDDEN_NAME))
-                  .error,
-              EPERM);
-    apply_lane_start(&second, &node, MN_LANE_LIVE);
-    struct mn_message_create_nameless directory = {
-        .parent = node.root.id, .id = id, .mode = S_IFDIR, NAME("x")};
-    CHECK_INT(mn_encode_create_nameless(&directory, mn_connection_begin(second.pair.asking)), 0);
-    CHECK_INT(mn_connection_send(second.pair.asking, MN_MESSAGE_CREATE_NAMELESS), 0);
-    CHECK_INT(apply_lane_join(&second), -EBADMSG);
-}
-
 static void test_identity(void)
 {
     struct mn_handle handle;
@@ -434,7 +321,7 @@ static void test_copy(void)
         ASK(&copy, copy_block, COPY_BLOCK, .id = id, .offset_bytes = 4096, .hole_bytes = 65536)
             .error,
         0);
-    struct stat status = status_of("copied");
+    struct stat status = apply_status_of(&node, "copied");
     CHECK_INT(status.st_size, 4096 + 65536);
     CHECK_INT(status.st_blocks, 0);
 
@@ -518,7 +405,6 @@ int main(void)
     test_data();
     test_attributes();
     test_names();
-    test_nameless();
     test_identity();
     test_checkpoint();
     test_copy();
